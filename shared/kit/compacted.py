@@ -1,0 +1,69 @@
+"""Following a compacted topic: read all of it, then keep following. No consumer group: every process sees every record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.kit.kafka import Message, _message
+from shared.schemas.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+
+class CompactedTopic:
+    """Calls `apply` for each record of `topic`, oldest first; `caught_up` is set when the end seen at the start was reached.
+
+    offsets: partition -> offset to begin at, instead of the oldest
+    """
+
+    def __init__(
+        self, bootstrap: str, topic: Topic, apply: Callable[[Message], object], offsets: Mapping[int, int] | None = None
+    ) -> None:
+        self._bootstrap, self._topic, self._apply = bootstrap, topic, apply
+        self._offsets = dict(offsets or {})
+        self.caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. `apply` may be a coroutine function."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+        await consumer.start()
+        try:
+            await self._follow(consumer)
+        finally:
+            await consumer.stop()
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        partitions = [TopicPartition(self._topic.name, p) for p in sorted(await self._partitions(consumer))]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        starts = await consumer.beginning_offsets(partitions)
+        for partition in partitions:
+            if partition.partition in self._offsets:
+                consumer.seek(partition, max(self._offsets[partition.partition], starts[partition]))
+        ends = await consumer.end_offsets(partitions)
+        while True:
+            if not self.caught_up.is_set():
+                behind = [p for p in partitions if await consumer.position(p) < ends[p]]
+                if not behind:
+                    self.caught_up.set()
+            polled = await consumer.getmany(timeout_ms=200)
+            for records in polled.values():
+                for record in records:
+                    result = self._apply(_message(record))
+                    if asyncio.iscoroutine(result):
+                        await result
+
+    async def _partitions(self, consumer: AIOKafkaConsumer) -> set[int]:
+        """The topic's partitions; waits while it does not exist yet."""
+        while True:
+            await consumer._client.force_metadata_update()
+            known = consumer._client.cluster.partitions_for_topic(self._topic.name)
+            if known:
+                return set(known)
+            consumer._client.add_topic(self._topic.name)
+            log.info("waiting_for_topic", topic=self._topic.name)
+            await asyncio.sleep(0.5)

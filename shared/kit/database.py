@@ -1,0 +1,50 @@
+"""Postgres: one pool per role, the tenant set for each transaction, so that row-level security holds for every statement."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import asyncpg
+import orjson
+
+if TYPE_CHECKING:
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+# baton_app sees the rows of the tenant it names, and nothing without a tenant; baton_worker serves all tenants, in the few
+# tables that say so (outbox relay, due clocks, sweeps). Migrations create both; the login user must be a member of them.
+Role = Literal["baton_app", "baton_worker"]
+
+
+async def open_pool(url: str, role: Role, *, application: str, size: int = 8) -> Pool:
+    """A pool whose every connection acts as `role`. JSON columns are read and written as Python values."""
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        init=_json,
+        server_settings={"role": role, "application_name": application, "timezone": "UTC"},
+        command_timeout=30,
+    )
+    assert pool is not None
+    return pool
+
+
+async def _json(connection: Any) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads, schema="pg_catalog"
+        )
+
+
+@asynccontextmanager
+async def tenant_transaction(pool: Pool, tenant: str) -> AsyncIterator[Connection]:
+    """A transaction that sees the rows of `tenant` and no others."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('baton.tenant', $1, true)", tenant)
+        yield connection

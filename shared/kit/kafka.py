@@ -1,0 +1,241 @@
+"""Kafka as Baton uses it: idempotent producers with acks=all, consumers that commit last, topics from the registry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from shared.kit import metrics
+from shared.schemas.topics import TOPICS, Topic
+
+log = structlog.get_logger(__name__)
+
+EMBEDDED_PARTITIONS = 8
+PRODUCTION_PARTITIONS = 48
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record as it stands in a topic. `at` is the broker's append time, ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    at: int = 0
+    headers: Headers = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be written."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Publisher(Protocol):
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        """Write all and return when the broker has acknowledged all. Raises KafkaError when it is not known to have."""
+        ...
+
+
+class KafkaPublisher:
+    """An idempotent producer with acks=all. Its partitioner is murmur2 over the key, as Java's, so that all tools agree."""
+
+    def __init__(self, bootstrap: str, *, linger_ms: int = 0) -> None:
+        self._bootstrap, self._linger = bootstrap, linger_ms
+        self._producer: AIOKafkaProducer | None = None
+        self._renewing = asyncio.Lock()
+
+    async def start(self) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=self._linger,
+            max_batch_size=131_072,
+            max_request_size=8 * 1_048_576,
+            compression_type="lz4",
+            request_timeout_ms=15_000,
+        )
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        if self._producer:
+            await self._producer.stop()
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        producer = self._producer
+        if producer is None:
+            raise KafkaError("the publisher is not started")
+        try:
+            sent = [
+                await producer.send(record.topic, value=record.value, key=record.key, headers=list(record.headers))
+                for record in records
+            ]
+            await asyncio.gather(*sent)
+        except KafkaError:
+            await self._renew(producer)
+            raise
+
+    async def _renew(self, broken: AIOKafkaProducer) -> None:
+        """After a failed write an idempotent producer may be stuck for good (aiokafka 1017), so take a new one."""
+        async with self._renewing:
+            if self._producer is not broken:
+                return
+            log.warning("producer_renewed")
+            try:
+                await self.start()
+            finally:
+                asyncio.get_running_loop().create_task(_close(broken))
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    try:
+        await asyncio.wait_for(producer.stop(), 30)
+    except (KafkaError, TimeoutError) as error:
+        log.warning("old_producer_not_closed", error=repr(error))
+
+
+class FakePublisher:
+    """Keeps what was published, in order; `fail_next` makes the next write raise before it is kept, `fail_after` after."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+        self.fail_next = False
+        self.fail_after = False
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        if self.fail_next:
+            self.fail_next = False
+            raise KafkaError("failed before the write")
+        self.records.extend(records)
+        if self.fail_after:
+            self.fail_after = False
+            raise KafkaError("failed after the write")
+
+
+class Source(Protocol):
+    """Batches of records of one consumer group; a batch is committed when its effects are done, never before."""
+
+    def batches(self, most: int) -> AsyncIterator[list[Message]]: ...
+
+    async def commit(self, batch: Sequence[Message]) -> None: ...
+
+
+class KafkaSource:
+    """An aiokafka consumer: reads batches, commits by hand, starts at the oldest record that the group has not committed."""
+
+    def __init__(self, bootstrap: str, group: str, topics: Iterable[Topic]) -> None:
+        self._consumer = AIOKafkaConsumer(
+            *(topic.name for topic in topics),
+            bootstrap_servers=bootstrap,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            max_poll_interval_ms=300_000,
+            max_partition_fetch_bytes=4 * 1_048_576,
+            fetch_max_wait_ms=100,
+        )
+        self._stopping = False
+
+    async def start(self) -> None:
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        self._stopping = True
+        await self._consumer.stop()
+
+    def assigned(self) -> bool:
+        return bool(self._consumer.assignment())
+
+    async def batches(self, most: int) -> AsyncIterator[list[Message]]:
+        while not self._stopping:
+            polled = await self._consumer.getmany(timeout_ms=200, max_records=most)
+            batch = [_message(record) for records in polled.values() for record in records]
+            for partition in polled:
+                if (end := self._consumer.highwater(partition)) is not None:
+                    behind = end - polled[partition][-1].offset - 1
+                    metrics.LAG.labels(partition.topic, str(partition.partition)).set(behind)
+            if batch:
+                yield batch
+
+    async def commit(self, batch: Sequence[Message]) -> None:
+        done: dict[TopicPartition, int] = {}
+        for message in batch:
+            partition = TopicPartition(message.topic, message.partition)
+            done[partition] = max(done.get(partition, 0), message.offset + 1)
+        # A partition that was taken away in the meantime is another's to commit; its records come again there, which is harmless.
+        mine = {partition: offset for partition, offset in done.items() if partition in self._consumer.assignment()}
+        if mine:
+            await self._consumer.commit(mine)
+
+
+class FakeSource:
+    """Gives the batches it was made with, then ends; keeps what was committed."""
+
+    def __init__(self, *batches: list[Message]) -> None:
+        self._batches = list(batches)
+        self.committed: list[Message] = []
+
+    async def batches(self, most: int) -> AsyncIterator[list[Message]]:
+        for batch in self._batches:
+            yield batch
+
+    async def commit(self, batch: Sequence[Message]) -> None:
+        self.committed.extend(batch)
+
+
+def _message(record: Any) -> Message:
+    return Message(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        record.timestamp or 0,
+        tuple(record.headers),
+    )
+
+
+async def ensure_topics(bootstrap: str, partitions: int = EMBEDDED_PARTITIONS, replication: int = 1) -> list[str]:
+    """Create the topics of the registry that do not exist; returns their names. Raises ValueError where one exists with another
+    number of partitions: that number decides where a lead's records are, and is never changed in place."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        existing = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics() if not t.get("error_code")}
+        wrong = [name for name in TOPICS if existing.get(name, partitions) != partitions]
+        if wrong:
+            raise ValueError(
+                f"topics {', '.join(wrong)} exist with {existing[wrong[0]]} partitions and {partitions} are wanted: "
+                "a resize is new topics and a rebuild, never a change in place"
+            )
+        missing = [topic for name, topic in TOPICS.items() if name not in existing]
+        try:
+            await admin.create_topics(
+                [
+                    NewTopic(t.name, partitions, replication, topic_configs=t.settings(production=replication >= 3))
+                    for t in missing
+                ]
+            )
+        except TopicAlreadyExistsError:
+            log.info("topics_created_meanwhile")
+        return [topic.name for topic in missing]
+    finally:
+        await admin.close()

@@ -1,0 +1,103 @@
+"""The frame of a service: an HTTP app with probes and metrics, background tasks that must not die, a graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared.kit import metrics
+
+log = structlog.get_logger(__name__)
+
+Check = Callable[[], bool | Awaitable[bool]]
+
+
+class Probes:
+    """`/livez` (the process can do its work, or shall be restarted), `/readyz` (it may get work now), `/metrics`."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, Check] = {}
+        self.ready: dict[str, Check] = {}
+
+    def install(self, app: FastAPI) -> None:
+        app.add_api_route("/livez", self._livez, include_in_schema=False)
+        app.add_api_route("/readyz", self._readyz, include_in_schema=False)
+        app.add_api_route("/metrics", self._metrics, include_in_schema=False)
+
+    async def _livez(self) -> Response:
+        return await _answer(self.live)
+
+    async def _readyz(self) -> Response:
+        response = await _answer(self.ready)
+        metrics.READY.set(response.status_code == 200)
+        return response
+
+    async def _metrics(self) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answer(checks: Mapping[str, Check]) -> Response:
+    results = {name: await _holds(check) for name, check in checks.items()}
+    good = all(results.values())
+    lines = [f"{'ok' if holds else 'not yet'} {name}" for name, holds in results.items()] or ["ok"]
+    return Response("\n".join(lines) + "\n", status_code=200 if good else 503, media_type="text/plain")
+
+
+async def _holds(check: Check) -> bool:
+    try:
+        result = check()
+        if isinstance(result, bool):
+            return result
+        return await asyncio.wait_for(result, 2)
+    except Exception as error:  # a check that fails is an answer, not a crash
+        log.warning("probe_failed", error=repr(error))
+        return False
+
+
+async def serve(
+    app: FastAPI, *, host: str, port: int, tasks: Mapping[str, Coroutine[Any, Any, None]], closing: AsyncExitStack
+) -> int:
+    """Serve `app` and run `tasks` until SIGTERM or SIGINT; the exit status. A task that ends or raises stops the service with 1:
+    its supervisor starts it anew. Requests under way are finished first, then tasks are cancelled, then `closing` is unwound."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=10
+        )
+    )
+    server.capture_signals = _no_signals  # type: ignore[assignment]
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    http = asyncio.create_task(server.serve(), name="http")
+    workers = {asyncio.create_task(work, name=name) for name, work in tasks.items()}
+    waiter = asyncio.create_task(stopping.wait(), name="stopping")
+    done, _ = await asyncio.wait({http, waiter, *workers}, return_when=asyncio.FIRST_COMPLETED)
+    status = 0
+    for task in done - {waiter}:
+        status = 1
+        error = task.exception() if not task.cancelled() else None
+        log.error("task_ended", task=task.get_name(), error=repr(error), exc_info=error)
+    server.should_exit = True
+    await asyncio.wait({http}, timeout=12)
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    waiter.cancel()
+    await closing.aclose()
+    log.info("stopped", status=status)
+    return status
+
+
+class _no_signals:  # noqa: N801 - used as a context manager in place of uvicorn's own
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...

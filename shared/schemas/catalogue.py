@@ -1,0 +1,63 @@
+"""The typed catalogue of fields that conditions may name, per kind of rule. `object` admits text, number or truth value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LEAD: Mapping[str, type] = {
+    "lead.level": str,  # vocabulary, section 2
+    "lead.department": str,  # vocabulary, section 2
+    "lead.employees": int,
+    "lead.size_band": str,  # s0 … s7: vocabulary, section 4
+    "lead.industry": str,  # jsic:E: vocabulary, section 3
+    "lead.company": str,
+    "lead.domain": str,
+    "lead.own_domain": bool,  # mail at a domain of the company's own: not free mail, not an ISP
+    "lead.country": str,  # ISO 3166-1 alpha-2
+    "lead.region": str,  # prefecture or state, as given
+    "lead.language": str,  # BCP 47 primary subtag
+    "lead.kind": str,  # competitor, student, supplier, partner, …
+    "lead.landing_page": str,
+    "lead.origin": str,
+}
+TOUCH: Mapping[str, type] = {
+    "touch.type": str,
+    "touch.event": str,
+    "touch.path": str,
+    "touch.topic": str,
+    "touch.campaign": str,
+    "touch.channel": str,
+    "touch.automated": bool,
+    "touch.is_test": bool,
+}
+SOURCE: Mapping[str, type] = {"source.id": str, "source.trusted": bool}
+SCORE: Mapping[str, type] = {
+    "score.grade": str,
+    "score.fit": int,  # whole points
+    "score.engagement": int,  # whole points
+    "score.fit_grade": str,
+    "score.band": str,
+    "score.hand_raise": str,  # touch type of the latest hand-raise
+}
+BANT: Mapping[str, type] = {
+    "bant.budget": bool,
+    "bant.authority": bool,
+    "bant.need": bool,
+    "bant.timeline": bool,
+    "bant.met": int,
+}
+EVENT: Mapping[str, type] = {  # what a sender sent, before it is a touch
+    "event.type": str,  # identify, track, page, screen, group, alias
+    "event.name": str,
+    "event.category": str,
+    "event.path": str,
+    "event.host": str,
+    "event.title": str,
+    "event.properties.*": object,
+    "event.traits.*": object,
+}
+
+MAPPING_FIELDS = {**EVENT, **SOURCE}
+BEHAVIOUR_FIELDS = {**TOUCH, **SOURCE}
+FIT_FIELDS = dict(LEAD)
+ROUTING_FIELDS = {**LEAD, **SCORE, **BANT, "lead.class": str, "lead.stage": str}

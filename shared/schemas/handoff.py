@@ -1,0 +1,52 @@
+"""What handoff writes: what became of offers, clocks and opportunities."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from shared.schemas.base import Millis, Record
+
+HandoffKind = Literal[
+    "offer-opened",
+    "offer-accepted",
+    "offer-declined",
+    "offer-expired",
+    "offer-withdrawn",
+    "routing-refused",
+    "activity-logged",
+    "clock-met",
+    "clock-breached",
+    "stage-changed",
+]
+
+
+class HandoffEvent(Record):
+    """Something that happened to an opportunity. `event_id` derives from what happened, so that saying it twice is saying it once.
+
+    assignment: the assignment that it concerns
+    reason:     a code of vocabulary, section 8 (decline, recycle, loss), or why routing was refused
+    effect:     what policy says the reason causes: reroute, return_to_is, recycle, disqualify, to_owner
+    clock:      accept or first_touch, for clock events and expiries; `due_at` is its due time, and the time of a breach
+    holder:     for routing-refused: the rep who holds the lead
+    """
+
+    topic_field: ClassVar[str] = "lead_id"
+    record: Literal["handoff-event"] = "handoff-event"
+    kind: HandoffKind
+    event_id: str
+    lead_id: str
+    opportunity_id: str
+    cycle: int
+    assignment: int
+    rep_id: str | None = None
+    at: Millis
+    reason: str | None = None
+    effect: str | None = None
+    note_given: bool = False
+    clock: str | None = None
+    due_at: Millis | None = None
+    activity: str | None = Field(default=None, description="touch type of the activity (vocabulary, section 1)")
+    stage: str | None = None
+    holder: str | None = None

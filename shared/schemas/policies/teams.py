@@ -1,0 +1,51 @@
+"""Who can take leads, and in which pools."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.schemas.policies.base import Label, Policy, RuleId, Strict
+
+
+class Rep(Strict):
+    """A person who takes leads.
+
+    capacity: open leads at a time;  languages, skills: what a pool's `requires` may ask for;  active: takes new leads at all
+    """
+
+    id: RuleId
+    name: str
+    email: str | None = None
+    zone: str = "Asia/Tokyo"
+    manager: RuleId | None = None
+    capacity: Annotated[int, Field(ge=0, le=10_000)] = 50
+    languages: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    active: bool = True
+
+
+class Member(Strict):
+    """A rep in a pool; a weight of 2 gets twice the leads of a weight of 1."""
+
+    rep: RuleId
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Pool(Strict):
+    """Reps who share leads fairly. mode: `offer` is to be accepted or declined, `assign` is accepted by the first touch."""
+
+    id: RuleId
+    label: Label = Label()
+    mode: Literal["offer", "assign"] = "offer"
+    members: tuple[Member, ...] = Field(min_length=1)
+    match_language: bool = Field(
+        default=False, description="only members who speak the lead's language, where it is known"
+    )
+
+
+class TeamsPolicy(Policy):
+    kind: Literal["teams"] = "teams"
+    reps: tuple[Rep, ...]
+    pools: tuple[Pool, ...]
