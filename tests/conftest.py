@@ -1,0 +1,131 @@
+"""Servers for the tests: from the URLs where set, from Docker with BATON_TEST_SERVERS=docker, else the embedded stack.
+
+A test that needs them never skips for want of them: it fails, and says why. What is absent otherwise (a data set,
+Docker, promtool) is skipped by name, and the skips are counted at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from baton.migrations import upgrade
+from shared.kit.kafka import ensure_topics
+
+ROOT = Path(__file__).parent.parent
+IDENTITY_SECRET = "test-identity-secret-of-at-least-32-bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    kafka: str
+    database: str
+    redis: str
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Addresses of a real Kafka, Postgres and Redis."""
+    with ExitStack() as closing:
+        yield (
+            _docker(closing)
+            if os.environ.get("BATON_TEST_SERVERS") == "docker"
+            else _embedded(tmp_path_factory, closing)
+        )
+
+
+def _embedded(tmp_path_factory: pytest.TempPathFactory, closing: ExitStack) -> Servers:
+    from baton.stack import Stack
+
+    ports = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
+    stack = Stack(tmp_path_factory.mktemp("stack"), say=lambda line: sys.stderr.write(f"{line}\n"), ports=ports)
+    closing.callback(stack.stop)
+    addresses = stack.start()
+    return Servers(addresses.kafka, addresses.database, addresses.redis)
+
+
+def _docker(closing: ExitStack) -> Servers:
+    from testcontainers.community.kafka import KafkaContainer
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.community.redis import RedisContainer
+
+    kafka = closing.enter_context(KafkaContainer("confluentinc/cp-kafka:7.6.0").with_kraft())
+    postgres = closing.enter_context(PostgresContainer("postgres:17", username="baton", dbname="baton", driver=None))
+    redis = closing.enter_context(RedisContainer("redis:7"))
+    return Servers(
+        kafka.get_bootstrap_server(),
+        postgres.get_connection_url(),
+        f"redis://{redis.get_container_host_ip()}:{redis.get_exposed_port(6379)}/0",
+    )
+
+
+@pytest.fixture(scope="session")
+def kafka_url(servers: Servers) -> str:
+    """Bootstrap servers; the topics of the registry exist."""
+    asyncio.run(ensure_topics(servers.kafka))
+    return servers.kafka
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> str:
+    return servers.redis
+
+
+@pytest.fixture(scope="session")
+def database_url(servers: Servers) -> Iterator[str]:
+    """A fresh, migrated database of this session's own."""
+    name = f"baton_test_{uuid4().hex[:10]}"
+    asyncio.run(_execute(servers.database, f'CREATE DATABASE "{name}"'))
+    url = urlunsplit(urlsplit(servers.database)._replace(path=f"/{name}"))
+    upgrade(url)
+    yield url
+    asyncio.run(_execute(servers.database, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant of this test's own."""
+    return f"t-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def identity_secret() -> str:
+    return IDENTITY_SECRET
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say by name what was not tested here."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        reasons = {
+            str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            for report in skipped
+        }
+        terminalreporter.write_line(f"{len(skipped)} tests skipped: " + "; ".join(sorted(reasons)))
