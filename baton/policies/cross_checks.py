@@ -1,0 +1,151 @@
+"""What no file can know alone: that what one policy names stands in another, and that rules can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from zoneinfo import available_timezones
+
+from baton.policies.documents import Place
+from baton.policies.findings import Check, Finding, Policies
+from baton.policies.problems import Problem, suggest
+from baton.policies.word_checks import WORD_CHECKS
+
+
+def cross_check(policies: Policies) -> tuple[list[Problem], list[Problem]]:
+    """What must be mended, and what should be looked at."""
+    found = [finding for check in CHECKS for finding in check(policies)]
+    problems: tuple[list[Problem], list[Problem]] = ([], [])
+    for finding in found:
+        document = policies.documents[finding.kind]
+        problems[finding.warning].append(Problem(document.file, document.line(finding.place), finding.message))
+    return sorted(problems[0]), sorted(problems[1])
+
+
+def _ids_once(policies: Policies) -> Iterator[Finding]:
+    """Every id stands once in its list."""
+    lists: list[tuple[str, Place, str, Sequence[Any]]] = [
+        ("sources", ("sources",), "id", policies.sources.sources),
+        ("sources", ("mapping",), "id", policies.sources.mapping),
+        *(("sources", ("sources", n, "mapping"), "id", s.mapping) for n, s in enumerate(policies.sources.sources)),
+        ("scoring", ("engagement", "rules"), "id", policies.scoring.engagement.rules),
+        ("scoring", ("fit", "rules"), "id", policies.scoring.fit.rules),
+        ("lifecycle", ("stages",), "id", policies.lifecycle.stages),
+        ("routing", ("rules",), "id", policies.routing.rules),
+        ("routing", ("decline_reasons",), "code", policies.routing.decline_reasons),
+        ("teams", ("reps",), "id", policies.teams.reps),
+        ("teams", ("pools",), "id", policies.teams.pools),
+        *(("teams", ("pools", n, "members"), "rep", p.members) for n, p in enumerate(policies.teams.pools)),
+        ("sla", ("classes",), "id", (*policies.sla.classes, policies.sla.default)),
+    ]
+    for kind, place, name, items in lists:
+        first: dict[str, int] = {}
+        for index, item in enumerate(items):
+            value = getattr(item, name)
+            if value in first:
+                here = (*place, index, name) if index < len(items) or kind != "sla" else ("default", "id")
+                where = policies.documents[kind].line((*place, first[value]))
+                yield Finding(kind, here, f"`{value}` is there already, on line {where}")
+            first.setdefault(value, index)
+
+
+def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
+    """Rules name pools, pools and reps name reps, and somebody is there to take the lead."""
+    teams = policies.teams
+    pools, reps = [pool.id for pool in teams.pools], {rep.id: rep for rep in teams.reps}
+    for index, rule in enumerate(policies.routing.rules):
+        if rule.pool not in pools:
+            message = f"rule `{rule.id}` names pool `{rule.pool}`, which teams.yaml does not have."
+            yield Finding("routing", ("rules", index, "pool"), message + suggest(rule.pool, pools))
+    for index, pool in enumerate(teams.pools):
+        for number, member in enumerate(pool.members):
+            if member.rep not in reps:
+                message = f"pool `{pool.id}` names rep `{member.rep}`, whom `reps` does not have."
+                place: Place = ("pools", index, "members", number, "rep")
+                yield Finding("teams", place, message + suggest(member.rep, reps))
+        if not any(reps[m.rep].active and reps[m.rep].capacity for m in pool.members if m.rep in reps):
+            message = f"pool `{pool.id}` has nobody who is active and has capacity: its leads will wait"
+            yield Finding("teams", ("pools", index), message, warning=True)
+        if pool.id not in {rule.pool for rule in policies.routing.rules}:
+            yield Finding("teams", ("pools", index), f"pool `{pool.id}` is named by no routing rule", warning=True)
+    for index, rep in enumerate(teams.reps):
+        if rep.manager is not None and (rep.manager not in reps or rep.manager == rep.id):
+            others = [other for other in reps if other != rep.id]
+            message = f"rep `{rep.id}` has the manager `{rep.manager}`, who is no other rep of this file."
+            yield Finding("teams", ("reps", index, "manager"), message + suggest(rep.manager, others))
+        if rep.zone not in available_timezones():
+            message = f"rep `{rep.id}`: there is no time zone `{rep.zone}`." + suggest(rep.zone, available_timezones())
+            yield Finding("teams", ("reps", index, "zone"), message)
+
+
+def _reachable(policies: Policies) -> Iterator[Finding]:
+    """Every leg ends in a rule that takes all, and nothing stands behind it."""
+    for leg in ("is", "fs"):
+        taken = None
+        for index, rule in enumerate(policies.routing.rules):
+            if leg not in rule.legs:
+                continue
+            if taken is not None:
+                message = f"rule `{rule.id}` is never reached on leg `{leg}`: `{taken}` takes all before it"
+                yield Finding("routing", ("rules", index), message, warning=True)
+            elif not rule.when:
+                taken = rule.id
+        if taken is None:
+            message = (
+                f"no rule takes all on leg `{leg}`: a lead that none fits will wait; end with a rule of `when: {{}}`"
+            )
+            yield Finding("routing", ("rules",), message, warning=True)
+
+
+def _groups_and_bands(policies: Policies) -> Iterator[Finding]:
+    """Behaviour groups have caps, and thresholds fall."""
+    engagement, fit = policies.scoring.engagement, policies.scoring.fit
+    for index, rule in enumerate(engagement.rules):
+        if rule.group not in engagement.groups:
+            message = f"rule `{rule.id}` is of group `{rule.group}`, which `groups` gives no cap."
+            yield Finding(
+                "scoring", ("engagement", "rules", index, "group"), message + suggest(rule.group, engagement.groups)
+            )
+    for group in sorted(engagement.groups.keys() - {rule.group for rule in engagement.rules}):
+        message = f"no rule is of group `{group}`"
+        yield Finding("scoring", ("engagement", "groups", group), message, warning=True)
+    for place, values in ((("engagement", "bands"), engagement.bands), (("fit", "grades"), fit.grades)):
+        if not values[0] > values[1] > values[2]:
+            yield Finding(
+                "scoring", place, f"`{place[-1]}` are to fall, and {', '.join(f'{v:g}' for v in values)} do not"
+            )
+
+
+def _gate(policies: Policies) -> Iterator[Finding]:
+    """A grade has one way."""
+    gate = policies.qualification.gate
+    for index, grade in enumerate(gate.inside_sales_check):
+        if grade in gate.mql:
+            message = f"`{grade}` is an MQL already: a grade has one way"
+            yield Finding("qualification", ("gate", "inside_sales_check", index), message)
+
+
+def _write_keys(policies: Policies) -> Iterator[Finding]:
+    """A write key says which source it is."""
+    holders: dict[str, str] = {}
+    for index, source in enumerate(policies.sources.sources):
+        for number, key in enumerate(source.write_keys):
+            place: Place = ("sources", index, "write_keys", number)
+            holder = holders.setdefault(key, source.id)
+            if holder != source.id:
+                message = f"source `{source.id}` has the write key of `{holder}`: nobody could tell them apart"
+                yield Finding("sources", place, message)
+            if not key.startswith(("env:", "file:")):
+                message = f"source `{source.id}` has its write key in the file; `env:NAME` or `file:PATH` keeps it out"
+                yield Finding("sources", place, message, warning=True)
+
+
+CHECKS: tuple[Check, ...] = (
+    _ids_once,
+    _pools_and_reps,
+    _reachable,
+    _groups_and_bands,
+    _gate,
+    _write_keys,
+    *WORD_CHECKS,
+)

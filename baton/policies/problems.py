@@ -1,0 +1,42 @@
+"""What is wrong with a policy: where, what, and the nearest thing that would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz, process
+
+NEAR = 60  # of 100: below it two names have nothing to do with each other
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One fault of one file; `line` counts from 1, and is None where the fault is of the file as a whole."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.message}"
+
+
+class PolicyErrors(Exception):  # noqa: N818 - all of them at once, so that an author mends them in one go
+    """Policies that must not come into force, with every problem found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def suggest(wrong: str, valid: Iterable[str]) -> str:
+    """` Did you mean `x`?` for the valid name nearest to `wrong`, else the valid ones if they are few, else nothing."""
+    names = sorted(set(valid))
+    found = process.extractOne(wrong.casefold(), names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=NEAR)
+    if found:
+        return f" Did you mean `{found[0]}`?"
+    if names and len(names) <= 8:
+        return f" Valid: {', '.join(f'`{name}`' for name in names)}."
+    return ""

@@ -1,0 +1,108 @@
+"""Reading the policies of a tenant: all files of its directory, checked each for itself and all together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from baton.policies.cross_checks import cross_check
+from baton.policies.documents import Document, load
+from baton.policies.findings import Policies
+from baton.policies.models import validate
+from baton.policies.problems import PolicyErrors, Problem, suggest
+from shared.schemas.base import TENANT_PATTERN
+from shared.schemas.policies import KINDS, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """All policies of a tenant, good to come into force.
+
+    bodies:   by kind, as written: what is stored and published
+    warnings: what should be looked at, and keeps nothing from coming into force
+    """
+
+    tenant: str
+    policies: Mapping[str, Policy] = field(repr=False)
+    bodies: Mapping[str, dict[str, Any]] = field(repr=False)
+    warnings: tuple[Problem, ...] = ()
+
+
+def body_hash(body: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON (keys in order, no white space): comments and layout do not count."""
+    return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def read(directory: Path) -> PolicySet:
+    """The policies in `directory`, whose name is the tenant's. Raises PolicyErrors with everything that is wrong."""
+    problems = _names(directory)
+    documents: dict[str, Document] = {}
+    policies: dict[str, Policy] = {}
+    for kind, model in KINDS.items():
+        path = directory / f"{kind}.yaml"
+        if not path.is_file():
+            needed = ", ".join(f"{name}.yaml" for name in KINDS)
+            problems.append(Problem(str(path), None, f"is missing: a tenant has all of {needed}"))
+            continue
+        document, faults = load(path, str(path))
+        problems += faults
+        if document is None:
+            continue
+        policy, faults = validate(document, model)
+        problems += faults
+        if policy is not None:
+            documents[kind], policies[kind] = document, policy
+    if problems:
+        raise PolicyErrors(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+    wrong, warnings = cross_check(Policies(**cast(Any, policies), documents=documents))
+    if wrong:
+        raise PolicyErrors(wrong)
+    bodies = {kind: document.content for kind, document in documents.items()}
+    return PolicySet(directory.name, policies, bodies, tuple(warnings))
+
+
+def read_all(path: Path) -> list[PolicySet]:
+    """The policies of one tenant (`policies/northstar`) or of every tenant below `path` (`policies`), in order of name.
+
+    Raises PolicyErrors with what is wrong in any of them.
+    """
+    sets: list[PolicySet] = []
+    problems: list[Problem] = []
+    for directory in directories(path):
+        try:
+            sets.append(read(directory))
+        except PolicyErrors as errors:
+            problems += errors.problems
+    if problems:
+        raise PolicyErrors(problems)
+    return sets
+
+
+def directories(path: Path) -> Sequence[Path]:
+    """The directories of the tenants that `path` names. Raises PolicyErrors where there is none."""
+    if not path.is_dir():
+        siblings = [d.name for d in path.parent.iterdir() if d.is_dir()] if path.parent.is_dir() else []
+        raise PolicyErrors([Problem(str(path), None, f"there is no such directory.{suggest(path.name, siblings)}")])
+    below = sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
+    if below and not any(path.glob("*.y*ml")):
+        return below
+    return [path if path.name else path.resolve()]
+
+
+def _names(directory: Path) -> list[Problem]:
+    """The directory is named like a tenant, and what looks like a policy is named like one."""
+    problems: list[Problem] = []
+    if not re.fullmatch(TENANT_PATTERN, directory.name):
+        words = "a tenant's name has up to 63 of a-z, 0-9 and `-`, and starts with a letter or digit"
+        problems.append(Problem(str(directory), None, words))
+    for path in sorted(directory.glob("[!.]*.y*ml")):
+        if path.suffix != ".yaml" or path.stem not in KINDS:
+            hint = suggest(path.name, [f"{kind}.yaml" for kind in KINDS])
+            problems.append(Problem(str(path), None, f"there is no kind of policy of this name.{hint}"))
+    return problems

@@ -1,0 +1,176 @@
+"""The only writer of policies: stores versions for ever, and publishes them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from baton.policies.problems import Problem, suggest
+from baton.policies.reading import PolicySet, body_hash, read_all
+from shared.kit.clock import Clock, SystemClock
+from shared.kit.database import Connection, Pool, open_pool, tenant_transaction
+from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
+from shared.schemas.policies import KINDS, PolicyPublished
+from shared.schemas.topics import POLICIES
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one policy: the version now in force, whether it is new, and whether it was published just now."""
+
+    tenant: str
+    kind: str
+    sequence: int
+    hash: str
+    stored: bool
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `apply` did: one entry per tenant and kind, and what should be looked at."""
+
+    applied: tuple[Applied, ...]
+    warnings: tuple[Problem, ...] = ()
+
+    def changed(self) -> tuple[Applied, ...]:
+        return tuple(entry for entry in self.applied if entry.stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One stored version; `published` is whether its acknowledgement is known."""
+
+    record: PolicyPublished
+    published: bool
+
+
+async def apply(
+    path: Path, database_url: str, bootstrap: str, *, republish: bool = False, clock: Clock | None = None
+) -> Report:
+    """Bring the policies at `path` (of one tenant, or of all below it) into force.
+
+    Kinds that did not change are neither stored nor published again, unless `republish` asks for the latter. What an earlier run
+    stored and could not publish is published now. Raises PolicyErrors, having stored nothing, when anything is wrong with any of
+    them; KafkaError, having stored everything, when it is not known to be published: apply again.
+    """
+    sets = read_all(path)
+    pool = await open_pool(database_url, "baton_app", application="baton-policy", size=2)
+    publisher = KafkaPublisher(bootstrap)
+    try:
+        await publisher.start()
+        policies = Versions(pool, publisher, clock or SystemClock())
+        applied = [entry for each in sets for entry in await policies.apply(each, republish=republish)]
+    finally:
+        await publisher.stop()
+        await pool.close()
+    return Report(tuple(applied), tuple(warning for each in sets for warning in each.warnings))
+
+
+async def show(tenant: str, kind: str, version: int | None = None, *, database_url: str) -> Stored:
+    """A stored version of a policy: the latest, or the one of sequence `version`.
+
+    Raises LookupError that says what there is, where it is not stored.
+    """
+    pool = await open_pool(database_url, "baton_app", application="baton-policy", size=1)
+    try:
+        async with tenant_transaction(pool, tenant) as connection:
+            rows = await connection.fetch("SELECT * FROM policy.versions WHERE tenant = $1 ORDER BY sequence", tenant)
+    finally:
+        await pool.close()
+    if not rows:
+        raise LookupError(f"tenant `{tenant}` has no policies; `baton policy apply` brings them into force")
+    of_kind = [row for row in rows if row["kind"] == kind]
+    if not of_kind:
+        raise LookupError(f"tenant `{tenant}` has no policy `{kind}`.{suggest(kind, KINDS)}")
+    found = [row for row in of_kind if version in (None, row["sequence"])]
+    if not found:
+        known = ", ".join(str(row["sequence"]) for row in of_kind)
+        raise LookupError(f"policy `{kind}` of tenant `{tenant}` has no version {version}; it has {known}")
+    return Stored(_record(found[-1]), found[-1]["published"])
+
+
+class Versions:
+    """Policy versions in Postgres, and the topic that follows them."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, clock: Clock) -> None:
+        self._pool, self._publisher, self._clock = pool, publisher, clock
+
+    async def apply(self, policies: PolicySet, *, republish: bool = False) -> list[Applied]:
+        """Store what changed, in one transaction; then publish what is not known to be published."""
+        stored = await self.store(policies)
+        published = await self.publish(policies.tenant, republish=republish)
+        async with tenant_transaction(self._pool, policies.tenant) as connection:
+            latest = await _latest(connection, policies.tenant)
+        return [
+            Applied(policies.tenant, kind, row["sequence"], row["hash"], kind in stored, row["sequence"] in published)
+            for kind in policies.bodies
+            for row in [latest[kind]]
+        ]
+
+    async def store(self, policies: PolicySet) -> set[str]:
+        """The kinds that differed from what was stored, and got a new version."""
+        tenant = policies.tenant
+        async with tenant_transaction(self._pool, tenant) as connection:
+            await _lock(connection, tenant)
+            latest = await _latest(connection, tenant)
+            hashes = {kind: body_hash(body) for kind, body in policies.bodies.items()}
+            changed = [k for k, digest in hashes.items() if k not in latest or latest[k]["hash"] != digest]
+            highest = max((row["sequence"] for row in latest.values()), default=0)
+            await connection.executemany(
+                "INSERT INTO policy.versions (tenant, sequence, kind, hash, body, activated_at)"
+                " VALUES ($1, $2, $3, $4, $5, $6)",
+                [
+                    (tenant, highest + number, kind, hashes[kind], policies.bodies[kind], self._clock.now())
+                    for number, kind in enumerate(changed, 1)
+                ],
+            )
+        return set(changed)
+
+    async def publish(self, tenant: str, *, republish: bool = False) -> set[int]:
+        """Publish what is not known to be published, in order; with `republish` the version in force of every kind as well.
+
+        Under the tenant's lock from reading to acknowledgement, so that of two runs none can publish an older version last.
+        """
+        async with tenant_transaction(self._pool, tenant) as connection:
+            await _lock(connection, tenant)
+            rows = await connection.fetch(
+                "SELECT * FROM policy.versions v WHERE tenant = $1 AND (NOT published OR $2 AND sequence ="
+                " (SELECT max(sequence) FROM policy.versions WHERE tenant = v.tenant AND kind = v.kind)) ORDER BY sequence",
+                tenant,
+                republish,
+            )
+            records = [_record(row) for row in rows]
+            await self._publisher.publish(
+                [Outgoing(POLICIES.name, record.key(), record.model_dump_json().encode()) for record in records]
+            )
+            sequences = [record.sequence for record in records]
+            await connection.execute(
+                "UPDATE policy.versions SET published = true WHERE tenant = $1 AND sequence = ANY($2::integer[])",
+                tenant,
+                sequences,
+            )
+        return set(sequences)
+
+
+async def _lock(connection: Connection, tenant: str) -> None:
+    """One run at a time per tenant, until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('policy.versions'), hashtext($1))", tenant)
+
+
+async def _latest(connection: Connection, tenant: str) -> dict[str, asyncpg.Record]:
+    rows: Sequence[asyncpg.Record] = await connection.fetch(
+        "SELECT DISTINCT ON (kind) * FROM policy.versions WHERE tenant = $1 ORDER BY kind, sequence DESC", tenant
+    )
+    return {row["kind"]: row for row in rows}
+
+
+def _record(row: asyncpg.Record) -> PolicyPublished:
+    fields: dict[str, Any] = {
+        name: row[name] for name in ("tenant", "sequence", "kind", "hash", "body", "activated_at")
+    }
+    return PolicyPublished(**fields)

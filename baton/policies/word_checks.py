@@ -1,0 +1,142 @@
+"""Policies use the words of the vocabulary: touch types, lead sources, questions and their answers, members of closed sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from baton.policies.documents import Place
+from baton.policies.findings import Check, Finding, Policies
+from baton.policies.problems import suggest
+from shared.schemas import vocabulary as words
+from shared.schemas.policies import SourcesPolicy
+
+
+def _touch_types(policies: Policies) -> Iterator[Finding]:
+    """Touch types are those of the vocabulary."""
+    named: list[tuple[str, Place, str]] = []
+    for base, rules in _mappings(policies.sources):
+        named += [("sources", (*base, n, "type"), rule.type) for n, rule in enumerate(rules)]
+    named += [("scoring", ("hand_raises", n), t) for n, t in enumerate(policies.scoring.hand_raises)]
+    named += [("sla", ("first_touch_types", n), t) for n, t in enumerate(policies.sla.first_touch_types)]
+    for index, lead_class in enumerate(policies.sla.classes):
+        named += [("sla", ("classes", index, "touch_types", n), t) for n, t in enumerate(lead_class.touch_types)]
+    for kind, place, touch_type in named:
+        if touch_type not in words.TOUCH_TYPES:
+            message = f"there is no touch type `{touch_type}`." + suggest(touch_type, words.TOUCH_TYPES)
+            yield Finding(kind, place, message)
+    first: dict[str, str] = {}
+    for index, lead_class in enumerate(policies.sla.classes):
+        for number, touch_type in enumerate(lead_class.touch_types):
+            holder = first.setdefault(touch_type, lead_class.id)
+            if holder != lead_class.id:
+                message = f"`{touch_type}` never makes a lead `{lead_class.id}`: it makes it `{holder}` already"
+                yield Finding("sla", ("classes", index, "touch_types", number), message, warning=True)
+
+
+def _mappings(sources: SourcesPolicy) -> Iterator[tuple[Place, Sequence[Any]]]:
+    yield ("mapping",), sources.mapping
+    for index, source in enumerate(sources.sources):
+        yield ("sources", index, "mapping"), source.mapping
+
+
+def _channels(policies: Policies) -> Iterator[Finding]:
+    """Channels are lead sources."""
+    for base, rules in _mappings(policies.sources):
+        for index, rule in enumerate(rules):
+            if rule.channel is not None and rule.channel not in words.LEAD_SOURCES:
+                message = f"there is no lead source `{rule.channel}`." + suggest(rule.channel, words.LEAD_SOURCES)
+                yield Finding("sources", (*base, index, "channel"), message)
+
+
+def _answers(policies: Policies) -> Iterator[Finding]:
+    """Evidence and BANT name questions and codes that exist, and one text means one code."""
+    for index, rule in enumerate(policies.sources.evidence):
+        place: Place = ("evidence", index)
+        if rule.criterion not in words.QUESTIONS:
+            message = f"there is no question `{rule.criterion}`." + suggest(rule.criterion, words.QUESTIONS)
+            yield Finding("sources", (*place, "criterion"), message)
+            continue
+        meaning: dict[str, str] = {}
+        for code, texts in rule.values.items():
+            yield from _code("sources", (*place, "values", code), rule.criterion, code)
+            for text in texts:
+                other = meaning.setdefault(text.casefold(), code)
+                if other != code:
+                    message = f"`{text}` means `{other}` and `{code}`: an answer has one meaning"
+                    yield Finding("sources", (*place, "values", code), message)
+        if rule.otherwise is not None:
+            yield from _code("sources", (*place, "otherwise"), rule.criterion, rule.otherwise)
+    for letter, criterion in policies.qualification.bant.criteria().items():
+        for question, codes in criterion.questions.items():
+            place = ("bant", letter, "questions", question)
+            if question not in words.QUESTIONS:
+                message = f"there is no question `{question}`." + suggest(question, words.QUESTIONS)
+                yield Finding("qualification", place, message)
+                continue
+            for number, code in enumerate(codes):
+                yield from _code("qualification", (*place, number), question, code)
+
+
+def _code(kind: str, place: Place, question: str, code: str) -> Iterator[Finding]:
+    valid = words.QUESTIONS[question]
+    if code not in valid:
+        yield Finding(kind, place, f"`{code}` is no answer to question {question}." + suggest(code, valid))
+
+
+def _condition_values(policies: Policies) -> Iterator[Finding]:
+    """A condition compares a field of a closed set with members of that set."""
+    known: dict[str, Iterable[str]] = {
+        "touch.type": words.TOUCH_TYPES,
+        "touch.channel": words.LEAD_SOURCES,
+        "lead.level": words.LEVELS,
+        "lead.department": words.DEPARTMENTS,
+        "lead.size_band": words.SIZE_BANDS,
+        "lead.industry": words.INDUSTRIES,
+        "lead.kind": words.LEAD_KINDS,
+        "lead.class": [*(c.id for c in policies.sla.classes), policies.sla.default.id],
+        "lead.stage": [stage.id for stage in policies.lifecycle.stages],
+        "source.id": [source.id for source in policies.sources.sources],
+        "score.grade": [letter + band for letter in "ABCD" for band in "1234"],
+        "score.fit_grade": "ABCD",
+        "score.band": "1234",
+        "score.hand_raise": policies.scoring.hand_raises,
+    }
+    for kind, place, raw in _conditions(policies):
+        for inner, field, value in _compared(raw, ()):
+            valid = tuple(known[field]) if field in known else None
+            if valid is not None and value.casefold() not in {item.casefold() for item in valid}:
+                message = f"`{field}` is never `{value}`." + suggest(value, valid)
+                yield Finding(kind, (*place, *inner), message)
+
+
+def _conditions(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
+    for base, rules in _mappings(policies.sources):
+        yield from (("sources", (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
+    lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (
+        ("scoring", ("engagement", "rules"), policies.scoring.engagement.rules),
+        ("scoring", ("fit", "rules"), policies.scoring.fit.rules),
+        ("routing", ("rules",), policies.routing.rules),
+    )
+    for kind, base, rules in lists:
+        yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
+
+
+def _compared(raw: Any, place: Place) -> Iterator[tuple[Place, str, str]]:
+    """Every text that a condition compares a field with for equality: where, field, text."""
+    for name, value in cast(Mapping[str, Any], raw).items():
+        if name in ("all", "any"):
+            for index, item in enumerate(value):
+                yield from _compared(item, (*place, name, index))
+        elif name == "not":
+            yield from _compared(value, (*place, name))
+        else:
+            for op in ("eq", "ne", "in", "not_in"):
+                given = value.get(op, [])
+                for number, item in enumerate(given if isinstance(given, list) else [given]):
+                    if isinstance(item, str):
+                        inner = (*place, name, op, number) if isinstance(given, list) else (*place, name, op)
+                        yield inner, name, item
+
+
+WORD_CHECKS: tuple[Check, ...] = (_touch_types, _channels, _answers, _condition_values)
