@@ -41,6 +41,7 @@ class Probes:
         return response
 
     async def _metrics(self) -> Response:
+        await self._readyz()  # where nobody else asks, a scrape must not find `baton_ready` out of date
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
