@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -53,12 +54,15 @@ class Child:
             self._process.send_signal(self.stop_signal)
 
     def terminate(self, grace: float) -> int:
-        """Ask it to end, wait up to `grace` seconds, then kill it; the exit status."""
+        """Ask it to end, wait up to `grace` seconds, then kill it; the exit status. Nothing of its group is left."""
         self.ask()
         try:
-            return self._process.wait(grace)
+            status = self._process.wait(grace)
         except subprocess.TimeoutExpired:
             return self.kill()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return status
 
     def kill(self) -> int:
         """SIGKILL it and every process it started; the exit status."""
@@ -180,10 +184,15 @@ def start_time(pid: int) -> str | None:
     return fields[19] if fields and fields[0] not in "ZX" else None
 
 
-def await_end(pid: int, started: str, seconds: float) -> bool:
+def is_alive(pid: int, started: str | None) -> bool:
+    """Whether the process that `started` then (None: it had ended when it was looked at) still runs."""
+    return started is not None and start_time(pid) == started
+
+
+def await_end(pid: int, started: str | None, seconds: float) -> bool:
     """Wait up to `seconds` for the process that `started` then to be gone; whether it is."""
     deadline = time.monotonic() + seconds
-    while start_time(pid) == started:
+    while is_alive(pid, started):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
@@ -194,10 +203,8 @@ def slay(pid: int) -> None:
     """SIGKILL the process, its group, and everything below it, also what left the group (Postgres backends do)."""
     family = [pid, *_descendants(pid)]
     for kill, number in [(os.killpg, pid), *((os.kill, each) for each in family)]:
-        try:
+        with suppress(ProcessLookupError, PermissionError):  # gone already, or on its way out
             kill(number, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # gone already, or on its way out
-            continue
 
 
 def _descendants(pid: int) -> list[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from baton.stack.errors import StackError
-from baton.stack.process import await_end, slay, start_time
+from baton.stack.process import await_end, is_alive, slay, start_time
 
 DYING_SECONDS = 2.0  # what the kernel's death signal takes at most
 
@@ -34,8 +34,7 @@ def running(home: Path) -> dict[str, Any] | None:
     `children` the process of each server, again as `pid` and `started`.
     """
     state = read(home)
-    pid = state.get("pid")
-    return state if pid and start_time(pid) == state["started"] else None
+    return state if is_alive(state.get("pid", 0), state.get("started")) else None
 
 
 def read(home: Path) -> dict[str, Any]:
@@ -57,11 +56,11 @@ def clear(home: Path, ports: Mapping[str, int]) -> None:
     _replace(home, {"ports": dict(ports)})
 
 
-def bury(home: Path) -> None:
-    """End what an earlier supervisor that crashed left behind. Only for whoever holds the lock."""
+def bury(home: Path, patience: float = DYING_SECONDS) -> None:
+    """End what an earlier supervisor that crashed left behind, by force after `patience` seconds. Only with the lock held."""
     children: Mapping[str, Mapping[str, Any]] = read(home).get("children", {})
     for child in children.values():
-        if not await_end(child["pid"], child["started"], DYING_SECONDS):
+        if not await_end(child["pid"], child["started"], patience):
             slay(child["pid"])
             await_end(child["pid"], child["started"], DYING_SECONDS)
 

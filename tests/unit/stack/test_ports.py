@@ -1,0 +1,72 @@
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from baton.stack.errors import StackError
+from baton.stack.ports import FALLBACK, HOST, choose, is_free, pinned
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def free() -> int:
+    return choose({"redis": 0}, {})["redis"]
+
+
+def test_wanted_port_is_given_when_it_is_free():
+    port = free()
+    assert choose({"redis": port}, {}) == {"redis": port}
+
+
+def test_wanted_port_that_is_taken_gives_way_to_a_free_one(taken: int):
+    port = choose({"redis": taken}, {})["redis"]
+    assert port != taken
+    assert is_free(port)
+
+
+def test_pinned_port_that_is_taken_is_an_error_with_holder_and_remedy(taken: int):
+    with pytest.raises(StackError) as error:
+        choose({"redis": 0}, {"redis": taken})
+    assert f"Port {taken} " in str(error.value)
+    assert f"process {os.getpid()} (" in str(error.value)
+    assert "BATON_REDIS_PORT" in str(error.value)
+
+
+def test_pinned_port_wins_over_the_wanted_one():
+    port = free()
+    assert choose({"redis": free()}, {"redis": port}) == {"redis": port}
+
+
+def test_one_port_cannot_be_pinned_twice():
+    port = free()
+    with pytest.raises(StackError, match=f"Port {port} is pinned for two servers"):
+        choose({"kafka": 0, "redis": 0}, {"kafka": port, "redis": port})
+
+
+def test_servers_that_want_the_same_port_get_different_ones():
+    port = free()
+    chosen = choose({"kafka": port, "postgres": port, "redis": port}, {})
+    assert chosen["kafka"] == port
+    assert len(set(chosen.values())) == 3
+
+
+def test_any_free_port_is_none_that_the_system_gives_to_clients():
+    assert free() in FALLBACK
+    assert FALLBACK.stop <= 32_768
+
+
+def test_pins_are_read_from_the_environment():
+    assert pinned({"BATON_KAFKA_PORT": "9092", "BATON_REDIS_PORT": "", "PATH": "/bin"}) == {"kafka": 9092}
+
+
+@pytest.mark.parametrize("value", ["kafka", "0", "65536", "-1"])
+def test_pin_that_is_no_port_is_an_error(value: str):
+    with pytest.raises(StackError, match=r"BATON_KAFKA_PORT is .*, which is no port"):
+        pinned({"BATON_KAFKA_PORT": value})
