@@ -62,6 +62,7 @@ def _leads() -> None:
             floor_grade text,              -- the lowest grade since then
             leg text,
             returned_to_is boolean NOT NULL DEFAULT false,
+            verdict text,                  -- of the gate, when it was last routed in this cycle
             lead_class text,
             qualifying_at bigint,
             owner_rep text,
