@@ -1,0 +1,161 @@
+"""Composition root of ingest: every real thing is built here, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.ingest import api
+from services.ingest.domain.normalise import email
+from services.ingest.domain.touch import Draft
+from services.ingest.follower import Follower
+from services.ingest.guard import Guard
+from services.ingest.handler import Ingest, UnavailableError
+from services.ingest.links import LinksLostError, RedisLinks
+from services.ingest.senders import Senders
+from services.ingest.settings import IngestSettings
+from shared.kit import metrics as kit_metrics
+from shared.kit.clock import Clock, SystemClock
+from shared.kit.compacted import CompactedTopic
+from shared.kit.kafka import KafkaPublisher, Message, Outgoing, Publisher
+from shared.kit.service import Probes, serve
+from shared.schemas.policies import SourcesPolicy
+from shared.schemas.policies.book import PolicyBook
+from shared.schemas.topics import POLICIES
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Service:
+    """ingest, wired. `tasks` have to run beside `app`; `closing` has to be unwound at the end."""
+
+    app: FastAPI
+    tasks: dict[str, Coroutine[Any, Any, None]]
+    closing: AsyncExitStack
+    probes: Probes = field(default_factory=Probes)
+
+
+class Policies:
+    """Takes the tenants' `sources` policies into use as they are published."""
+
+    def __init__(self, senders: Senders) -> None:
+        self._book = PolicyBook({"sources": SourcesPolicy})
+        self._senders = senders
+
+    def apply(self, message: Message) -> None:
+        if message.value is None:
+            return
+        try:
+            entry = self._book.apply(message.value)
+        except ValueError as error:
+            kit_metrics.POLICY_REFUSED.inc()
+            log.error("policy_refused", offset=message.offset, error=str(error))
+            return
+        if entry and isinstance(entry.policy, SourcesPolicy):
+            tenant = (message.key or b"").decode().partition("/")[0]
+            self._senders.load(tenant, entry.policy, entry.ref.sequence)
+            kit_metrics.POLICY_SEQUENCE.set(self._book.sequence())
+            log.info("policy_in_force", tenant=tenant, sequence=entry.ref.sequence)
+
+
+def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Publisher | None = None) -> Service:
+    """Raises nothing while servers are away: the service waits for them, not ready meanwhile.
+
+    clock, publisher: other than the system's and Kafka's, for tests
+    """
+    closing = AsyncExitStack()
+    clock = clock or SystemClock()
+    email.warm_up()
+    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
+    closing.push_async_callback(redis.aclose)
+    kafka = KafkaPublisher(settings.kafka_bootstrap_servers)
+    closing.push_async_callback(kafka.stop)
+    started = asyncio.Event()
+    senders = Senders(settings.master_secret())
+    policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, Policies(senders).apply)
+    links = RedisLinks(redis, claim_seconds=settings.ingest_claim_hours * 3600)
+    follower = Follower(settings.kafka_bootstrap_servers, links, senders.tenants)
+    ingest = Ingest(links, publisher or kafka, clock)
+
+    async def handle(drafts: list[Draft], others: list[Outgoing]) -> list[bool]:
+        if drafts and not follower.ready:
+            raise UnavailableError("the link registers are being read")
+        try:
+            return await ingest.handle(drafts, others)
+        except LinksLostError as lost:
+            # A tenant that is new has lost nothing.
+            if await _opened(links, str(lost)):
+                return await ingest.handle(drafts, others)
+            follower.report_loss()
+            raise
+
+    tracking = api.Tracking(senders, handle, clock, body_bytes=settings.ingest_body_bytes)
+    app = FastAPI(title="Baton ingest", docs_url=None, redoc_url=None)
+    api.install(app, tracking)
+    app.add_middleware(
+        Guard,
+        body_bytes=settings.ingest_body_bytes,
+        read_seconds=settings.ingest_read_seconds,
+        concurrent=settings.ingest_concurrent_requests,
+    )
+    tasks = {
+        "publisher": _start(kafka, started),
+        "policies": _with_kafka(started, policies.run),
+        "links": _with_kafka(policies.caught_up, follower.run),  # whose tenants have to be known first
+    }
+    service = Service(app, tasks, closing)
+    service.probes.ready = {
+        "kafka": started.is_set,
+        "policies": policies.caught_up.is_set,
+        "links": lambda: follower.ready,
+        "redis": lambda: _answers(redis),
+    }
+    service.probes.install(app)
+    return service
+
+
+async def run(settings: IngestSettings) -> int:
+    """Serve until told to stop; the exit status."""
+    service = build(settings)
+    return await serve(
+        service.app, host=settings.host, port=settings.ingest_port, tasks=service.tasks, closing=service.closing
+    )
+
+
+async def _start(publisher: KafkaPublisher, started: asyncio.Event) -> None:
+    """Until cancelled, as every task of a service."""
+    while not started.is_set():
+        try:
+            await publisher.start()
+            started.set()
+        except KafkaError as error:
+            log.warning("waiting_for_kafka", error=repr(error))
+            await publisher.stop()
+            await asyncio.sleep(1)
+    await asyncio.Event().wait()
+
+
+async def _with_kafka(there: asyncio.Event, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    await there.wait()
+    await run()
+
+
+async def _opened(links: RedisLinks, tenant: str) -> bool:
+    try:
+        return await links.open(tenant)
+    except RedisError as error:
+        raise UnavailableError("redis is away") from error
+
+
+async def _answers(redis: Redis) -> bool:
+    return bool(await redis.ping())

@@ -1,0 +1,1 @@
+"""What ingest decides: pure, without clock or I/O."""

@@ -1,0 +1,128 @@
+"""From a call's body to the events in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.ingest.domain.refusals import Refused
+from services.ingest.domain.times import read_time
+
+CALLS = ("identify", "track", "page", "screen", "group", "alias")
+MOST_EVENTS = 2_500
+MOST_DEPTH = 64
+MOST_ID = 200  # characters
+
+# What SDKs and forms send when they mean nobody; linking by it would make everybody one lead.
+_NOBODY_TEXT = "null undefined none nil nan true false 0 -1 anonymous guest unknown not_authenticated (null) n/a"
+_NOBODY = frozenset({*_NOBODY_TEXT.split(), "[object object]"})
+_NONE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as it was sent, its ids checked. Of the maps each may be empty.
+
+    sent:      the event as it stood in the body
+    at:        when it happened by the sender's clock;  sent_at: when it was sent by that clock (both ms, or None)
+    user_id, anonymous_id, previous_id, message_id: as sent, trimmed; None where absent
+    """
+
+    index: int
+    call: str
+    sent: Mapping[str, Any]
+    context: Mapping[str, Any]
+    properties: Mapping[str, Any]
+    traits: Mapping[str, Any]
+    at: int | None
+    sent_at: int | None
+    user_id: str | None
+    anonymous_id: str | None
+    previous_id: str | None
+    message_id: str | None
+
+    def name(self) -> str | None:
+        """What the sender calls it: the event of a track call, the name of a page or screen."""
+        name = self.sent.get("event") if self.call == "track" else self.sent.get("name") or self.properties.get("name")
+        return name if isinstance(name, str) and name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The items of a body in their order, and what the body says of all of them."""
+
+    items: list[Any]
+    context: Mapping[str, Any]
+    sent_at: Any
+    call: str | None
+
+
+def open_body(call: str, tree: Any) -> Envelope:
+    """The items of the body of `POST /v1/<call>`. Raises Refused where the whole body is nothing we can read."""
+    if not isinstance(tree, dict):
+        raise Refused("wrong_type", "the body must be a JSON object")
+    if call != "batch":
+        return Envelope([tree], _NONE, tree.get("sentAt"), call)
+    items = tree.get("batch")
+    if not isinstance(items, list):
+        raise Refused("no_batch", "a batch body carries its events in the array `batch`")
+    if len(items) > MOST_EVENTS:
+        raise Refused("too_many_events", f"a batch may carry {MOST_EVENTS} events, this one carries {len(items)}")
+    return Envelope(items, _map(tree.get("context"), "context"), tree.get("sentAt"), None)
+
+
+def read_event(envelope: Envelope, index: int) -> Event:
+    """The event at `index`, checked. Raises Refused for this one event."""
+    item = envelope.items[index]
+    if not isinstance(item, dict):
+        raise Refused("wrong_type", "an event must be a JSON object")
+    call = envelope.call or item.get("type")
+    if call not in CALLS:
+        raise Refused("unknown_type", f"the type of an event is one of {', '.join(CALLS)}")
+    context = _map(item.get("context"), "context")
+    if envelope.context:
+        context = {**envelope.context, **context}
+    traits = _map(item.get("traits"), "traits")
+    if not traits:
+        traits = _map(context.get("traits"), "context.traits")
+    return Event(
+        index=index,
+        call=call,
+        sent=item,
+        context=context,
+        properties=_map(item.get("properties"), "properties"),
+        traits=traits,
+        at=read_time(item.get("originalTimestamp") or item.get("timestamp")),
+        sent_at=read_time(item.get("sentAt") or envelope.sent_at),
+        user_id=_who(item.get("userId"), "userId"),
+        anonymous_id=_who(item.get("anonymousId"), "anonymousId"),
+        previous_id=_who(item.get("previousId"), "previousId"),
+        message_id=_id(item.get("messageId"), "messageId"),
+    )
+
+
+def _map(value: Any, name: str) -> Mapping[str, Any]:
+    if value is None:
+        return _NONE
+    if not isinstance(value, dict):
+        raise Refused("wrong_type", f"`{name}` must be a JSON object")
+    return value
+
+
+def _id(value: Any, name: str) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        # A number above 64 bits was read as a float: as an id it would make one of many people.
+        raise Refused("wrong_type", f"`{name}` must be text or a whole number of 64 bits at most")
+    if len(value) > MOST_ID:
+        raise Refused("id_too_long", f"`{name}` may have {MOST_ID} characters")
+    return value.strip() or None
+
+
+def _who(value: Any, name: str) -> str | None:
+    text = _id(value, name)
+    return None if text is None or text.casefold() in _NOBODY else text

@@ -1,0 +1,169 @@
+"""What an event means: the touch type that the tenant's rules give it, and the answers that it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from services.ingest.domain.envelope import Event
+from services.ingest.domain.normalise.text import clean
+from services.ingest.domain.touch_types import default_type
+from shared.schemas import conditions
+from shared.schemas.catalogue import MAPPING_FIELDS
+from shared.schemas.policies.sources import EvidenceRule, MappingRule
+
+MOST_PATH = 500
+_MOST_KNOWN = 20_000  # remembered verdicts; paths are many
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    type: str
+    topic: str | None = None
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where it happened; of an address only host and path are read, what follows may name people."""
+
+    path: str | None
+    host: str | None
+    title: str | None
+
+
+_NOWHERE = Page(None, None, None)
+
+
+def page_of(event: Event) -> Page:
+    properties, within = event.properties, event.context.get("page")
+    page = within if isinstance(within, dict) else {}
+    url = properties.get("url") or page.get("url")
+    path = properties.get("path") or page.get("path")
+    if not url and not path and not page:
+        return _NOWHERE
+    host, of_url = _split(url) if isinstance(url, str) else (None, None)
+    title = properties.get("title") if event.call in ("page", "screen") else None
+    path = _path(path) if isinstance(path, str) and path else of_url
+    return Page(path, host, clean(title or page.get("title")))
+
+
+@lru_cache(maxsize=8192)
+def _split(url: str) -> tuple[str | None, str | None]:
+    rest = url.strip()
+    host = None
+    if "//" in rest[:12]:
+        authority, slash, path = rest.partition("//")[2].partition("/")
+        host = authority.split("?")[0].split("#")[0].rpartition("@")[2].partition(":")[0].lower() or None
+        rest = slash + path
+    return host, _path(rest or "/")
+
+
+def _path(path: str) -> str:
+    return path.partition("?")[0].partition("#")[0][:MOST_PATH]
+
+
+Getter = Callable[[Event, Page], Any]
+
+
+def _getter(field: str) -> Getter:
+    """How a fact of the catalogue is read from an event."""
+    known: dict[str, Getter] = {
+        "event.type": lambda event, _: event.call,
+        "event.name": lambda event, _: event.name(),
+        "event.category": lambda event, _: event.sent.get("category") or event.properties.get("category"),
+        "event.path": lambda _, page: page.path,
+        "event.host": lambda _, page: page.host,
+        "event.title": lambda _, page: page.title,
+    }
+    if field in known:
+        return known[field]
+    _, root, *names = field.split(".")
+
+    def nested(event: Event, _page: Page) -> Any:
+        value: Any = event.properties if root == "properties" else event.traits
+        if len(names) > 1 and (whole := value.get(".".join(names))) is not None:
+            return whole
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    return nested
+
+
+class Meanings:
+    """The mapping rules of one source under one version of its policy; the first rule that holds decides."""
+
+    def __init__(self, rules: Sequence[MappingRule], source_facts: Mapping[str, Any]) -> None:
+        parsed = [(conditions.parse(rule.when, MAPPING_FIELDS), rule) for rule in rules]
+        self._rules = [(when, Meaning(rule.type, rule.topic, rule.channel)) for when, rule in parsed]
+        named = frozenset().union(*(when.fields() for when, _ in parsed))
+        self._fields = sorted(field for field in named if not field.startswith("source."))
+        self._getters = [_getter(field) for field in self._fields]
+        self._source_facts = dict(source_facts)
+        self._known: dict[tuple[Any, ...], Meaning | None] = {}
+
+    def meaning(self, event: Event, page: Page) -> Meaning:
+        """By the rules, else by the vocabulary."""
+        facts = tuple([_scalar(get(event, page)) for get in self._getters])
+        # True == 1 in Python and not in a condition; so truth values are told apart by their type.
+        key = tuple([(fact, "bool") if fact is True or fact is False else fact for fact in facts])
+        try:
+            found = self._known[key]
+        except KeyError:
+            found = self._known[key] = self._decide(facts)
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+        return found or Meaning(default_type(event.call, event.name()))
+
+    def _decide(self, values: tuple[Any, ...]) -> Meaning | None:
+        facts = self._source_facts | dict(zip(self._fields, values, strict=True))
+        return next((meaning for when, meaning in self._rules if when.holds(facts)), None)
+
+
+def _scalar(value: Any) -> Any:
+    return value if isinstance(value, str | int | float) else None
+
+
+class Evidence:
+    """The answers that events carry, criterion -> code (vocabulary, section 10)."""
+
+    def __init__(self, rules: Sequence[EvidenceRule]) -> None:
+        self._rules = rules
+        self._names = frozenset(name for rule in rules for name in rule.fields)
+        self._codes = {
+            rule.criterion: {_fold(text): code for code, texts in rule.values.items() for text in texts}
+            for rule in rules
+        }
+
+    def answers(self, event: Event) -> dict[str, str]:
+        if self._names.isdisjoint(event.properties) and self._names.isdisjoint(event.traits):
+            return {}
+        answers = {}
+        for rule in self._rules:
+            code = self._answer(rule, event)
+            if code and rule.criterion not in answers:
+                answers[rule.criterion] = code
+        return answers
+
+    def _answer(self, rule: EvidenceRule, event: Event) -> str | None:
+        for name in rule.fields:
+            said = event.properties.get(name, event.traits.get(name))
+            texts = [text for item in (said if isinstance(said, list) else [said]) if (text := _said(item))]
+            if texts:
+                codes = self._codes[rule.criterion]
+                return next((codes[text] for text in texts if text in codes), rule.otherwise)
+        return None
+
+
+def _said(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = clean(value)
+    return _fold(text) if text else None
+
+
+def _fold(text: str) -> str:
+    return (clean(text) or "").casefold()

@@ -1,0 +1,105 @@
+"""Companies: names, sizes, industries (vocabulary, sections 3 and 4)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+from services.ingest.domain.normalise.text import clean
+
+_BANDS = ((5000, "s7"), (1000, "s6"), (300, "s5"), (100, "s4"), (30, "s3"), (10, "s2"), (1, "s1"))
+_NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(万|千|k\b)?", re.IGNORECASE)
+_UNITS = {"万": 10_000, "千": 1_000, "k": 1_000}
+_BELOW = re.compile(r"未満|\bless than\b|\bunder\b|\bbelow\b|^\s*<(?!=)", re.IGNORECASE)
+_MOST_PEOPLE = 10_000_000
+_ADDRESSED = re.compile(r"\s*(?:御中|各位)$")
+
+_INDUSTRIES = {
+    "A": ("農業,林業", "農業", "林業", "農林業", "agriculture", "forestry"),
+    "B": ("漁業", "水産業", "fisheries", "fishing"),
+    "C": ("鉱業,採石業,砂利採取業", "鉱業", "mining"),
+    "D": ("建設業", "建設", "建築", "土木", "construction"),
+    "E": ("製造業", "製造", "メーカー", "manufacturing", "manufacturer"),
+    "F": ("電気・ガス・熱供給・水道業", "電気・ガス", "電力", "ガス", "エネルギー", "utilities", "energy"),
+    "G": (
+        "情報通信業",
+        "情報通信",
+        "it",
+        "通信",
+        "ソフトウェア",
+        "software",
+        "information technology",
+        "telecommunications",
+    ),
+    "H": ("運輸業,郵便業", "運輸業", "運輸", "物流", "郵便業", "transportation", "logistics"),
+    "I": ("卸売業,小売業", "卸売業", "小売業", "卸売", "小売", "商社", "wholesale", "retail"),
+    "J": ("金融業,保険業", "金融業", "保険業", "金融", "保険", "銀行", "証券", "finance", "insurance", "banking"),
+    "K": ("不動産業,物品賃貸業", "不動産業", "不動産", "物品賃貸業", "real estate"),
+    "L": (
+        "学術研究,専門・技術サービス業",
+        "専門サービス",
+        "コンサルティング",
+        "広告",
+        "consulting",
+        "professional services",
+    ),
+    "M": ("宿泊業,飲食サービス業", "宿泊業", "飲食業", "飲食", "ホテル", "hospitality", "restaurants"),
+    "N": ("生活関連サービス業,娯楽業", "生活関連サービス業", "娯楽業", "entertainment", "leisure"),
+    "O": ("教育,学習支援業", "教育", "学習支援業", "学校", "大学", "education"),
+    "P": ("医療,福祉", "医療", "福祉", "病院", "healthcare", "medical"),
+    "Q": ("複合サービス事業", "協同組合"),
+    "R": ("サービス業(他に分類されないもの)", "サービス業", "services"),
+    "S": ("公務", "官公庁", "自治体", "government", "public sector"),
+    "T": ("分類不能",),
+}
+_SECTION = {name: f"jsic:{section}" for section, names in _INDUSTRIES.items() for name in names}
+_JSIC = re.compile(r"^(?:jsic:)?([A-T])$", re.IGNORECASE)
+
+
+def size_band(employees: int) -> str:
+    """s1 … s7 by the number of people; s0 where it is none."""
+    return next((band for least, band in _BANDS if employees >= least), "s0")
+
+
+def employees(value: Any) -> int | None:
+    """How many people work there, from `1200`, `1,000名`, `1.2万人`, `300+`, `300-999` (its lower end); None where not said."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value) if 0 < value <= _MOST_PEOPLE else None
+    return _employees_of(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=8192)
+def _employees_of(text: str) -> int | None:
+    read = unicodedata.normalize("NFKC", text[:100])
+    found = _NUMBER.search(read)
+    if not found:
+        return None
+    count = int(float(found[1].replace(",", "")) * _UNITS.get((found[2] or "").lower(), 1))
+    if _BELOW.search(read):
+        count -= 1
+    return count if 0 < count <= _MOST_PEOPLE else None
+
+
+def company_name(value: Any) -> str | None:
+    """The name without 御中 or 各位."""
+    text = clean(value)
+    return (_ADDRESSED.sub("", text) or None) if text else None
+
+
+def industry(value: Any) -> str | None:
+    """`jsic:E` for a section's letter or one of its usual names; other text as it is written."""
+    text = clean(value, 100)
+    return _industry_of(text) if text else None
+
+
+@lru_cache(maxsize=8192)
+def _industry_of(text: str) -> str:
+    letter = _JSIC.match(text)
+    if letter:
+        return f"jsic:{letter[1].upper()}"
+    name = text.casefold().replace("、", ",").replace("・", "・")
+    return _SECTION.get(name) or _SECTION.get(name.removesuffix("業")) or text

@@ -1,0 +1,92 @@
+"""JSON, with what the fast parser lets through or throws away taken care of.
+
+Of repeated keys the last counts. A whole number above 64 bits becomes a float, and is refused where an id is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from services.ingest.domain.envelope import MOST_DEPTH
+from services.ingest.domain.refusals import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A body's tree. suspect: it may hold what no event may, so every event has to be looked through."""
+
+    tree: Any
+    suspect: bool
+
+
+def parse(body: bytes) -> Parsed:
+    """Raises Refused `malformed_json`, or `too_deep` for what no parser should be asked to read."""
+    try:
+        tree = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return Parsed(_salvage(body), True)
+    return Parsed(tree, b"\\u0000" in body or _may_be_deep(body))
+
+
+def _salvage(body: bytes) -> Any:
+    """One event with NaN (Python's default encoder writes it) or half a surrogate pair (a cut emoji) must not cost its batch
+    all the others: the tolerant parser reads them, and `check` then refuses that event alone."""
+    if any(mark in body for mark in (b"NaN", b"Infinity", b"\\ud", b"\\uD")):
+        try:
+            return json.loads(body)
+        except RecursionError:
+            raise Refused("too_deep", f"JSON may be nested {MOST_DEPTH} deep") from None
+        except ValueError:
+            pass
+    raise Refused("malformed_json", "the body is not JSON in UTF-8")
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Whether nesting may exceed the limit: brackets alone are kept, and pairs removed, a level a time. Brackets inside of
+    texts can make it say yes in vain, never no."""
+    if body.count(b"{") + body.count(b"[") <= MOST_DEPTH:
+        return False
+    brackets = body.translate(None, _NO_BRACKETS)
+    for _ in range(MOST_DEPTH):
+        shorter = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if not shorter:
+            return False
+        if len(shorter) == len(brackets):
+            return True
+        brackets = shorter
+    return True
+
+
+_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"{}[]")))
+
+
+def check(event: Any) -> None:
+    """Raises Refused for one event that is nested too deep or holds NUL, NaN, Infinity or half a surrogate pair."""
+    stack: list[tuple[Any, int]] = [(event, 1)]
+    while stack:
+        value, depth = stack.pop()
+        if isinstance(value, str):
+            _check_text(value)
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                raise Refused("not_a_number", "NaN and Infinity are no JSON")
+        elif isinstance(value, dict | list):
+            if depth > MOST_DEPTH:
+                raise Refused("too_deep", f"an event may be nested {MOST_DEPTH} deep")
+            inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+            stack.extend((item, depth + 1) for item in inner)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise Refused("nul_character", "text may not contain the character U+0000")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Refused("bad_text", "text contains half a surrogate pair") from None

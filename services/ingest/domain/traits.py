@@ -1,0 +1,158 @@
+"""What an event tells about a person and a company, whatever the sender calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from services.ingest.domain.envelope import Event
+from services.ingest.domain.normalise import company, departments, email, names, phone, place, titles
+from services.ingest.domain.normalise.text import clean
+
+Scalar = str | int | float | bool
+Told = dict[str, Any]  # field -> value as sent
+
+MOST_FREE_TEXT = 2_000
+KINDS = frozenset(
+    {"competitor", "student", "supplier", "partner", "customer", "press", "academic", "group", "job_seeker"}
+)
+
+_SPELLINGS = {
+    "email": "email mail emailaddress workemail businessemail メール メールアドレス eメール",
+    "phone": "phone phonenumber tel telephone mobile mobilephone 電話 電話番号 携帯電話 tel番号",
+    "name": "name fullname 氏名 お名前 名前",
+    "first_name": "firstname givenname 名",
+    "last_name": "lastname surname familyname 姓",
+    "title": "title jobtitle position role 役職 肩書",
+    "department": "department dept division 部署 部署名 所属 所属部署",
+    "company": "company companyname organization organisation organizationname accountname 会社 会社名 企業名 貴社名 法人名 団体名",
+    "employees": "employees employeecount numberofemployees numemployees companysize 従業員数 社員数 従業員規模",
+    "industry": "industry companyindustry 業種 業界",
+    "country": "country countrycode 国",
+    "region": "region state prefecture 都道府県 地域",
+    "address": "address",
+    "kind": "kind leadkind accountkind",
+    "landing_page": "landingpage landingpageid",
+    "origin": "origin leadorigin",
+    "free_text": "message comment comments inquiry freetext お問い合わせ内容 問い合わせ内容 ご質問 ご要望 備考",
+    "is_test": "istest",
+    "automated": "automated",
+    "campaign": "campaign campaignname utmcampaign",
+    "topic": "topic",
+}
+_FIELDS = {spelling: field for field, spellings in _SPELLINGS.items() for spelling in spellings.split()}
+_OF_A_COMPANY = {"name": "company", "companyname": "company", "size": "employees", "industry": "industry"}
+# On a page or in a product event these mean the page or the product, unless the event is a form with an address in it.
+_AMBIGUOUS = frozenset({"title", "name", "kind", "company", "region", "country", "phone"})
+
+
+@lru_cache(maxsize=8192)
+def _field(key: str) -> str | None:
+    return _FIELDS.get(key.lower().replace("_", "").replace("-", "").replace(" ", ""))
+
+
+@lru_cache(maxsize=1024)
+def _company_field(key: str) -> str | None:
+    folded = key.lower().replace("_", "").replace("-", "").replace(" ", "")
+    return _OF_A_COMPANY.get(folded) or _FIELDS.get(folded)
+
+
+def told_by(event: Event) -> Told:
+    """The fields that an event tells: traits first, then context.traits, then what a track event's form fields say."""
+    told: Told = {}
+    if event.call == "group":
+        _gather(told, event.traits, _company_field)
+    elif event.traits:
+        _gather(told, event.traits, _field)
+    mirrored = event.context.get("traits")
+    if isinstance(mirrored, dict) and mirrored is not event.traits:
+        _gather(told, mirrored, _field)
+    if event.properties:
+        _gather_form(told, event)
+    nested = told.get("company")
+    if isinstance(nested, dict):
+        del told["company"]
+        _gather(told, nested, _company_field)
+    where = told.get("address")
+    if isinstance(where, dict):
+        _gather(told, {key: where[key] for key in ("country", "state", "region", "prefecture") if key in where}, _field)
+    return told
+
+
+def _gather(told: Told, said: Mapping[str, Any], field_of: Any) -> None:
+    for key, value in said.items():
+        field = field_of(key)
+        if field and field not in told and value is not None and value != "":
+            told[field] = value
+
+
+def _gather_form(told: Told, event: Event) -> None:
+    said: Told = {}
+    _gather(said, event.properties, _field)
+    form = event.call == "track" and "email" in said
+    for field, value in said.items():
+        if field not in told and (form or field not in _AMBIGUOUS):
+            told[field] = value
+
+
+def attributes(event: Event, told: Told, address: str | None, free_mail: frozenset[str]) -> dict[str, Scalar]:
+    """Normalised facts about the lead, named as in the catalogue without `lead.`; nothing personal."""
+    facts: dict[str, Scalar | None] = {}
+    if told:
+        if title := clean(told.get("title")):
+            _of_title(facts, title)
+        if department := clean(told.get("department")):
+            facts["department"] = departments.department(department)
+        _of_company(facts, told)
+        facts["country"] = place.country(told.get("country"))
+        for field in ("region", "landing_page", "origin"):
+            facts[field] = clean(told.get(field))
+        kind = clean(told.get("kind"))
+        if kind and kind.casefold() in KINDS:
+            facts["kind"] = kind.casefold()
+    if address:
+        facts["domain"] = domain = email.domain(address)
+        facts["own_domain"] = email.is_own(domain, free_mail)
+    if locale := event.context.get("locale"):
+        facts["language"] = place.language(locale)
+    return {field: value for field, value in facts.items() if value is not None}
+
+
+def _of_title(facts: dict[str, Scalar | None], title: str) -> None:
+    level = titles.level(title)
+    facts["level"] = level
+    if level == "student":
+        facts["kind"] = "student"
+    department = departments.department(title)  # senders who join both in one field: `情報システム部 部長`
+    if department != departments.OTHER:
+        facts["department"] = department
+
+
+def _of_company(facts: dict[str, Scalar | None], told: Told) -> None:
+    facts["company"] = company.company_name(told.get("company"))
+    facts["industry"] = company.industry(told.get("industry"))
+    people = company.employees(told.get("employees"))
+    if people:
+        facts["employees"], facts["size_band"] = people, company.size_band(people)
+
+
+def personal(told: Told, address: str | None) -> dict[str, str | None]:
+    """What is personal in what was told, for `shared.kit.person.seal`. An IP address and a user agent are not kept at all."""
+    if not told and not address:
+        return {}
+    title, department, country = told.get("title"), told.get("department"), place.country(told.get("country"))
+    return {
+        "email": address,
+        "phone": phone.number(told["phone"], country) if "phone" in told else None,
+        "name": names.person_name(told.get("name")),
+        "first_name": names.person_name(told.get("first_name")),
+        "last_name": names.person_name(told.get("last_name")),
+        "title": clean(title),
+        "department": clean(department),
+        "free_text": _free_text(told.get("free_text")),
+    }
+
+
+def _free_text(value: Any) -> str | None:
+    return value.strip()[:MOST_FREE_TEXT] or None if isinstance(value, str) else None

@@ -1,0 +1,127 @@
+"""Keeps Redis' link registers true to `identity-links`: catches up at the start, follows, and rebuilds what Redis lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from services.ingest import metrics
+from services.ingest.domain.identifiers import Identity
+from services.ingest.links import RedisLinks
+from shared.schemas import ids
+from shared.schemas.topics import IDENTITY_LINKS
+from shared.schemas.touches import LinkChanged
+
+log = structlog.get_logger(__name__)
+
+CHECK_SECONDS = 1.0  # how often Redis is asked whether it still knows what it was told
+MOST = 2_000  # records of one script
+
+
+class Follower:
+    """`ready` while Redis holds every register that the topic holds.
+
+    tenants: those whose registers are opened when the topic has been read
+    """
+
+    def __init__(self, bootstrap: str, links: RedisLinks, tenants: Callable[[], Iterable[str]]) -> None:
+        self._bootstrap, self._links, self._tenants = bootstrap, links, tenants
+        self._lost = asyncio.Event()
+        self.ready = False
+
+    def report_loss(self) -> None:
+        """Somebody found registers missing: read the topic again, from its beginning."""
+        if not self._lost.is_set():
+            log.error("links_lost")
+            self.ready = False
+            self._lost.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if self._lost.is_set():
+                    metrics.REBUILDS.inc()
+                    await self._links.forget()
+                    self._lost.clear()
+                await self._follow(await self._links.applied() or {})
+            except RedisError as error:
+                self.ready = False
+                log.warning("waiting_for_redis", error=repr(error))
+                await asyncio.sleep(0.5)
+
+    async def _follow(self, offsets: dict[int, int]) -> None:
+        """Until Redis is found to have lost something."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+        await consumer.start()
+        try:
+            partitions = await _partitions(consumer)
+            consumer.assign(partitions)
+            starts = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+            at = {p: max(offsets.get(p.partition, 0), starts[p]) for p in partitions}
+            for p in partitions:
+                if at[p] > ends[p]:
+                    # The topic is younger than Redis: what Redis holds is all there is, so go on at the end.
+                    log.error("links_topic_is_behind_redis", partition=p.partition, applied=at[p], end=ends[p])
+                    at[p] = ends[p]
+                consumer.seek(p, at[p])
+            known = bool(offsets)
+            checked = monotonic()
+            while not self._lost.is_set():
+                if not self.ready and all(at[p] >= ends[p] for p in partitions):
+                    await self._links.complete({p.partition: at[p] for p in partitions}, self._tenants())
+                    known = self.ready = True
+                    log.info("links_ready", records=sum(at[p] - starts[p] for p in partitions))
+                polled = await consumer.getmany(timeout_ms=200, max_records=MOST)
+                steps = {p.partition: (at[p], records[-1].offset + 1) for p, records in polled.items()}
+                await self._apply(record for records in polled.values() for record in records)
+                for p, records in polled.items():
+                    at[p] = records[-1].offset + 1
+                # While a rebuild is under way nothing is noted: another process must not take a part for the whole.
+                if known and steps and not await self._links.advance(steps):
+                    self.report_loss()
+                if self.ready and monotonic() - checked > CHECK_SECONDS:
+                    checked = monotonic()
+                    await self._check({p.partition: at[p] for p in partitions})
+        finally:
+            await consumer.stop()
+
+    async def _check(self, at: dict[int, int]) -> None:
+        applied = await self._links.applied()
+        if applied is None or any(applied.get(partition, 0) < offset for partition, offset in at.items()):
+            self.report_loss()
+
+    async def _apply(self, records: Iterable[ConsumerRecord]) -> None:
+        of_tenant: dict[str, list[tuple[Identity, str, int]]] = {}
+        for record in records:
+            try:
+                link = LinkChanged.model_validate_json(record.value)
+            except ValidationError as error:
+                # Nobody but ingest writes here. To pass one register over is bad; never to start for it is worse.
+                log.error(
+                    "unreadable_link", partition=record.partition, offset=record.offset, error=error.error_count()
+                )
+                continue
+            known = Identity(link.identity_id, link.identity_kind, ids.lead_id(link.identity_id))
+            of_tenant.setdefault(link.tenant, []).append((known, link.owner, link.sequence))
+        for tenant, links in of_tenant.items():
+            await self._links.apply(tenant, links)
+
+
+async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    """The topic's partitions; waits while it does not exist yet."""
+    while True:
+        await consumer._client.force_metadata_update()
+        found = consumer._client.cluster.partitions_for_topic(IDENTITY_LINKS.name)
+        if found:
+            return [TopicPartition(IDENTITY_LINKS.name, number) for number in sorted(found)]
+        consumer._client.add_topic(IDENTITY_LINKS.name)
+        log.info("waiting_for_topic", topic=IDENTITY_LINKS.name)
+        await asyncio.sleep(0.5)

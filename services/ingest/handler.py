@@ -1,0 +1,158 @@
+"""The whole of ingest: claim, find the lead, publish, confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+from services.ingest import metrics
+from services.ingest.domain.touch import Draft, complete
+from services.ingest.links import Conflict, Link, Links, Resolved
+from shared.kit.clock import Clock
+from shared.kit.kafka import Outgoing, Publisher
+from shared.schemas.base import record_key
+from shared.schemas.topics import IDENTITY_CONFLICTS, IDENTITY_LINKS, TOUCHPOINTS
+
+log = structlog.get_logger(__name__)
+
+MOST_PER_SCRIPT = 500  # Redis does nothing else while a script runs: some milliseconds
+
+
+class UnavailableError(Exception):
+    """Nothing is known to be kept: the sender shall send it again."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be written for the drafts of one tenant, and confirmed afterwards."""
+
+    tenant: str
+    records: list[Outgoing] = field(default_factory=list)
+    event_ids: list[str] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+
+
+class Ingest:
+    """Makes touches of drafts, exactly one body per event id, whatever is retried and wherever it crashes.
+
+    Before anything is published, the claim of an event holds its whole body; who sends the event again, because it heard no
+    answer, publishes that body again. Only what Kafka has acknowledged answers as a duplicate.
+    """
+
+    def __init__(self, links: Links, publisher: Publisher, clock: Clock) -> None:
+        self._links, self._publisher, self._clock = links, publisher, clock
+
+    async def handle(self, drafts: Sequence[Draft], others: Sequence[Outgoing] = ()) -> list[bool]:
+        """Per draft whether it was accepted; else it is a duplicate. `others` are written beside them.
+
+        Raises UnavailableError when Redis or Kafka is away, and LinksLostError when Redis has to be filled first.
+        """
+        accepted, plans = await self._resolve(drafts)
+        await self._publish([*(record for plan in plans for record in plan.records), *others])
+        await self._confirm(plans)
+        return accepted
+
+    async def _resolve(self, drafts: Sequence[Draft]) -> tuple[list[bool], list[Plan]]:
+        accepted, plans = [False] * len(drafts), []
+        for tenant, chosen in _by_tenant(drafts).items():
+            for start in range(0, len(chosen), MOST_PER_SCRIPT):
+                part = chosen[start : start + MOST_PER_SCRIPT]
+                now = self._clock.now()
+                try:
+                    resolved = await self._links.resolve(tenant, [drafts[index] for index in part], now)
+                except RedisError as error:
+                    raise _unavailable("redis", error) from error
+                plans.append(plan(tenant, [drafts[index] for index in part], resolved, now))
+                for index, owner in zip(part, resolved.owners, strict=True):
+                    accepted[index] = owner is not None
+        return accepted, plans
+
+    async def _publish(self, records: list[Outgoing]) -> None:
+        if not records:
+            return
+        try:
+            await self._publisher.publish(records)
+        except KafkaError as error:
+            raise _unavailable("kafka", error) from error
+
+    async def _confirm(self, plans: Sequence[Plan]) -> None:
+        """A claim that stays pending is no loss: Kafka has the event, and whoever sends it again writes the same body again."""
+        for done in plans:
+            if not done.event_ids:
+                continue
+            try:
+                await self._links.confirm(done.tenant, done.event_ids, done.links)
+            except RedisError as error:
+                metrics.UNCONFIRMED.inc()
+                log.warning("claims_not_confirmed", tenant=done.tenant, error=repr(error))
+
+
+def plan(tenant: str, drafts: Sequence[Draft], resolved: Resolved, now: int) -> Plan:
+    """The records that say what `resolved` decided: links first, each to everybody concerned, then touches and conflicts."""
+    todo = Plan(tenant, links=resolved.links)
+    for link in resolved.links:
+        todo.records.extend(_link_records(tenant, link, now))
+    for index, (draft, owner) in enumerate(zip(drafts, resolved.owners, strict=True)):
+        if owner is not None:
+            body = complete(owner, resolved.earlier.get(index, draft.body))
+            todo.records.append(Outgoing(TOUCHPOINTS.name, record_key(tenant, owner), body))
+            todo.event_ids.append(draft.event_id)
+    sources = {draft.event_id: draft.source_id for draft in drafts} if resolved.conflicts else {}
+    for conflict in resolved.conflicts:
+        todo.records.append(_conflict_record(tenant, conflict, sources[conflict.event_id], now))
+    metrics.LINKS.inc(len(resolved.links))
+    metrics.CONFLICTS.inc(len(resolved.conflicts))
+    metrics.LINKS_REFUSED.inc(resolved.limited)
+    return todo
+
+
+def _link_records(tenant: str, link: Link, now: int) -> list[Outgoing]:
+    wire = {
+        "record": "link",
+        "tenant": tenant,
+        "identity_id": link.identity,
+        "identity_kind": link.kind,
+        "owner": link.owner,
+        "sequence": link.sequence,
+        "received_at": now,
+    }
+    kept = Outgoing(
+        IDENTITY_LINKS.name, record_key(tenant, link.identity), orjson.dumps(wire | {"lead_id": link.owner})
+    )
+    told = [
+        Outgoing(TOUCHPOINTS.name, record_key(tenant, lead), orjson.dumps(wire | {"lead_id": lead}))
+        for lead in link.told
+    ]
+    return [kept, *told]
+
+
+def _conflict_record(tenant: str, conflict: Conflict, source_id: str, now: int) -> Outgoing:
+    wire = {
+        "record": "conflict",
+        "tenant": tenant,
+        "lead_id": conflict.lead,
+        "other_lead_id": conflict.other_lead,
+        "identity_id": conflict.identity,
+        "source_id": source_id,
+        "event_id": conflict.event_id,
+        "received_at": now,
+    }
+    return Outgoing(IDENTITY_CONFLICTS.name, record_key(tenant, conflict.lead), orjson.dumps(wire))
+
+
+def _by_tenant(drafts: Sequence[Draft]) -> dict[str, list[int]]:
+    chosen: dict[str, list[int]] = {}
+    for index, draft in enumerate(drafts):
+        chosen.setdefault(draft.tenant, []).append(index)
+    return chosen
+
+
+def _unavailable(what: str, error: Exception) -> UnavailableError:
+    metrics.UNAVAILABLE.labels(what).inc()
+    log.warning("unavailable", what=what, error=f"{type(error).__name__}: {error}")
+    return UnavailableError(f"{what} is away")

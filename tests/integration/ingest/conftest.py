@@ -1,0 +1,182 @@
+"""A running ingest over real servers, and what it wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import orjson
+import pytest
+import uvicorn
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.asyncio import Redis
+
+from services.ingest.app import Service, build
+from services.ingest.settings import IngestSettings
+from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
+from shared.schemas.base import record_key
+
+DATABASE = 9  # of Redis: these tests empty it
+
+
+@dataclass
+class Ingest:
+    """A live server. `written(topic)` are the records of this test's tenant in the order of their partitions."""
+
+    url: str
+    tenant: str
+    key: str
+    trusted_key: str
+    kafka: str
+    redis: Redis
+    service: Service
+    http: httpx.AsyncClient
+    _running: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    async def send(self, call: str, body: Any, *, key: str | None = None, **options: Any) -> httpx.Response:
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        headers = {"X-Write-Key": key or self.key} | options.pop("headers", {})
+        return await self.http.post(f"{self.url}/v1/{call}", content=content, headers=headers, **options)
+
+    async def written(self, topic: str) -> list[dict[str, Any]]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            await consumer._client.force_metadata_update()
+            numbers = consumer._client.cluster.partitions_for_topic(topic)
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            found = []
+            while any([await consumer.position(p) < ends[p] for p in partitions]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [(r.key, r.value) for r in records if r.key.startswith(f"{self.tenant}/".encode())]
+            return [orjson.loads(value) | {"_key": key.decode(), "_raw": value} for key, value in found]
+        finally:
+            await consumer.stop()
+
+    async def touches(self) -> list[dict[str, Any]]:
+        return [record for record in await self.written("touchpoints") if record["record"] == "touch"]
+
+    async def links(self) -> list[dict[str, Any]]:
+        return [record for record in await self.written("touchpoints") if record["record"] == "link"]
+
+    async def ready(self, *, wanted: int = 200, seconds: float = 60) -> None:
+        await eventually(self._answers, wanted, seconds)
+
+    async def _answers(self) -> Any:
+        try:
+            return (await self.http.get(f"{self.url}/readyz")).status_code
+        except httpx.TransportError as error:
+            return error
+
+    async def stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self.service.closing.aclose()
+        await self.http.aclose()
+        await self.redis.aclose()
+
+
+async def eventually(read: Callable[[], Awaitable[Any]], wanted: Any, seconds: float = 30) -> None:
+    """Waits until `read` gives `wanted`; fails with what it gave last."""
+    end = monotonic() + seconds
+    while (found := await read()) != wanted:
+        assert monotonic() < end, f"still {found!r}, wanted {wanted!r}"
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Awaitable[None]]:
+    return eventually
+
+
+Start = Callable[..., Awaitable[Ingest]]
+
+
+@pytest.fixture
+async def start(kafka_url: str, redis_url: str, tenant: str, identity_secret: str) -> AsyncIterator[Start]:
+    """Starts ingest for this test's tenant, with a website (untrusted) and a server (trusted) as its sources."""
+    started: list[Ingest] = []
+    own_redis = urlunsplit(urlsplit(redis_url)._replace(path=f"/{DATABASE}"))
+
+    async def begin(
+        policy: dict[str, Any] | None = None, *, publisher: Publisher | None = None, sequence: int = 1, **settings: Any
+    ) -> Ingest:
+        key, trusted_key = f"{tenant}-web", f"{tenant}-server"
+        body = {
+            "kind": "sources",
+            "sources": [
+                {"id": "web", "write_keys": [key]},
+                {"id": "server", "write_keys": [trusted_key], "trusted": True},
+            ],
+        } | (policy or {})
+        await _publish_policy(kafka_url, tenant, body, sequence)
+        configured = IngestSettings(
+            kafka_bootstrap_servers=kafka_url, identity_secret=identity_secret, redis_url=own_redis, **settings
+        )
+        service = build(configured, publisher=publisher)
+        server = uvicorn.Server(uvicorn.Config(service.app, port=0, log_config=None, lifespan="off", access_log=False))
+        server.capture_signals = _no_signals  # type: ignore[assignment]
+        running = [asyncio.create_task(work) for work in (server.serve(), *service.tasks.values())]
+        await eventually(partial(_started, server), True)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        ingest = Ingest(
+            f"http://127.0.0.1:{port}",
+            tenant,
+            key,
+            trusted_key,
+            kafka_url,
+            Redis.from_url(own_redis),
+            service,
+            httpx.AsyncClient(timeout=30),
+            running,
+        )
+        started.append(ingest)
+        await ingest.ready()
+        return ingest
+
+    yield begin
+    for ingest in started:
+        await ingest.stop()
+
+
+async def _started(server: uvicorn.Server) -> bool:
+    return server.started
+
+
+class _no_signals:  # noqa: N801
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+async def _publish_policy(kafka: str, tenant: str, body: dict[str, Any], sequence: int) -> None:
+    record = {
+        "record": "policy",
+        "tenant": tenant,
+        "kind": "sources",
+        "sequence": sequence,
+        "hash": f"{sequence}",
+        "body": body,
+        "activated_at": 1,
+    }
+    publisher = KafkaPublisher(kafka)
+    await publisher.start()
+    try:
+        await publisher.publish([Outgoing("policies", record_key(tenant, "sources"), orjson.dumps(record))])
+    finally:
+        await publisher.stop()
+
+
+@pytest.fixture
+async def ingest(start: Start) -> Ingest:
+    return await start()
