@@ -1,0 +1,196 @@
+"""The API of reps and their systems: list and read opportunities, accept, decline, log a touch."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.security import HTTPBearer
+
+from services.handoff import views
+from services.handoff.bodies import Accept, Decline, LogActivity, ShortText, problems
+from services.handoff.desk import ActivityIdTakenError, Desk, UnknownOpportunityError
+from services.handoff.domain.opportunity import Stage
+from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError
+from services.handoff.policies import Policies, nearest
+from services.handoff.reads import Filter, Place, Reads
+from shared.kit.auth import Caller, Tokens
+from shared.kit.clock import Clock
+from shared.kit.problems import Problem
+from shared.schemas import ids
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
+AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
+FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
+
+_COMMON = problems(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
+_ONE = problems(_404="no such opportunity") | _COMMON
+_ACT = problems(_409="`not_the_holder`, `offer_not_open`: somebody else holds the lead, or it is too late") | _ONE
+_LOG = problems(_409="`activity_id_taken`: another activity has this id", _413="the body is too large") | _ONE
+
+
+class Api:
+    """The routes under /v1. The tenant comes from the caller's token, and from nowhere else."""
+
+    def __init__(self, desk: Desk, reads: Reads, policies: Policies, tokens: Tokens, clock: Clock) -> None:
+        self._desk, self._reads, self._policies = desk, reads, policies
+        self._tokens, self._clock = tokens, clock
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1", tags=["opportunities"], dependencies=[Depends(HTTPBearer(auto_error=False))])
+        one = "/opportunities/{opportunity_id}"
+        router.add_api_route("/opportunities", self.list, methods=["GET"], responses=_COMMON)
+        router.add_api_route(one, self.read, methods=["GET"], responses=_ONE)
+        router.add_api_route(f"{one}/accept", self.accept, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/decline", self.decline, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/activities", self.log_activity, methods=["POST"], responses=_LOG)
+        return router
+
+    async def list(
+        self,
+        request: Request,
+        lead_id: Annotated[ShortText | None, Query(description="of this lead")] = None,
+        stage: Annotated[Stage | None, Query(description="in this stage")] = None,
+        rep_id: Annotated[ShortText | None, Query(description="held by this rep now")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+    ) -> views.Page:
+        """List opportunities, the newest first."""
+        caller = await self._caller(request)
+        rows = await self._reads.page(caller.tenant, Filter(lead_id, stage, rep_id), _place(after), limit + 1)
+        names = self._policies.rep_names(caller.tenant)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return views.Page(
+            items=[views.summary(row, names) for row in rows[:limit]],
+            next=f"{last['created_at']}.{last['id']}" if last else None,
+        )
+
+    async def read(self, request: Request, opportunity_id: str) -> views.Detail:
+        """Read an opportunity with its offers, clocks, activities and stages."""
+        return await self._detail(await self._caller(request), opportunity_id)
+
+    async def accept(self, request: Request, opportunity_id: str, body: Accept | None = None) -> views.Detail:
+        """Accept the offer. Accepting again changes nothing and answers the same."""
+        caller = await self._caller(request)
+        rep_id = _rep(caller, body.rep_id if body else None)
+        with _refusals(opportunity_id):
+            await self._desk.accept(caller.tenant, _known_form(opportunity_id), rep_id)
+        return await self._detail(caller, opportunity_id)
+
+    async def decline(self, request: Request, opportunity_id: str, body: Decline) -> views.Detail:
+        """Give the lead back, with a reason; the reason's effect decides what becomes of it."""
+        caller = await self._caller(request)
+        rep_id = _rep(caller, body.rep_id)
+        valid = self._policies.decline_reasons(caller.tenant)
+        if body.reason not in valid:
+            raise _unknown("reason", body.reason, sorted(valid))
+        with _refusals(opportunity_id):
+            await self._desk.decline(caller.tenant, _known_form(opportunity_id), rep_id, valid[body.reason], body.note)
+        return await self._detail(caller, opportunity_id)
+
+    async def log_activity(
+        self,
+        request: Request,
+        opportunity_id: str,
+        body: LogActivity,
+        idempotency_key: Annotated[ShortText | None, Header(description="stands for `id`")] = None,
+    ) -> views.Detail:
+        """Log what a human did about the lead. A human touch stops the first-touch clock and accepts an open offer."""
+        caller = await self._caller(request)
+        activity = self._activity(caller, body, idempotency_key)
+        with _refusals(opportunity_id):
+            await self._desk.log_touch(caller.tenant, _known_form(opportunity_id), activity, body.note, caller.name)
+        return await self._detail(caller, opportunity_id)
+
+    def _activity(self, caller: Caller, body: LogActivity, key: str | None) -> Activity:
+        touches, types = self._policies.activity_types(caller.tenant)
+        if body.type not in types:
+            raise _unknown("type", body.type, sorted(types))
+        now = self._clock.now()
+        at = round(body.at.timestamp() * 1000) if body.at else now
+        if at > now + AHEAD:
+            raise Problem(422, "in_the_future", "`at` lies in the future: log what has been done")
+        rep_id = body.rep_id or (caller.name if "rep" in caller.roles else None)
+        if rep_id:
+            _rep(caller, rep_id)
+        return Activity(
+            body.id or key or ids.derived_id("activity", body.type, rep_id, at),
+            body.type,
+            min(at, now),
+            rep_id,
+            is_first_touch=body.type in touches,
+            note_given=bool(body.note),
+        )
+
+    async def _caller(self, request: Request) -> Caller:
+        caller = await self._tokens.caller(request)
+        if not FOR_OTHERS.union({"rep"}).intersection(caller.roles):
+            raise Problem(403, "no_role", "this token has none of the roles rep, api, manager, admin")
+        return caller
+
+    async def _detail(self, caller: Caller, opportunity_id: str) -> views.Detail:
+        row = await self._reads.find(caller.tenant, _known_form(opportunity_id))
+        if row is None:
+            raise _not_found(opportunity_id)
+        return views.detail(row, self._policies.rep_names(caller.tenant))
+
+
+class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
+    """Turns what the desk refuses into answers."""
+
+    def __init__(self, opportunity_id: str) -> None:
+        self._id = opportunity_id
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        match error:
+            case UnknownOpportunityError():
+                raise _not_found(self._id) from None
+            case NotTheHolderError():
+                raise Problem(409, "not_the_holder", "this lead was never offered to this rep") from None
+            case OfferNotOpenError():
+                raise Problem(
+                    409, "offer_not_open", f"too late: the offer is {error.state}", state=error.state
+                ) from None
+            case ActivityIdTakenError():
+                raise Problem(409, "activity_id_taken", "another activity of this opportunity has this id") from None
+
+
+def _rep(caller: Caller, named: str | None) -> str:
+    """The rep in whose name `caller` acts."""
+    if FOR_OTHERS.intersection(caller.roles):
+        rep_id = named or (caller.name if "rep" in caller.roles else None)
+        if rep_id is None:
+            raise Problem(422, "no_rep", "name the rep: `rep_id`")
+        return rep_id
+    if named not in (None, caller.name):
+        raise Problem(403, "not_your_name", "a rep's token acts for this rep only")
+    return caller.name
+
+
+def _known_form(opportunity_id: str) -> str:
+    if not UUID.fullmatch(opportunity_id):
+        raise _not_found(opportunity_id)
+    return opportunity_id
+
+
+def _not_found(opportunity_id: str) -> Problem:
+    return Problem(404, "not_found", f"there is no opportunity {opportunity_id[:50]!r}")
+
+
+def _unknown(what: str, wrong: str, valid: list[str]) -> Problem:
+    near = nearest(wrong, valid)
+    hint = f" Did you mean `{near}`?" if near else ""
+    return Problem(422, f"unknown_{what}", f"there is no {what} `{wrong}`.{hint}", valid=valid, suggestion=near)
+
+
+def _place(after: str | None) -> Place | None:
+    if after is None:
+        return None
+    found = CURSOR.fullmatch(after)
+    if not found:
+        raise Problem(422, "bad_cursor", "`after` is not the `next` of a page")
+    return Place(int(found[1]), found[2])

@@ -1,0 +1,116 @@
+"""The composition root of handoff: everything real is built here, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+
+from services.handoff.api import Api
+from services.handoff.bodies import BodyLimit
+from services.handoff.desk import Desk
+from services.handoff.firing import Firing
+from services.handoff.handler import Handoff
+from services.handoff.policies import Policies
+from services.handoff.reads import Reads
+from services.handoff.settings import HandoffSettings
+from services.handoff.store import SCHEMA
+from services.handoff.stream import decode
+from shared.kit import problems
+from shared.kit.auth import Tokens
+from shared.kit.clock import Clock, SystemClock
+from shared.kit.compacted import CompactedTopic
+from shared.kit.database import Pool, open_pool
+from shared.kit.dead_letters import DeadLetters
+from shared.kit.kafka import KafkaPublisher, KafkaSource
+from shared.kit.loop import Worker
+from shared.kit.outbox import SHARDS, Relay
+from shared.kit.service import Probes, serve
+from shared.schemas.topics import LEAD_ROUTED, POLICIES
+
+log = structlog.get_logger(__name__)
+
+GROUP = "handoff"
+RETRY_SECONDS = 1.0
+T = TypeVar("T")
+
+
+def http_app(pool: Pool, policies: Policies, clock: Clock, probes: Probes) -> FastAPI:
+    """The API alone; `pool` is of baton_app."""
+    app = FastAPI(
+        title="Baton handoff",
+        version="1",
+        description="Opportunities, offers and SLA clocks. Authenticate with `Authorization: Bearer TOKEN`.",
+    )
+    problems.install(app)
+    probes.install(app)
+    app.include_router(Api(Desk(pool, clock), Reads(pool), policies, Tokens(pool), clock).router())
+    app.add_middleware(BodyLimit)
+    return app
+
+
+async def run(settings: HandoffSettings) -> int:
+    """Serve until told to stop; the exit status."""
+    clock, closing = SystemClock(), AsyncExitStack()
+    url, kafka = settings.database_url, settings.kafka_bootstrap_servers
+    pool = await _until_up("postgres", lambda: open_pool(url, "baton_app", application="handoff"))
+    closing.push_async_callback(pool.close)
+    # One connection for each shard of the relay, one to listen, two for the firing of clocks.
+    workers = await _until_up(
+        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 3)
+    )
+    closing.push_async_callback(workers.close)
+    publisher, source = KafkaPublisher(kafka), KafkaSource(kafka, GROUP, [LEAD_ROUTED])
+    await _until_up("kafka", publisher.start)
+    closing.push_async_callback(publisher.stop)
+    await _until_up("kafka", source.start)
+    closing.push_async_callback(source.stop)
+
+    policies = Policies(wait_seconds=settings.handoff_policy_wait_seconds)
+    follower = CompactedTopic(kafka, POLICIES, policies.apply)
+    dead_letters = DeadLetters(publisher, clock, group=GROUP)
+    worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
+    firing = Firing(workers, clock, poll_seconds=settings.handoff_poll_seconds)
+    probes = Probes()
+    probes.ready |= {
+        "policies": follower.caught_up.is_set,
+        "partitions": source.assigned,
+        "postgres": lambda: _answers(pool),
+    }
+    return await serve(
+        http_app(pool, policies, clock, probes),
+        host=settings.host,
+        port=settings.handoff_port,
+        tasks={
+            "policies": follower.run(),
+            "lead-routed": _after(follower.caught_up, worker.run),
+            "clocks": firing.run(),
+            "outbox": Relay(workers, publisher, SCHEMA).run(),
+        },
+        closing=closing,
+    )
+
+
+async def _after(ready: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
+    await ready.wait()
+    await work()
+
+
+async def _answers(pool: Pool) -> bool:
+    return bool(await pool.fetchval("SELECT true"))
+
+
+async def _until_up(server: str, connect: Callable[[], Awaitable[T]]) -> T:
+    """Servers may come up after us: try until this one answers. What a retry cannot mend is raised."""
+    while True:
+        try:
+            return await connect()
+        except (OSError, KafkaError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
+            log.warning("waiting_for_server", server=server, error=repr(error))
+            await asyncio.sleep(RETRY_SECONDS)

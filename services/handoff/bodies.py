@@ -1,0 +1,95 @@
+"""What callers send: typed, bounded, and without what Postgres cannot store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import HTTPException
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY = 64 * 1024  # bytes
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not hold the character NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not hold half of a surrogate pair") from None
+    return text
+
+
+def _recent(at: datetime) -> datetime:
+    if at < EARLIEST:
+        raise ValueError("lies before the year 2000")
+    return at
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
+Note = Annotated[Text, Field(max_length=4000, description="free text; kept as personal data")]
+RepId = Annotated[
+    ShortText, Field(description="the rep in whose name it is done; a rep's own token names them already")
+]
+
+
+class Accept(BaseModel):
+    rep_id: RepId | None = None
+
+
+class Decline(BaseModel):
+    reason: Annotated[ShortText, Field(description="one of the `decline_reasons` of the tenant's routing policy")]
+    note: Note | None = None
+    rep_id: RepId | None = None
+
+
+class LogActivity(BaseModel):
+    type: Annotated[ShortText, Field(description="what was done, such as `call_connected`")]
+    at: Annotated[AwareDatetime, AfterValidator(_recent)] | None = Field(
+        default=None, description="when it was done; now, if absent"
+    )
+    id: Annotated[ShortText, Field(description="the caller's own id: sent again, nothing is logged twice")] | None = (
+        None
+    )
+    note: Note | None = None
+    rep_id: RepId | None = None
+
+
+class ProblemBody(BaseModel):
+    """Every answer that is not a success (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+def problems(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: `_404="…"` and so on."""
+    content = {"application/problem+json": {"schema": ProblemBody.model_json_schema()}}
+    return {int(status[1:]): {"description": text, "content": content} for status, text in meanings.items()}
+
+
+class BodyLimit:
+    """Refuses a body beyond `most` bytes with 413, without reading more of it."""
+
+    def __init__(self, app: ASGIApp, most: int = LARGEST_BODY) -> None:
+        self._app, self._most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._most:
+                raise HTTPException(413, f"a body here has at most {self._most} bytes")
+            return message
+
+        await self._app(scope, counted if scope["type"] == "http" else receive, send)

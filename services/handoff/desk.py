@@ -1,0 +1,81 @@
+"""The rep's desk: accept, decline, log a touch; each is one transaction under the lock of the opportunity."""
+
+from __future__ import annotations
+
+from services.handoff import metrics, store
+from services.handoff.domain import rep
+from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.domain.rep import Activity
+from services.handoff.store import Write
+from shared.kit.clock import Clock
+from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.person import seal
+from shared.schemas.person import SealedPerson
+from shared.schemas.policies.routing import DeclineReason
+
+
+class UnknownOpportunityError(Exception):
+    """The tenant has no opportunity of this id."""
+
+
+class ActivityIdTakenError(Exception):
+    """Another activity of this opportunity has this id already."""
+
+
+class Desk:
+    """What reps do. Every method raises UnknownOpportunityError; the first two NotTheHolderError and OfferNotOpenError."""
+
+    def __init__(self, pool: Pool, clock: Clock) -> None:
+        self._pool, self._clock = pool, clock
+
+    async def accept(self, tenant: str, opportunity_id: str, rep_id: str) -> None:
+        """Accepting twice is accepting once."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity = await _locked(connection, tenant, opportunity_id)
+            now = self._clock.now()
+            change = rep.accept(opportunity, rep_id, now)
+            await store.save(connection, tenant, [Write(opportunity, change)], now)
+        metrics.count(change.events)
+
+    async def decline(
+        self, tenant: str, opportunity_id: str, rep_id: str, reason: DeclineReason, note: str | None
+    ) -> None:
+        """Declining twice for the same reason is declining once."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity = await _locked(connection, tenant, opportunity_id)
+            now = self._clock.now()
+            change = rep.decline(opportunity, rep_id, reason, now, note_given=bool(note))
+            await store.save(connection, tenant, [Write(opportunity, change, note=_sealed(note))], now)
+        metrics.count(change.events)
+
+    async def log_touch(
+        self, tenant: str, opportunity_id: str, activity: Activity, note: str | None, logged_by: str
+    ) -> None:
+        """Logging an activity of a known id again changes nothing. Raises ActivityIdTakenError when it was another one."""
+        change: Change | None = None
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity = await _locked(connection, tenant, opportunity_id)
+            known = await store.find_activity(connection, tenant, opportunity_id, activity.activity_id)
+            if known and known != activity.type:
+                raise ActivityIdTakenError
+            if not known:
+                now = self._clock.now()
+                activity = rep.attributed(opportunity, activity)
+                change = rep.log_touch(opportunity, activity, now)
+                await store.save(connection, tenant, [Write(opportunity, change)], now)
+                await store.add_activity(
+                    connection, opportunity, activity, logged_by=logged_by, note=_sealed(note), now=now
+                )
+        if change:
+            metrics.count(change.events)
+
+
+async def _locked(connection: Connection, tenant: str, opportunity_id: str) -> Opportunity:
+    found = await store.lock(connection, tenant, [opportunity_id])
+    if opportunity_id not in found:
+        raise UnknownOpportunityError
+    return found[opportunity_id]
+
+
+def _sealed(note: str | None) -> SealedPerson | None:
+    return seal({"free_text": note})

@@ -1,0 +1,91 @@
+"""The opportunity: its offers and clocks, and who holds it. The offer is the truth of ownership (P3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from services.handoff.domain.clocks import Clock
+from shared.schemas.handoff import HandoffEvent
+
+# `merged` and the rest of vocabulary 9 differ: a lead that became part of another leaves no opportunity of its own behind.
+Stage = Literal["offered", "accepted", "recycled", "disqualified", "merged"]
+OfferState = Literal["open", "accepted", "declined", "expired", "superseded", "withdrawn"]
+
+OPEN_STAGES: frozenset[str] = frozenset({"offered", "accepted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One rep was asked to take the lead, or (`assign`) told to. Times in ms since the epoch, UTC.
+
+    reason: code of the decline, or the clock that expired it, or why it was withdrawn
+    effect: what policy says the reason causes
+    """
+
+    assignment: int
+    rep_id: str
+    rep_name: str
+    mode: Literal["offer", "assign"]
+    leg: str
+    pool_id: str
+    offered_at: int
+    state: OfferState = "open"
+    accepted_at: int | None = None
+    ended_at: int | None = None
+    reason: str | None = None
+    effect: str | None = None
+
+    def is_held(self) -> bool:
+        """Whether its rep holds the lead now, accepted or not yet."""
+        return self.state in ("open", "accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """What a lead may become in one cycle (P4).
+
+    assignment: the highest assignment decided on, applied or refused: what is not above it is a duplicate
+    withdrawn:  the stage it closes in when its holder gives it up, because the router took the lead back meanwhile
+    offers:     by assignment; at most the last of them is held
+    """
+
+    tenant: str
+    opportunity_id: str
+    lead_id: str
+    cycle: int
+    stage: Stage
+    assignment: int
+    withdrawn: Stage | None = None
+    offers: tuple[Offer, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+
+    def is_open(self) -> bool:
+        return self.stage in OPEN_STAGES
+
+    def current(self) -> Offer | None:
+        """The offer that is held now, if any."""
+        return self.offers[-1] if self.offers and self.offers[-1].is_held() else None
+
+    def running(self) -> tuple[Clock, ...]:
+        return tuple(clock for clock in self.clocks if clock.is_running())
+
+    def with_offer(self, offer: Offer) -> Opportunity:
+        """The same with `offer` in the place of the one of its assignment."""
+        return replace(self, offers=tuple(offer if o.assignment == offer.assignment else o for o in self.offers))
+
+    def with_clock(self, clock: Clock) -> Opportunity:
+        """The same with `clock` in the place of the one of its offer and kind."""
+        same = (clock.assignment, clock.kind)
+        return replace(self, clocks=tuple(clock if (c.assignment, c.kind) == same else c for c in self.clocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An opportunity after something happened to it, and what is to be told of it, in order."""
+
+    opportunity: Opportunity
+    events: tuple[HandoffEvent, ...] = ()
+
+    def then(self, following: Change) -> Change:
+        return Change(following.opportunity, self.events + following.events)

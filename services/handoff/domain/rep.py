@@ -1,0 +1,126 @@
+"""What a rep does with an offer: accept it, decline it, touch the lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from services.handoff.domain import events
+from services.handoff.domain.ending import end_offer, fire, free
+from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
+from shared.schemas.policies.routing import DeclineReason
+
+CLOSING: dict[str, Stage] = {
+    "recycle": "recycled",
+    "nurture": "recycled",
+    "on_hold": "recycled",
+    "disqualify": "disqualified",
+}
+
+
+class NotTheHolderError(Exception):
+    """Somebody else was asked to take this lead."""
+
+
+class OfferNotOpenError(Exception):
+    """The rep was asked, and it is too late: `state` is what became of the offer."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the offer is {state}")
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something a human did about the lead. `at` is when, as told; clocks go by when Baton was told.
+
+    rep_id:         who did it; None where that is not known and nobody holds the lead
+    is_first_touch: whether policy counts its type as a human touch
+    """
+
+    activity_id: str
+    type: str
+    at: int
+    rep_id: str | None
+    is_first_touch: bool
+    note_given: bool = False
+
+
+def accept(opportunity: Opportunity, rep_id: str, now: int) -> Change:
+    """The rep takes the lead over; saying so again changes nothing. Raises NotTheHolderError, OfferNotOpenError."""
+    fired = fire(opportunity, now)
+    offer = _offer_of(fired.opportunity, rep_id)
+    return fired if offer.state == "accepted" else fired.then(_accepted(fired.opportunity, offer, now))
+
+
+def decline(opportunity: Opportunity, rep_id: str, reason: DeclineReason, now: int, *, note_given: bool) -> Change:
+    """The rep gives the lead back, before or after having accepted it; what follows is the reason's effect.
+
+    Saying so again changes nothing. Raises NotTheHolderError, OfferNotOpenError.
+    """
+    theirs = [offer for offer in opportunity.offers if offer.rep_id == rep_id]
+    if theirs and theirs[-1].state == "declined" and theirs[-1].reason == reason.code:
+        return Change(opportunity)
+    fired = fire(opportunity, now)
+    offer = _offer_of(fired.opportunity, rep_id)
+    declined = end_offer(fired.opportunity, offer, "declined", now, reason=reason.code, effect=reason.effect)
+    told = events.of_offer(
+        declined, "offer-declined", now, offer, reason=reason.code, effect=reason.effect, note_given=note_given
+    )
+    freed = free(declined, offer.assignment, now, reason.code, closes_in=CLOSING.get(reason.effect))
+    return fired.then(Change(declined, (told,))).then(freed)
+
+
+def attributed(opportunity: Opportunity, activity: Activity) -> Activity:
+    """The activity, done by the holder where nobody else is named."""
+    holder = opportunity.current()
+    return replace(activity, rep_id=holder.rep_id) if holder and activity.rep_id is None else activity
+
+
+def log_touch(opportunity: Opportunity, activity: Activity, now: int) -> Change:
+    """The activity is told of. A human touch by the holder, or for them, stops the first-touch clock and accepts an open offer."""
+    fired = fire(opportunity, now)
+    opportunity, offer = fired.opportunity, fired.opportunity.current()
+    told = events.event(
+        opportunity,
+        "activity-logged",
+        activity.at,
+        opportunity.offers[-1].assignment,
+        activity.activity_id,
+        rep_id=activity.rep_id,
+        activity=activity.type,
+        note_given=activity.note_given,
+    )
+    change = fired.then(Change(opportunity, (told,)))
+    if offer is None or activity.rep_id != offer.rep_id or not activity.is_first_touch:
+        return change
+    if offer.state == "open":
+        change = change.then(_accepted(opportunity, offer, now))
+    return change.then(_stopped(change.opportunity, offer, "first_touch", now))
+
+
+def _offer_of(opportunity: Opportunity, rep_id: str) -> Offer:
+    """The offer that the rep holds now. Raises NotTheHolderError, OfferNotOpenError."""
+    current = opportunity.current()
+    if current and current.rep_id == rep_id:
+        return current
+    theirs = [offer for offer in opportunity.offers if offer.rep_id == rep_id]
+    if not theirs:
+        raise NotTheHolderError
+    raise OfferNotOpenError(theirs[-1].state)
+
+
+def _accepted(opportunity: Opportunity, offer: Offer, now: int) -> Change:
+    taken = opportunity.with_offer(replace(offer, state="accepted", accepted_at=now))
+    accepted = replace(taken, stage="accepted")
+    told = events.of_offer(accepted, "offer-accepted", now, offer)
+    change = Change(accepted, (told,)).then(_stopped(accepted, offer, "accept", now))
+    return change.then(events.moved(change.opportunity, before=opportunity.stage, at=now, assignment=offer.assignment))
+
+
+def _stopped(opportunity: Opportunity, offer: Offer, kind: str, now: int) -> Change:
+    """The clock of this offer is met, if it still runs."""
+    running = [c for c in opportunity.running() if (c.assignment, c.kind) == (offer.assignment, kind)]
+    if not running:
+        return Change(opportunity)
+    stopped = opportunity.with_clock(running[0].met(now))
+    return Change(stopped, (events.of_clock(stopped, "clock-met", now, offer, running[0]),))

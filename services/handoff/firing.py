@@ -1,0 +1,77 @@
+"""Clocks that fire: what is due breaches, its offer expires, and the router hears of it; one transaction for all three."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import structlog
+
+from services.handoff import metrics, store
+from services.handoff.domain.ending import fire
+from services.handoff.store import Write
+from shared.kit.clock import Clock
+from shared.kit.database import Pool
+from shared.schemas.handoff import HandoffEvent
+
+log = structlog.get_logger(__name__)
+
+SHORTEST_SLEEP = 0.02  # between looks at what is due but locked by somebody who will deal with it
+COUNT_SECONDS = 30.0
+
+
+class Firing:
+    """Fires the due clocks of all tenants, the oldest first. Several processes may run one: each claims what no other has claimed.
+
+    pool: of baton_worker;  poll_seconds: how long it sleeps at most;  most: clocks looked at in one transaction
+    """
+
+    def __init__(self, pool: Pool, clock: Clock, *, poll_seconds: float, most: int = 200) -> None:
+        self._pool, self._clock, self._poll, self._most = pool, clock, poll_seconds, most
+        self._counted = -COUNT_SECONDS
+
+    async def run(self) -> None:
+        """Until cancelled, or until Postgres fails: then the process restarts, and what is overdue fires first."""
+        while True:
+            if monotonic() - self._counted > COUNT_SECONDS:
+                await self._count_running()
+            if not await self.fire_due():
+                await asyncio.sleep(await self._sleep_seconds())
+
+    async def fire_due(self) -> int:
+        """Fire a batch of what is due; how many clocks breached."""
+        events: list[HandoffEvent] = []
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = self._clock.now()
+            claimed = await store.claim_due(connection, now, self._most)
+            writes: dict[str, list[Write]] = {}
+            for (tenant, _), opportunity in claimed.items():
+                change = fire(opportunity, now)
+                writes.setdefault(tenant, []).append(Write(opportunity, change))
+                events += change.events
+            for tenant, of_tenant in writes.items():
+                await store.save(connection, tenant, of_tenant, now)
+        breached = [event for event in events if event.kind == "clock-breached"]
+        metrics.count(events)
+        for event in breached:
+            metrics.LATENESS.labels(event.clock).observe((now - (event.due_at or now)) / 1000)
+        if breached:
+            log.info("clocks_fired", clocks=len(breached), oldest_due_at=min(event.due_at or 0 for event in breached))
+        return len(breached)
+
+    async def _sleep_seconds(self) -> float:
+        next_due: int | None = await self._pool.fetchval(
+            "SELECT min(due_at) FROM handoff.clocks WHERE state = 'running'"
+        )
+        if next_due is None:
+            return self._poll
+        return min(self._poll, max(SHORTEST_SLEEP, (next_due - self._clock.now()) / 1000))
+
+    async def _count_running(self) -> None:
+        rows = await self._pool.fetch(
+            "SELECT kind, count(*) AS n FROM handoff.clocks WHERE state = 'running' GROUP BY kind"
+        )
+        counted = {row["kind"]: row["n"] for row in rows}
+        for kind in ("accept", "first_touch"):
+            metrics.RUNNING.labels(kind).set(counted.get(kind, 0))
+        self._counted = monotonic()

@@ -1,0 +1,82 @@
+"""What the router says becomes opportunities and offers: gather, decide, apply; one transaction per (batch, tenant)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import asyncpg
+import structlog
+
+from services.handoff import metrics, store
+from services.handoff.domain.opportunity import Change
+from services.handoff.domain.routed import route, withdraw
+from services.handoff.policies import Policies
+from services.handoff.store import Write
+from shared.kit import metrics as kit_metrics
+from shared.kit.clock import Clock
+from shared.kit.database import Pool, tenant_transaction
+from shared.schemas import ids
+from shared.schemas.policies import SlaPolicy
+from shared.schemas.routing import LeadRouted, LeadWithdrawn
+
+log = structlog.get_logger(__name__)
+
+Record = LeadRouted | LeadWithdrawn
+
+
+class Handoff:
+    """Applies what the router said. Repeating it changes nothing: an assignment that is known is not applied again."""
+
+    def __init__(self, pool: Pool, clock: Clock, policies: Policies) -> None:
+        self._pool, self._clock, self._policies = pool, clock, policies
+
+    async def handle(self, batch: Sequence[Record]) -> None:
+        """Raises Reject `no_policy` for a tenant without an SLA policy."""
+        by_tenant: dict[str, list[Record]] = {}
+        for record in batch:
+            by_tenant.setdefault(record.tenant, []).append(record)
+        for tenant, records in by_tenant.items():
+            try:
+                await self._apply(tenant, records)
+            except asyncpg.UniqueViolationError:
+                # Another process, which had this partition a moment ago, created the opportunity in between: now it can be seen.
+                log.warning("opportunity_created_meanwhile", tenant=tenant)
+                await self._apply(tenant, records)
+
+    async def _apply(self, tenant: str, records: Sequence[Record]) -> None:
+        sla = await self._policies.sla(tenant) if any(isinstance(r, LeadRouted) for r in records) else None
+        async with tenant_transaction(self._pool, tenant) as connection:
+            known = await store.lock(connection, tenant, [_opportunity_id(record) for record in records])
+            now = self._clock.now()  # after the lock: nothing that ended while we waited for it seems to end later
+            writes = {key: Write(found, Change(found)) for key, found in known.items()}
+            for record in records:
+                _decide(writes, record, sla, now)
+            await store.save(connection, tenant, list(writes.values()), now)
+        for write in writes.values():
+            metrics.count(write.change.events)
+            if write.record:
+                kit_metrics.EVENT_AGE.labels("handoff").observe(max(0, now - write.record.qualifying_at) / 1000)
+
+
+def _decide(writes: dict[str, Write], record: Record, sla: SlaPolicy | None, now: int) -> None:
+    """Put what `record` does on top of what the earlier records of the batch did."""
+    key = _opportunity_id(record)
+    write = writes.get(key)
+    if isinstance(record, LeadRouted):
+        assert sla is not None
+        change = route(write.change.opportunity if write else None, record, sla, now)
+        applied = any(event.kind == "offer-opened" for event in change.events)
+        writes[key] = _on_top(write, change, record if applied else None)
+    elif write:
+        writes[key] = _on_top(write, withdraw(write.change.opportunity, record, now), None)
+
+
+def _on_top(write: Write | None, change: Change, record: LeadRouted | None) -> Write:
+    if write is None:
+        return Write(None, change, record)
+    return replace(write, change=write.change.then(change), record=record or write.record)
+
+
+def _opportunity_id(record: Record) -> str:
+    return ids.opportunity_id(record.tenant, record.lead_id, record.cycle)

@@ -1,0 +1,42 @@
+"""What handoff measures, beside what every service does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from shared.schemas.handoff import HandoffEvent
+
+OFFERS = Counter(
+    "baton_handoff_offers_total", "Offers by what became of them; refused ones were never made", ["outcome"]
+)  # opened, accepted, declined, expired, withdrawn, refused
+CLOCKS_ENDED = Counter("baton_handoff_clocks_ended_total", "SLA clocks met and breached", ["kind", "outcome"])
+LATENESS = Histogram(
+    "baton_handoff_clock_lateness_seconds",
+    "From a clock's due time until its breach was stored",
+    ["kind"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+RUNNING = Gauge("baton_handoff_clocks_running", "SLA clocks that run, of all tenants, as of the last count", ["kind"])
+ACTIVITIES = Counter("baton_handoff_activities_total", "Activities logged")
+
+_OUTCOMES = {
+    "offer-opened": "opened",
+    "offer-accepted": "accepted",
+    "offer-declined": "declined",
+    "offer-expired": "expired",
+    "offer-withdrawn": "withdrawn",
+    "routing-refused": "refused",
+}
+
+
+def count(events: Iterable[HandoffEvent]) -> None:
+    """Count what was stored; to be called after the commit."""
+    for event in events:
+        if event.kind in _OUTCOMES:
+            OFFERS.labels(_OUTCOMES[event.kind]).inc()
+        elif event.kind in ("clock-met", "clock-breached") and event.clock:
+            CLOCKS_ENDED.labels(event.clock, event.kind.removeprefix("clock-")).inc()
+        elif event.kind == "activity-logged":
+            ACTIVITIES.inc()

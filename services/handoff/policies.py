@@ -1,0 +1,90 @@
+"""The policies that handoff goes by: SLA (clocks), routing (reasons of a decline), teams (names)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from rapidfuzz import fuzz, process
+
+from services.handoff.domain.activities import ACTIVITY_TYPES
+from shared.kit import metrics
+from shared.kit.dead_letters import Reject
+from shared.kit.kafka import Message
+from shared.schemas.policies import RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies.book import PolicyBook
+from shared.schemas.policies.routing import DeclineReason
+
+log = structlog.get_logger(__name__)
+
+
+class Policies:
+    """Filled from the `policies` topic.
+
+    wait_seconds: how long a tenant's first lead waits for the tenant's SLA policy. They come by different topics, so a lead may be
+                  faster than its policy; a tenant without one is not waited for again until some policy arrives.
+    """
+
+    def __init__(self, *, wait_seconds: float) -> None:
+        self._book = PolicyBook({"sla": SlaPolicy, "routing": RoutingPolicy, "teams": TeamsPolicy})
+        self._wait = wait_seconds
+        self._given_up: set[str] = set()
+        self._arrived = asyncio.Condition()
+
+    async def apply(self, message: Message) -> None:
+        """Take in a record of the topic. One that cannot be read changes nothing."""
+        if message.value is None:
+            return
+        try:
+            entry = self._book.apply(message.value)
+        except ValueError as error:
+            metrics.POLICY_REFUSED.inc()
+            log.error("policy_refused", offset=message.offset, error=str(error))
+            return
+        if entry:
+            metrics.POLICY_SEQUENCE.set(self._book.sequence())
+            async with self._arrived:
+                self._given_up.clear()
+                self._arrived.notify_all()
+
+    async def sla(self, tenant: str) -> SlaPolicy:
+        """What is promised to the tenant's leads. Raises Reject `no_policy`."""
+        if not self._known(tenant) and tenant not in self._given_up:
+            await self._await(tenant)
+        found = self._book.find(tenant, SlaPolicy)
+        if found is None:
+            raise Reject("no_policy", "the tenant has no SLA policy: apply one, then replay the dead letters")
+        return found[0]
+
+    def _known(self, tenant: str) -> bool:
+        return self._book.find(tenant, SlaPolicy) is not None
+
+    async def _await(self, tenant: str) -> None:
+        log.warning("waiting_for_policy", tenant=tenant, kind="sla")
+        try:
+            async with asyncio.timeout(self._wait), self._arrived:
+                await self._arrived.wait_for(lambda: self._known(tenant))
+        except TimeoutError:
+            self._given_up.add(tenant)
+
+    def activity_types(self, tenant: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Activities that count as a human touch (none without an SLA policy), and all that may be logged."""
+        found = self._book.find(tenant, SlaPolicy)
+        touches = frozenset(found[0].first_touch_types if found else ())
+        return touches, touches | ACTIVITY_TYPES
+
+    def decline_reasons(self, tenant: str) -> dict[str, DeclineReason]:
+        """The reasons that a rep may give, by code; none without a routing policy."""
+        found = self._book.find(tenant, RoutingPolicy)
+        return {reason.code: reason for reason in found[0].decline_reasons} if found else {}
+
+    def rep_names(self, tenant: str) -> dict[str, str]:
+        found = self._book.find(tenant, TeamsPolicy)
+        return {rep.id: rep.name for rep in found[0].reps} if found else {}
+
+
+def nearest(wrong: str, valid: Sequence[str]) -> str | None:
+    """The one of `valid` that `wrong` is a slip of, if any."""
+    found = process.extractOne(wrong.casefold(), valid, scorer=fuzz.WRatio, score_cutoff=60)
+    return found[0] if found else None

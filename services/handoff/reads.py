@@ -1,0 +1,82 @@
+"""What the API reads: each answer is one statement, so that its parts fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.kit.database import Pool, tenant_transaction
+
+_HEAD = """
+    o.opportunity_id::text AS id, o.lead_id, o.cycle, o.stage, o.type, o.in_pipeline, o.is_test, o.lead_class, o.pool_id, o.leg,
+    o.person, o.attributes, o.score, o.evidence, o.touches, o.reasons, o.created_at, o.updated_at,
+    (SELECT jsonb_build_object('rep_id', f.rep_id, 'rep_name', f.rep_name, 'state', f.state)
+     FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
+     AND f.state IN ('open', 'accepted')) AS holder,
+    (SELECT coalesce(jsonb_agg(to_jsonb(c) ORDER BY c.assignment, c.due_at, c.kind), '[]')
+     FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id) = (o.tenant, o.opportunity_id)) AS clocks
+"""
+_STORY = """,
+    (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.assignment), '[]')
+     FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)) AS offers,
+    (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.at, a.logged_at, a.activity_id), '[]')
+     FROM handoff.activities a WHERE (a.tenant, a.opportunity_id) = (o.tenant, o.opportunity_id)) AS activities,
+    (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.number), '[]')
+     FROM handoff.stage_history h WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS history
+"""
+_LIST = f"""
+    SELECT {_HEAD} FROM handoff.opportunities o
+    WHERE o.tenant = $1
+      AND ($2::text IS NULL OR o.lead_id = $2)
+      AND ($3::text IS NULL OR o.stage = $3)
+      AND ($4::text IS NULL OR EXISTS (
+          SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
+          AND f.rep_id = $4 AND f.state IN ('open', 'accepted')))
+      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid))
+    ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7
+"""
+_ONE = f"SELECT {_HEAD}{_STORY} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which opportunities are wanted; None wants all. rep_id: who holds it now."""
+
+    lead_id: str | None = None
+    stage: str | None = None
+    rep_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list: after the opportunity of this time and id."""
+
+    created_at: int
+    opportunity_id: str
+
+
+class Reads:
+    """Opportunities of a tenant, as rows."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, tenant: str, opportunity_id: str) -> dict[str, Any] | None:
+        async with tenant_transaction(self._pool, tenant) as connection:
+            row = await connection.fetchrow(_ONE, tenant, opportunity_id)
+            return dict(row) if row else None
+
+    async def page(self, tenant: str, wanted: Filter, after: Place | None, limit: int) -> list[dict[str, Any]]:
+        """The newest opportunities first; at most `limit`."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            rows = await connection.fetch(
+                _LIST,
+                tenant,
+                wanted.lead_id,
+                wanted.stage,
+                wanted.rep_id,
+                after.created_at if after else None,
+                after.opportunity_id if after else None,
+                limit,
+            )
+            return [dict(row) for row in rows]

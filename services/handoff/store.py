@@ -1,0 +1,316 @@
+"""Opportunities in Postgres, read and written whole, under the lock of the opportunity's row.
+
+Lock order, for everybody: opportunity rows first, in the order of their ids, and nothing of an opportunity (offers, clocks,
+history) without its row. The firing of clocks takes the same rows, but skips what is locked, so it never waits and nobody can
+deadlock with it. Rows of the outbox are numbered after that lock, so the events of a lead are in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from services.handoff.domain.clocks import Clock
+from services.handoff.domain.opportunity import Change, Offer, Opportunity
+from services.handoff.domain.rep import Activity
+from shared.kit import outbox
+from shared.kit.database import Connection
+from shared.kit.kafka import Outgoing
+from shared.schemas.handoff import HandoffEvent
+from shared.schemas.person import SealedPerson
+from shared.schemas.routing import LeadRouted
+from shared.schemas.topics import HANDOFF_EVENTS
+
+SCHEMA = "handoff"
+Key = tuple[str, str]  # tenant, opportunity id
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What is to be stored of one opportunity.
+
+    before: as it was loaded, None where there was none;  record: what the router said last, where it said something
+    note:   of the decline, sealed
+    """
+
+    before: Opportunity | None
+    change: Change
+    record: LeadRouted | None = None
+    note: SealedPerson | None = None
+
+
+async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[str]) -> dict[str, Opportunity]:
+    """The opportunities among `opportunity_ids` that exist, locked until the transaction ends."""
+    rows = await connection.fetch(
+        "SELECT tenant, opportunity_id, lead_id, cycle, stage, assignment, withdrawn FROM handoff.opportunities"
+        " WHERE tenant = $1 AND opportunity_id = ANY($2::uuid[]) ORDER BY opportunity_id FOR UPDATE",
+        tenant,
+        sorted(set(opportunity_ids)),
+    )
+    return {key[1]: found for key, found in (await _whole(connection, rows)).items()}
+
+
+async def claim_due(connection: Connection, now: int, most: int) -> dict[Key, Opportunity]:
+    """Opportunities of all tenants that have clocks due, the oldest first, locked; those locked by others are left to them."""
+    rows = await connection.fetch(
+        "SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn"
+        " FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)"
+        " WHERE c.state = 'running' AND c.due_at <= $1 ORDER BY c.due_at, c.tenant, c.opportunity_id LIMIT $2"
+        " FOR UPDATE OF o SKIP LOCKED",
+        now,
+        most,
+    )
+    return await _whole(connection, rows)
+
+
+async def _whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opportunity]:
+    """With offers and clocks. They are read in statements of their own, after the lock: what the statement that waited for the
+    lock (or skipped) saw of other tables may be older than the row it got."""
+    by_key = {_key(row): row for row in rows}
+    if not by_key:
+        return {}
+    offers: dict[Key, list[Offer]] = {key: [] for key in by_key}
+    clocks: dict[Key, list[Clock]] = {key: [] for key in by_key}
+    keys = [tenant for tenant, _ in by_key], [opportunity_id for _, opportunity_id in by_key]
+    for row in await connection.fetch(_PARTS.format(table="offers", order="assignment"), *keys):
+        offers[_key(row)].append(_offer(row))
+    for row in await connection.fetch(_PARTS.format(table="clocks", order="assignment, kind"), *keys):
+        clocks[_key(row)].append(_clock(row))
+    return {
+        key: Opportunity(
+            row["tenant"],
+            key[1],
+            row["lead_id"],
+            row["cycle"],
+            row["stage"],
+            row["assignment"],
+            row["withdrawn"],
+            tuple(offers[key]),
+            tuple(clocks[key]),
+        )
+        for key, row in by_key.items()
+    }
+
+
+_PARTS = (
+    "SELECT p.* FROM handoff.{table} p JOIN unnest($1::text[], $2::uuid[]) AS k(tenant, opportunity_id)"
+    " USING (tenant, opportunity_id) ORDER BY tenant, opportunity_id, {order}"
+)
+
+
+def _key(row: Any) -> Key:
+    return row["tenant"], str(row["opportunity_id"])
+
+
+def _offer(row: Any) -> Offer:
+    return Offer(**{name: row[name] for name in Offer.__slots__})
+
+
+def _clock(row: Any) -> Clock:
+    return Clock(**{name: row[name] for name in Clock.__slots__})
+
+
+async def save(connection: Connection, tenant: str, writes: Sequence[Write], now: int) -> None:
+    """Store what changed, and what is to be told of it. Raises asyncpg.UniqueViolationError when somebody else created one of
+    the opportunities since they were looked for; then the transaction is to be made anew."""
+    await _insert_opportunities(connection, tenant, [w for w in writes if w.before is None], now)
+    await _update_opportunities(connection, tenant, [w for w in writes if w.before is not None], now)
+    await _save_offers(connection, tenant, writes)
+    await _save_clocks(connection, tenant, writes)
+    events = [event for write in writes for event in write.change.events]
+    await _add_history(connection, tenant, [event for event in events if event.kind == "stage-changed"])
+    await outbox.enqueue(connection, SCHEMA, tenant, [_outgoing(event) for event in events])
+
+
+def _outgoing(event: HandoffEvent) -> Outgoing:
+    return Outgoing(HANDOFF_EVENTS.name, event.key(), event.model_dump_json(exclude_none=True).encode())
+
+
+_DETAILS = (
+    "lead_class",
+    "pool_id",
+    "leg",
+    "is_test",
+    "person",
+    "attributes",
+    "score",
+    "evidence",
+    "touches",
+    "reasons",
+)
+_DETAIL_TYPES = ("text", "text", "text", "boolean", "text", "text", "text", "text", "text", "text")
+_JSON = frozenset(_DETAILS[4:])
+
+
+def _details(record: LeadRouted) -> tuple[Any, ...]:
+    """What the router said of the lead, in the order of `_DETAILS`; JSON as text."""
+    fields = record.model_dump(mode="json", include=set(_DETAILS))
+    return tuple(_json(fields[name]) if name in _JSON else fields[name] for name in _DETAILS)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def _insert_opportunities(connection: Connection, tenant: str, writes: Sequence[Write], now: int) -> None:
+    rows = [
+        (o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn, *_details(write.record))
+        for write in sorted(writes, key=lambda w: w.change.opportunity.opportunity_id)
+        if (o := write.change.opportunity) and write.record
+    ]
+    if not rows:
+        return
+    names = ("opportunity_id", "lead_id", "cycle", "stage", "assignment", "withdrawn", *_DETAILS)
+    types = ("uuid", "text", "integer", "text", "bigint", "text", *_DETAIL_TYPES)
+    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, start=3))
+    values = ", ".join(f"{name}::jsonb" if name in _JSON else name for name in names)
+    await connection.execute(
+        f"INSERT INTO handoff.opportunities (tenant, created_at, updated_at, {', '.join(names)})"
+        f" SELECT $1, $2, $2, {values} FROM unnest({given}) AS new({', '.join(names)})",
+        tenant,
+        now,
+        *_columns(rows),
+    )
+
+
+async def _update_opportunities(connection: Connection, tenant: str, writes: Sequence[Write], now: int) -> None:
+    """Where the stage or the assignment changed; what the router said of the lead only where it said it."""
+    rows = [
+        (o.opportunity_id, o.stage, o.assignment, o.withdrawn, *(_details(write.record) if write.record else _NOTHING))
+        for write in writes
+        if (o := write.change.opportunity) and (_head(o) != _head(write.before) or write.record)
+    ]
+    if not rows:
+        return
+    names = ("opportunity_id", "stage", "assignment", "withdrawn", *_DETAILS)
+    types = ("uuid", "text", "bigint", "text", *_DETAIL_TYPES)
+    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, start=3))
+    details = ", ".join(
+        f"{name} = coalesce(new.{name}{'::jsonb' if name in _JSON else ''}, o.{name})" for name in _DETAILS
+    )
+    await connection.execute(
+        "UPDATE handoff.opportunities o SET stage = new.stage, assignment = new.assignment, withdrawn = new.withdrawn,"
+        f" updated_at = $2, {details} FROM unnest({given}) AS new({', '.join(names)})"
+        " WHERE o.tenant = $1 AND o.opportunity_id = new.opportunity_id",
+        tenant,
+        now,
+        *_columns(rows),
+    )
+
+
+_NOTHING = (None,) * len(_DETAILS)
+
+
+def _head(opportunity: Opportunity | None) -> tuple[Any, ...]:
+    return (opportunity.stage, opportunity.assignment, opportunity.withdrawn) if opportunity else ()
+
+
+async def _save_offers(connection: Connection, tenant: str, writes: Sequence[Write]) -> None:
+    """The offers that are new or changed, older ones first: one ends before the next is opened, as `one_holder` demands."""
+    rows = [
+        (
+            write.change.opportunity.opportunity_id,
+            *(getattr(offer, name) for name in Offer.__slots__),
+            _note(write, offer),
+        )
+        for write in writes
+        for offer in write.change.opportunity.offers
+        if offer not in (write.before.offers if write.before else ())
+    ]
+    if not rows:
+        return
+    names = ("opportunity_id", *Offer.__slots__, "note")
+    types = (
+        "uuid", "bigint", "text", "text", "text", "text", "text", "bigint", "text", "bigint", "bigint", "text", "text", "text",
+    )  # fmt: skip
+    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, start=2))
+    values = ", ".join("note::jsonb" if name == "note" else name for name in names)
+    await connection.execute(
+        f"INSERT INTO handoff.offers (tenant, {', '.join(names)})"
+        f" SELECT $1, {values} FROM unnest({given}) AS new({', '.join(names)})"
+        " ON CONFLICT (tenant, opportunity_id, assignment) DO UPDATE SET state = excluded.state,"
+        " accepted_at = excluded.accepted_at, ended_at = excluded.ended_at, reason = excluded.reason,"
+        " effect = excluded.effect, note = excluded.note",
+        tenant,
+        *_columns(rows),
+    )
+
+
+def _note(write: Write, offer: Offer) -> str | None:
+    return _json(write.note.model_dump()) if write.note and offer.state == "declined" else None
+
+
+async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Write]) -> None:
+    rows = [
+        (write.change.opportunity.opportunity_id, *(getattr(clock, name) for name in Clock.__slots__))
+        for write in writes
+        for clock in write.change.opportunity.clocks
+        if clock not in (write.before.clocks if write.before else ())
+    ]
+    if not rows:
+        return
+    names = ("opportunity_id", *Clock.__slots__)
+    types = ("uuid", "bigint", "text", "bigint", "bigint", "text", "bigint")
+    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, start=2))
+    await connection.execute(
+        f"INSERT INTO handoff.clocks (tenant, {', '.join(names)}) SELECT $1, * FROM unnest({given})"
+        " ON CONFLICT (tenant, opportunity_id, assignment, kind) DO UPDATE"
+        " SET state = excluded.state, ended_at = excluded.ended_at WHERE clocks.state = 'running'",
+        tenant,
+        *_columns(rows),
+    )
+
+
+async def _add_history(connection: Connection, tenant: str, changes: Sequence[HandoffEvent]) -> None:
+    rows = [(e.opportunity_id, e.event_id, e.stage, e.at, e.assignment, e.reason) for e in changes]
+    if not rows:
+        return
+    await connection.execute(
+        "INSERT INTO handoff.stage_history (tenant, opportunity_id, event_id, stage, at, assignment, reason)"
+        " SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])",
+        tenant,
+        *_columns(rows),
+    )
+
+
+async def find_activity(connection: Connection, tenant: str, opportunity_id: str, activity_id: str) -> str | None:
+    """The type of the activity of this id, None where there is none."""
+    found: str | None = await connection.fetchval(
+        "SELECT type FROM handoff.activities WHERE (tenant, opportunity_id, activity_id) = ($1, $2::uuid, $3)",
+        tenant,
+        opportunity_id,
+        activity_id,
+    )
+    return found
+
+
+async def add_activity(
+    connection: Connection,
+    opportunity: Opportunity,
+    activity: Activity,
+    *,
+    logged_by: str,
+    note: SealedPerson | None,
+    now: int,
+) -> None:
+    await connection.execute(
+        "INSERT INTO handoff.activities"
+        " (tenant, opportunity_id, activity_id, type, at, logged_at, rep_id, logged_by, note)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)",
+        opportunity.tenant,
+        opportunity.opportunity_id,
+        activity.activity_id,
+        activity.type,
+        activity.at,
+        now,
+        activity.rep_id,
+        logged_by,
+        _json(note.model_dump() if note else None),
+    )

@@ -1,0 +1,201 @@
+"""A tenant of Hinode's kind in a real Postgres: its policies, what the router would say, and what is then stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from services.handoff.desk import Desk
+from services.handoff.firing import Firing
+from services.handoff.handler import Handoff
+from services.handoff.policies import Policies
+from shared.kit.clock import FakeClock
+from shared.kit.database import open_pool
+from shared.kit.kafka import Message
+from shared.schemas import ids
+from shared.schemas.policies import Label, PolicyPublished, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies.routing import DeclineReason, RoutingRule
+from shared.schemas.policies.sla import LeadClass
+from shared.schemas.policies.teams import Member, Pool, Rep
+from shared.schemas.routing import LeadRouted, LeadWithdrawn, Reason, ScoreSummary
+
+ACCEPT, FIRST_TOUCH = 60, 600  # seconds
+
+SLA = SlaPolicy(default=LeadClass(id="score", accept=ACCEPT, first_touch=FIRST_TOUCH))
+ROUTING = RoutingPolicy(
+    rules=(RoutingRule(id="all", when={"score.grade": {"exists": True}}, pool="tokyo"),),
+    decline_reasons=(
+        DeclineReason(code="at_capacity", kind="decline", label=Label(en="at capacity"), effect="reroute"),
+        DeclineReason(code="junk", kind="quality", label=Label(en="junk"), effect="disqualify", credit_back=True),
+        DeclineReason(code="not_now", kind="recycle", label=Label(en="not now"), effect="on_hold"),
+    ),
+)
+TEAMS = TeamsPolicy(
+    reps=(Rep(id="sato", name="佐藤 花子"), Rep(id="tanaka", name="田中 太郎")),
+    pools=(Pool(id="tokyo", members=(Member(rep="sato"), Member(rep="tanaka"))),),
+)
+
+
+def published(tenant: str, sequence: int, policy: Any) -> Message:
+    record = PolicyPublished(
+        tenant=tenant,
+        kind=policy.kind,
+        sequence=sequence,
+        hash="h",
+        body=policy.model_dump(mode="json"),
+        activated_at=0,
+    )
+    return Message("policies", 0, sequence, record.key(), record.model_dump_json().encode())
+
+
+@dataclass
+class World:
+    """Handoff over a real database, with a clock that stands."""
+
+    app: Any
+    workers: Any
+    tenant: str
+    policies: Policies
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def handler(self, pool: Any = None) -> Handoff:
+        return Handoff(pool or self.app, self.clock, self.policies)
+
+    def desk(self, pool: Any = None) -> Desk:
+        return Desk(pool or self.app, self.clock)
+
+    def firing(self, pool: Any = None, most: int = 200) -> Firing:
+        return Firing(pool or self.workers, self.clock, poll_seconds=0.05, most=most)
+
+    def routed(self, lead: str = "lead-1", assignment: int = 1, rep: str = "sato", **more: Any) -> LeadRouted:
+        return LeadRouted(
+            tenant=self.tenant,
+            lead_id=lead,
+            cycle=more.pop("cycle", 1),
+            assignment=assignment,
+            decision_id=f"{lead}-{assignment}",
+            decided_at=self.clock.now(),
+            leg="fs",
+            pool_id="tokyo",
+            rep_id=rep,
+            rep_name=rep.title(),
+            lead_class="score",
+            qualifying_at=more.pop("qualifying_at", self.clock.now()),
+            reasons=(Reason(code="rule", text={"en": "rule all"}),),
+            score=ScoreSummary(fit=50_000, engagement=64_250, grade="B1", as_of=self.clock.now()),
+            **more,
+        )
+
+    def withdrawn(self, lead: str = "lead-1", assignment: int = 1, **more: Any) -> LeadWithdrawn:
+        return LeadWithdrawn(
+            tenant=self.tenant,
+            lead_id=lead,
+            cycle=1,
+            assignment=assignment,
+            reason=Reason(code="merged"),
+            decided_at=self.clock.now(),
+            **more,
+        )
+
+    def opportunity_id(self, lead: str = "lead-1", cycle: int = 1) -> str:
+        return ids.opportunity_id(self.tenant, lead, cycle)
+
+    async def rows(self, table: str, order: str) -> list[dict[str, Any]]:
+        """What is stored of this tenant, as the relay's role sees it."""
+        found = await self.workers.fetch(
+            f"SELECT * FROM handoff.{table} WHERE tenant = $1 ORDER BY {order}", self.tenant
+        )
+        return [dict(row) for row in found]
+
+    async def offers(self) -> list[tuple[int, str, str]]:
+        return [
+            (r["assignment"], r["rep_id"], r["state"]) for r in await self.rows("offers", "opportunity_id, assignment")
+        ]
+
+    async def clocks(self) -> list[tuple[int, str, str]]:
+        rows = await self.rows("clocks", "opportunity_id, assignment, kind")
+        return [(row["assignment"], row["kind"], row["state"]) for row in rows]
+
+    async def events(self) -> list[dict[str, Any]]:
+        """What the outbox holds, in its order."""
+        return [orjson.loads(row["value"]) for row in await self.rows("outbox", "id")]
+
+    async def story(self) -> dict[str, Any]:
+        """Everything stored and told, without what differs between tenants."""
+        lead_of = {row["opportunity_id"]: row["lead_id"] for row in await self.rows("opportunities", "lead_id")}
+        parts = {
+            "opportunities": await self.rows("opportunities", "lead_id"),
+            "offers": await self.rows("offers", "opportunity_id, assignment"),
+            "clocks": await self.rows("clocks", "opportunity_id, assignment, kind"),
+            "history": await self.rows("stage_history", "number"),
+        }
+        story: dict[str, Any] = {
+            name: sorted(
+                (
+                    {
+                        key: value
+                        for key, value in row.items()
+                        if key not in ("tenant", "opportunity_id", "event_id", "number")
+                    }
+                    | {"lead": lead_of[row["opportunity_id"]]}
+                    for row in rows
+                ),
+                key=repr,
+            )
+            for name, rows in parts.items()
+        }
+        told: dict[str, list[Any]] = {}
+        for event in await self.events():
+            told.setdefault(event["lead_id"], []).append(
+                {k: v for k, v in event.items() if k not in ("tenant", "opportunity_id", "event_id")}
+            )
+        return story | {"told": told}
+
+
+@pytest.fixture
+async def app_pool(database_url: str) -> AsyncIterator[Any]:
+    pool = await open_pool(database_url, "baton_app", application="test")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def worker_pool(database_url: str) -> AsyncIterator[Any]:
+    pool = await open_pool(database_url, "baton_worker", application="test")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def publish() -> Callable[[str, int, Any], Message]:
+    return published
+
+
+@pytest.fixture
+async def make_world(app_pool: Any, worker_pool: Any) -> Callable[[str], Any]:
+    async def make(tenant: str) -> World:
+        policies = Policies(wait_seconds=0)
+        for sequence, policy in enumerate((SLA, ROUTING, TEAMS), start=1):
+            await policies.apply(published(tenant, sequence, policy))
+        return World(app_pool, worker_pool, tenant, policies)
+
+    return make
+
+
+@pytest.fixture
+async def world(make_world: Any, tenant: str) -> World:
+    made: World = await make_world(tenant)
+    return made
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[Any]:
+    """A connection of the database's owner, for what no service may do."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
