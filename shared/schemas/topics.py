@@ -15,9 +15,8 @@ class Topic:
     key:       what is keyed by, after the tenant
     writer:    the one program that writes it
     readers:   consumer groups that read it
-    days:      how long a record is kept (by append time); None keeps the latest record per key only
-    compacted: the latest record per key is kept for ever
-    dead_letters: who declares `<name>-dlq`
+    days:      how long every record is kept (by append time)
+    compacted: the latest record per key is kept for ever; the others for `days`, or at the broker's leisure
     """
 
     name: str
@@ -30,11 +29,13 @@ class Topic:
 
     def settings(self, *, production: bool = False) -> dict[str, str]:
         """Topic-level settings. `LogAppendTime`, so that importing old events does not let retention delete them."""
-        policy = "compact,delete" if self.compacted and self.days else "compact" if self.compacted else "delete"
-        settings = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": policy}
-        settings["retention.ms"] = str(self.days * DAY) if self.days else "-1"
-        if self.compacted:
-            settings["min.compaction.lag.ms"] = "3600000"
+        settings = {"message.timestamp.type": "LogAppendTime"}
+        if self.compacted:  # never `compact,delete`: that would delete the latest record of a key as well
+            lag = self.days * DAY if self.days else 3_600_000
+            settings |= {"cleanup.policy": "compact", "retention.ms": "-1", "min.compaction.lag.ms": str(lag)}
+        else:
+            retention = str(self.days * DAY) if self.days else "-1"
+            settings |= {"cleanup.policy": "delete", "retention.ms": retention}
         if production:
             settings |= {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
         return settings
