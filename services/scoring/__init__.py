@@ -1,0 +1,1 @@
+"""Scoring: reads `touchpoints`, `score-transfers` and `policies`; writes `lead-scored`, `score-transfers`; states in Redis."""

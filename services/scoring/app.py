@@ -1,0 +1,77 @@
+"""Composition root: what scoring is made of, and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+
+from services.scoring.beginnings import Beginnings
+from services.scoring.handler import Scorer
+from services.scoring.policies import Policies
+from services.scoring.settings import Settings
+from services.scoring.states import RedisStates, connect
+from services.scoring.stream import Stream
+from shared.kit.clock import SystemClock
+from shared.kit.compacted import CompactedTopic
+from shared.kit.dead_letters import DeadLetters
+from shared.kit.kafka import KafkaPublisher
+from shared.kit.service import Probes, serve
+from shared.schemas.topics import POLICIES
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> int:
+    """Serve until told to stop; the exit status."""
+    closing = AsyncExitStack()
+    redis = connect(settings.redis_url)
+    closing.push_async_callback(redis.aclose)
+    states = RedisStates(redis)
+    publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
+    closing.push_async_callback(publisher.stop)
+    policies = Policies(patience=settings.policy_patience_seconds)
+    follower = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, policies.apply)
+    clock = SystemClock()
+    dead_letters = DeadLetters(publisher, clock, group=settings.group, most=settings.dead_letters_per_minute)
+    scorer = Scorer(states, publisher, policies, dead_letters, clock, cached_leads=settings.cached_leads)
+    stream = Stream(settings, scorer, Beginnings(states, scorer.forget, accept_loss=settings.accept_loss))
+    kafka_up = asyncio.Event()
+
+    async def follow_policies() -> None:
+        await kafka_up.wait()
+        await follower.run()
+
+    async def run_stream() -> None:
+        await until_up(publisher.start)
+        kafka_up.set()
+        await follower.caught_up.wait()  # a touch that is read before its policy would be rejected
+        await stream.run()
+
+    probes = Probes()
+    probes.live["progress"] = stream.is_live
+    probes.ready["policies"] = follower.caught_up.is_set
+    probes.ready["partitions"] = stream.is_ready
+    http = FastAPI(title="Baton scoring", docs_url=None, redoc_url=None, openapi_url=None)
+    probes.install(http)
+    return await serve(
+        http,
+        host=settings.host,
+        port=settings.port,
+        tasks={"policies": follow_policies(), "stream": run_stream()},
+        closing=closing,
+    )
+
+
+async def until_up(start: Callable[[], Awaitable[None]], *, pause: float = 1.0) -> None:
+    """Start a Kafka client, again and again until the broker is there."""
+    while True:
+        try:
+            return await start()
+        except (KafkaError, OSError) as error:
+            log.warning("kafka_unreachable", error=repr(error))
+            await asyncio.sleep(pause)

@@ -1,0 +1,207 @@
+"""What is remembered of one identity. All of it are joins, so it may be told twice, in any order, by anybody."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from services.scoring.domain import ledger
+from services.scoring.domain.ledger import Bucket, Ledger, Mark
+from shared.schemas.touches import Scalar
+
+LATEST_TOUCHES = 20
+REAL, TEST = 1, 2  # bits of Memory.seen
+
+
+class TouchLike(Protocol):
+    """The part of a touch that is remembered."""
+
+    event_id: str
+    identity_kind: str
+    source_id: str
+    trusted: bool
+    type: str
+    event: str | None
+    at: int
+    received_at: int
+    path: str | None
+    topic: str | None
+    campaign: str | None
+    automated: bool
+    is_test: bool
+    attributes: dict[str, Scalar]
+    evidence: dict[str, str]
+
+
+class Told(NamedTuple):
+    """A value, by the event that told it; the latest (at, event_id) stands."""
+
+    at: int
+    event_id: str
+    value: Scalar
+    trusted: bool = False
+
+
+class Recent(NamedTuple):
+    """One of the latest touches."""
+
+    at: int
+    event_id: str
+    received_at: int
+    type: str
+    event: str | None = None
+    path: str | None = None
+    topic: str | None = None
+    campaign: str | None = None
+
+
+class Raised(NamedTuple):
+    """The latest touch of one hand-raise type."""
+
+    at: int
+    event_id: str
+    received_at: int
+
+
+class Origin(NamedTuple):
+    """A touch's source."""
+
+    at: int
+    event_id: str
+    source_id: str
+
+
+ByFieldAndSource = dict[str, dict[str, Told]]
+_moment = itemgetter(0, 1)  # (at, event_id)
+
+
+class Memory(msgspec.Struct, array_like=True, gc=False):
+    """One identity's memory.
+
+    kind:        kind of identity, empty until known
+    received_at: the largest of all touches joined, ms
+    seen:        bits: REAL and TEST touches
+    attributes, evidence: by name and source, the latest;  person: by field, the latest
+    touches:     the latest 20 that a human did, oldest first;  hand_raises: by touch type, the latest
+    first, last: where the earliest and the latest touch came from
+    """
+
+    kind: str = ""
+    received_at: int = 0
+    seen: int = 0
+    marks: Ledger = {}
+    touches: list[Recent] = []
+    attributes: ByFieldAndSource = {}
+    evidence: ByFieldAndSource = {}
+    person: dict[str, Told] = {}
+    hand_raises: dict[str, Raised] = {}
+    first: Origin | None = None
+    last: Origin | None = None
+
+    def is_empty(self) -> bool:
+        return self.seen == 0
+
+    def copy(self) -> Memory:
+        """One that may be changed without changing this one."""
+        return Memory(
+            self.kind,
+            self.received_at,
+            self.seen,
+            {key: dict(buckets) for key, buckets in self.marks.items()},
+            list(self.touches),
+            {name: dict(by) for name, by in self.attributes.items()},
+            {name: dict(by) for name, by in self.evidence.items()},
+            dict(self.person),
+            dict(self.hand_raises),
+            self.first,
+            self.last,
+        )
+
+    def remember(
+        self, touch: TouchLike, slots: Iterable[tuple[str, Bucket]], person: Mapping[str, str], raises_hand: bool
+    ) -> None:
+        """Take in one touch. slots: rule keys and buckets that it marks;  raises_hand: its type asks to be contacted."""
+        at, event_id = touch.at, touch.event_id
+        self.kind = touch.identity_kind
+        self.received_at = max(self.received_at, touch.received_at)
+        self.seen |= TEST if touch.is_test else REAL
+        mark = Mark(at, event_id)
+        for key, bucket in slots:
+            ledger.record(self.marks, key, bucket, mark)
+        for name, value in touch.attributes.items():
+            _hear(self.attributes.setdefault(name, {}), touch.source_id, Told(at, event_id, value, touch.trusted))
+        for name, code in touch.evidence.items():
+            _hear(self.evidence.setdefault(name, {}), touch.source_id, Told(at, event_id, code, touch.trusted))
+        for name, value in person.items():
+            _hear(self.person, name, Told(at, event_id, value))
+        if touch.automated:  # a scanner's click is no touch of a person's
+            return
+        if raises_hand:
+            _raise(self.hand_raises, touch.type, Raised(at, event_id, touch.received_at))
+        origin = Origin(at, event_id, touch.source_id)
+        self.first = min(self.first or origin, origin)
+        self.last = max(self.last or origin, origin)
+        touches = self.touches
+        if len(touches) < LATEST_TOUCHES or _moment(touches[0]) <= (at, event_id):
+            recent = Recent(
+                at, event_id, touch.received_at, touch.type, touch.event, touch.path, touch.topic, touch.campaign
+            )
+            _insert(touches, recent)
+
+    def absorb(self, other: Memory) -> None:
+        """Join what another worker remembers of the same identity."""
+        self.kind = self.kind or other.kind
+        self.received_at = max(self.received_at, other.received_at)
+        self.seen |= other.seen
+        ledger.absorb(self.marks, other.marks)
+        for ours, theirs in ((self.attributes, other.attributes), (self.evidence, other.evidence)):
+            for name, by_source in theirs.items():
+                for source, told in by_source.items():
+                    _hear(ours.setdefault(name, {}), source, told)
+        for name, told in other.person.items():
+            _hear(self.person, name, told)
+        for kind, raised in other.hand_raises.items():
+            _raise(self.hand_raises, kind, raised)
+        for recent in other.touches:
+            _insert(self.touches, recent)
+        firsts = [origin for origin in (self.first, other.first) if origin]
+        lasts = [origin for origin in (self.last, other.last) if origin]
+        self.first, self.last = min(firsts, default=None), max(lasts, default=None)
+
+    def tidy(self) -> int:
+        """Forget marks that count 0 for ever, keep to the bound; how many marks that refused.
+
+        `as_of` of whatever lead this identity belongs to is never before its own `received_at`, so un-merging stays exact.
+        """
+        return ledger.tidy(self.marks, self.received_at)
+
+
+def _hear(register: dict[str, Told], name: str, told: Told) -> None:
+    known = register.get(name)
+    if known is None or _moment(told) > _moment(known):
+        register[name] = told
+
+
+def _raise(register: dict[str, Raised], kind: str, raised: Raised) -> None:
+    known = register.get(kind)
+    # An event that was received twice keeps its first receipt.
+    if known is None or (*_moment(raised), -raised.received_at) > (*_moment(known), -known.received_at):
+        register[kind] = raised
+
+
+def _insert(touches: list[Recent], recent: Recent) -> None:
+    moment = _moment(recent)
+    for index in range(len(touches) - 1, -1, -1):
+        there = _moment(touches[index])
+        if there == moment:
+            if recent.received_at < touches[index].received_at:
+                touches[index] = recent
+            return
+        if there < moment:
+            break
+    insort(touches, recent, key=_moment)
+    del touches[:-LATEST_TOUCHES]

@@ -1,0 +1,129 @@
+"""The state of a lead: the memories of identities, and the registers that say whose they are.
+
+At read only the identities that this lead owns count. What it remembers of another lead's identity is passed on as a transfer;
+so a link, an unlink and a merge are one and the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from services.scoring.domain.memory import Memory
+from shared.schemas import ids
+from shared.schemas.touches import STRONG
+
+MOST_IDENTITIES = 50  # whose memory one lead holds; a further one is refused, and counted
+
+lead_of = lru_cache(maxsize=262_144)(ids.lead_id)
+
+
+class Register(NamedTuple):
+    """Which lead an identity belongs to; the highest sequence stands."""
+
+    sequence: int
+    owner: str
+    kind: str
+    received_at: int
+
+
+class LeadState(msgspec.Struct, array_like=True, gc=False):
+    """By identity id: what is remembered, and whose it is."""
+
+    memories: dict[str, Memory] = {}
+    registers: dict[str, Register] = {}
+
+    def owner(self, identity: str) -> str:
+        """The lead that the identity belongs to, as far as this state knows; by default the one that derives from it."""
+        register = self.registers.get(identity)
+        return register.owner if register else lead_of(identity)
+
+    def kind(self, identity: str) -> str:
+        register = self.registers.get(identity)
+        return register.kind if register else self.memories[identity].kind
+
+    def identities(self) -> list[str]:
+        return sorted(self.memories.keys() | self.registers.keys())
+
+    def owned(self, lead: str) -> list[str]:
+        return [identity for identity in self.identities() if self.owner(identity) == lead]
+
+    def as_of(self, identities: Iterable[str]) -> int:
+        """The largest `received_at` that these identities' touches and registers came with."""
+        return max((at for identity in identities for at in self._received(identity)), default=0)
+
+    def _received(self, identity: str) -> Iterator[int]:
+        if memory := self.memories.get(identity):
+            yield memory.received_at
+        if register := self.registers.get(identity):
+            yield register.received_at
+
+    def is_known(self, owned: Iterable[str]) -> bool:
+        return any(self.kind(identity) in STRONG for identity in owned)
+
+    def merged_into(self, lead: str, owned: Iterable[str]) -> str | None:
+        """The lead that took over: for one that was known (it remembers touches of a strong identity) and owns none any more.
+
+        Should its identities have gone to several leads, the owner of the identity it derives from is named.
+        """
+        if self.is_known(owned):
+            return None
+        strong = [i for i, memory in self.memories.items() if memory.kind in STRONG and i in self.registers]
+        if not strong:
+            return None
+        return self.owner(min(strong, key=lambda identity: (lead_of(identity) != lead, identity)))
+
+
+@dataclass(slots=True)
+class Joining:
+    """A state while one batch is joined into it; the state that it began with stays as it was.
+
+    touched: identities that the batch said something about;  refused: memories and marks that a bound kept out
+    """
+
+    base: LeadState
+    state: LeadState = field(init=False)
+    touched: set[str] = field(default_factory=set)
+    refused_identities: int = 0
+    refused_marks: int = 0
+    _mine: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.state = LeadState(dict(self.base.memories), dict(self.base.registers))
+
+    def memory(self, identity: str) -> Memory | None:
+        """The identity's memory, to be changed; None when the lead holds as many as it may."""
+        self.touched.add(identity)
+        memories = self.state.memories
+        if identity in self._mine:
+            return memories[identity]
+        known = memories.get(identity)
+        if known is None and len(memories) >= MOST_IDENTITIES:
+            self.refused_identities += 1
+            return None
+        memories[identity] = memory = known.copy() if known else Memory()
+        self._mine.add(identity)
+        return memory
+
+    def register(self, identity: str, register: Register) -> None:
+        self.touched.add(identity)
+        known = self.state.registers.get(identity)
+        if known is None or register > known:
+            self.state.registers[identity] = register
+
+    def finish(self) -> LeadState:
+        self.refused_marks = sum(self.state.memories[identity].tidy() for identity in self._mine)
+        return self.state
+
+    def to_pass_on(self, lead: str) -> list[tuple[str, Register]]:
+        """Identities touched whose memory another lead has to get, with the register that says so."""
+        state = self.state
+        return [
+            (identity, register)
+            for identity in sorted(self.touched)
+            if (register := state.registers.get(identity)) and register.owner != lead and identity in state.memories
+        ]

@@ -1,0 +1,23 @@
+"""Metrics of scoring; labels come from closed sets."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+SCORES = Counter("baton_scoring_scores_total", "LeadScored records published", ["outcome"])  # scored, merged
+TRANSFERS = Counter("baton_scoring_transfers_total", "ScoreTransfers published")
+REFUSED = Counter(
+    "baton_scoring_refused_total", "Memories and marks that a bound of the ledger kept out", ["bound"]
+)  # identities, marks
+FENCED = Counter(
+    "baton_scoring_fenced_total", "Writes refused because another worker had written: partitions read again and retried"
+)
+RESETS = Counter(
+    "baton_scoring_resets_total", "Partitions whose states were ahead of the log, and were dropped and rebuilt"
+)
+ACCEPTED_LOSS = Counter(
+    "baton_scoring_accepted_loss_records_total", "Records no longer in the log that SCORING_ACCEPT_LOSS went without"
+)
+REDIS_RETRIES = Counter("baton_scoring_redis_retries_total", "Round trips to Redis repeated after a connection error")
+CACHED = Gauge("baton_scoring_cached_leads", "States kept in memory")
+ASSIGNED = Gauge("baton_scoring_assigned_partitions", "Input partitions that this worker owns")

@@ -1,0 +1,210 @@
+"""Where states are kept, by partition, with the input offsets applied to them. Every write checks what is believed applied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import BusyLoadingError, NoScriptError, ReadOnlyError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from services.scoring import metrics
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+Applied = Mapping[str, int]  # topic -> the next offset to apply; a topic of which nothing was applied is absent
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is applied in a partition, and the states asked for that exist, by lead."""
+
+    applied: Applied
+    states: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """States to write, if `believed` is still what is applied; then `applied` is."""
+
+    partition: int
+    believed: Applied
+    applied: Applied
+    states: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class States(Protocol):
+    async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
+        """What is applied, read before the states, for each partition; one round trip."""
+        ...
+
+    async def save(self, changes: Sequence[Change]) -> dict[int, Applied]:
+        """Write each partition's change at once, all of it or nothing; one round trip.
+
+        Returns what is really applied for the partitions that were refused, because that is not what was believed.
+        """
+        ...
+
+    async def reset(self, partition: int) -> None:
+        """Forget the partition: no states, nothing applied."""
+        ...
+
+
+# KEYS: states, applied   ARGV: number of topics, then topic, believed, applied of each; then lead and state of each
+SAVE = """
+local topics = tonumber(ARGV[1])
+for i = 0, topics - 1 do
+  local applied = redis.call('HGET', KEYS[2], ARGV[2 + 3 * i])
+  if (applied or '0') ~= ARGV[3 + 3 * i] then
+    return redis.call('HGETALL', KEYS[2])
+  end
+end
+for i = 0, topics - 1 do
+  redis.call('HSET', KEYS[2], ARGV[2 + 3 * i], ARGV[4 + 3 * i])
+end
+local first = 2 + 3 * topics
+while first < #ARGV do
+  local last = math.min(first + 999, #ARGV)
+  redis.call('HSET', KEYS[1], unpack(ARGV, first, last))
+  first = last + 1
+end
+return 1
+"""
+
+
+class RedisStates:
+    """Two hashes per partition, `{s:<partition>}:states` and `:applied`: one slot of a Redis Cluster.
+
+    A lost connection is waited out: an ambiguous write resolves itself by the fence.
+    """
+
+    def __init__(self, redis: Redis, *, prefix: str = "scoring:", pause: float = 0.2) -> None:
+        self._redis, self._prefix, self._pause = redis, prefix, pause
+        self._sha: str | None = None
+
+    async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
+        return await self._persistently(lambda: self._load(wanted))
+
+    async def _load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition, leads in wanted.items():
+                pipe.hgetall(self._key(partition, "applied"))
+                if leads:
+                    pipe.hmget(self._key(partition, "states"), list(leads))
+            answers = iter(await pipe.execute())
+        loaded = {}
+        for partition, leads in wanted.items():
+            applied = {topic.decode(): int(offset) for topic, offset in next(answers).items()}
+            found = zip(leads, next(answers), strict=True) if leads else ()
+            loaded[partition] = Loaded(applied, {lead: state for lead, state in found if state is not None})
+        return loaded
+
+    async def save(self, changes: Sequence[Change]) -> dict[int, Applied]:
+        return await self._persistently(lambda: self._save(changes))
+
+    async def _save(self, changes: Sequence[Change]) -> dict[int, Applied]:
+        refused: dict[int, Applied] = {}
+        pending = list(changes)
+        while pending:
+            sha = self._sha or await self._redis.script_load(SAVE)
+            self._sha = sha
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for change in pending:
+                    self._command(pipe, sha, change)
+                answers = await pipe.execute(raise_on_error=False)
+            again = []
+            for change, answer in zip(pending, answers, strict=True):
+                if isinstance(answer, NoScriptError):  # Redis was restarted
+                    self._sha = None
+                    again.append(change)
+                elif isinstance(answer, Exception):
+                    raise answer
+                elif answer != 1:
+                    pairs = dict(zip(answer[::2], answer[1::2], strict=True))
+                    refused[change.partition] = {topic.decode(): int(offset) for topic, offset in pairs.items()}
+            pending = again
+        return refused
+
+    def _command(self, pipe: Pipeline, sha: str, change: Change) -> None:
+        fence = [
+            part
+            for topic, applied in sorted(change.applied.items())
+            for part in (topic, str(change.believed.get(topic, 0)), str(applied))
+        ]
+        states = [part for lead, state in change.states.items() for part in (lead, state)]
+        keys = (self._key(change.partition, "states"), self._key(change.partition, "applied"))
+        pipe.evalsha(sha, 2, *keys, str(len(change.applied)), *fence, *states)
+
+    async def reset(self, partition: int) -> None:
+        await self._persistently(
+            lambda: self._redis.delete(self._key(partition, "applied"), self._key(partition, "states"))
+        )
+
+    def _key(self, partition: int, what: str) -> str:
+        return f"{self._prefix}{{s:{partition}}}:{what}"
+
+    async def _persistently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Repeat `work` until Redis answers."""
+        while True:
+            try:
+                return await work()
+            except (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError) as error:
+                metrics.REDIS_RETRIES.inc()
+                log.warning("redis_unreachable", error=repr(error))
+                await asyncio.sleep(self._pause)
+
+
+class FakeStates:
+    """States in memory. Fails once where told to: `fail_before` or `fail_after` the next save took effect."""
+
+    def __init__(self) -> None:
+        self.applied: dict[int, dict[str, int]] = {}
+        self.states: dict[int, dict[str, bytes]] = {}
+        self.fail_load = self.fail_before = self.fail_after = False
+
+    async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
+        if self.fail_load:
+            self.fail_load = False
+            raise RedisConnectionError("failed before the read")
+        return {
+            partition: Loaded(
+                dict(self.applied.get(partition, {})),
+                {lead: known[lead] for lead in leads if lead in (known := self.states.get(partition, {}))},
+            )
+            for partition, leads in wanted.items()
+        }
+
+    async def save(self, changes: Sequence[Change]) -> dict[int, Applied]:
+        if self.fail_before:
+            self.fail_before = False
+            raise RedisConnectionError("failed before the write")
+        refused: dict[int, Applied] = {}
+        for change in changes:
+            applied = self.applied.setdefault(change.partition, {})
+            if any(applied.get(topic, 0) != change.believed.get(topic, 0) for topic in change.applied):
+                refused[change.partition] = dict(applied)
+                continue
+            applied.update(change.applied)
+            self.states.setdefault(change.partition, {}).update(change.states)
+        if self.fail_after:
+            self.fail_after = False
+            raise RedisConnectionError("failed after the write")
+        return refused
+
+    async def reset(self, partition: int) -> None:
+        self.applied.pop(partition, None)
+        self.states.pop(partition, None)
+
+
+def connect(url: str) -> Redis:
+    """A client whose round trips fail within seconds when Redis is away. Raises ValueError for what is no Redis URL."""
+    client: Any = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=3, health_check_interval=30)
+    assert isinstance(client, Redis)
+    return client

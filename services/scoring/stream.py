@@ -1,0 +1,261 @@
+"""The Faust stream: a thin source in front of `Scorer.handle`. No tables; one Faust event carries one poll of all partitions.
+
+Faust gives the worker, the assignment, rebalancing and the commit timer. What is overridden here, `README.md` lists as traps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+from time import monotonic
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage, ack_lock
+from mode import CrashingSupervisor
+from mode.utils.futures import notify
+
+from services.scoring import metrics
+from services.scoring.batch import Slice
+from services.scoring.beginnings import Beginnings
+from services.scoring.handler import Scorer
+from services.scoring.seek import Log
+from services.scoring.settings import Settings
+from services.scoring.wire import INPUTS
+from shared.kit import metrics as shared_metrics
+
+log = structlog.get_logger(__name__)
+
+
+class BatchConsumer(driver.Consumer):
+    """Hands one message per poll to the agent, its value the list of slices; polls again only when that one is done."""
+
+    beginnings: Beginnings  # set by `Stream`, which makes a subclass of its own
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._done: dict[TP, int] = {}  # the next offset to commit
+        self._under_way: ConsumerMessage | None = None
+        self._gate = asyncio.Event()
+        self.last_sign = monotonic()  # of life: progress, or nothing to do
+        super().__init__(*args, **kwargs)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                await self._wait_for_gate()
+                generation = self.app.consumer_generation_id
+                records, active = await self._wait_next_records(1.0)
+                if self.should_stop:
+                    return
+                if not self.flow_active or generation != self.app.consumer_generation_id:
+                    await self._seek_again()
+                elif records:
+                    await self._deliver(records, active)
+                elif not self.app.rebalancing and (self.assignment() or self.app.unassigned):
+                    self.last_sign = monotonic()
+                await asyncio.sleep(0)
+        except (asyncio.CancelledError, ConsumerStoppedError):
+            if not self.transport.app.should_stop:
+                raise
+        except Exception as error:
+            await self.crash(error)
+        finally:
+            fetcher.set_shutdown()
+
+    async def _wait_for_gate(self) -> None:
+        """Until the last poll is acknowledged. Without it, load makes many tiny batches that queue; with it, batches grow."""
+        while self._under_way and not self.suspend_flow.is_set() and not self.should_stop:
+            self._gate.clear()
+            await self.wait_first(self._gate.wait(), self.suspend_flow.wait(), timeout=1.0)
+        self._under_way = None
+
+    async def _seek_again(self) -> None:
+        """The partitions changed hands while records were fetched: they are dropped, so read them again."""
+        try:
+            await self.perform_seek()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("seek_failed", error=repr(error))  # the end of the rebalance seeks once more
+
+    async def _deliver(self, records: Mapping[Any, Sequence[Any]], active: set[TP] | None) -> None:
+        slices: list[Slice] = []
+        for partition, batch in records.items():
+            tp = TP(partition.topic, partition.partition)
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                continue
+            expected = self._read_offset[tp]
+            fresh = batch if expected is None else [record for record in batch if record.offset >= expected]
+            if fresh:
+                slices.append(Slice(tp.topic, tp.partition, fresh))
+                behind = (self.highwater(tp) or 0) - fresh[-1].offset - 1
+                shared_metrics.LAG.labels(tp.topic, str(tp.partition)).set(max(0, behind))
+        if not slices:
+            return
+        message = self._message(slices)
+        self._under_way = message
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        for part in slices:
+            self._read_offset[TP(part.topic, part.partition)] = part.end()
+
+    def _message(self, slices: list[Slice]) -> ConsumerMessage:
+        last = slices[-1]
+        end: Any = last.records[-1]
+        value: Any = slices
+        return ConsumerMessage(
+            topic=last.topic,
+            partition=last.partition,
+            offset=end.offset,
+            timestamp=end.timestamp / 1000.0,
+            timestamp_type=end.timestamp_type,
+            headers=None,
+            key=None,
+            value=value,
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=len(slices),
+            tp=TP(last.topic, last.partition),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def ack(self, message: Any) -> bool:
+        with ack_lock:
+            if message.acked:
+                return False
+            message.acked = True
+            self._unacked_messages.discard(message)
+            for part in message.value:
+                tp = TP(part.topic, part.partition)
+                self._done[tp] = max(self._done.get(tp, 0), part.end())
+            if self._under_way is message:
+                self._under_way = None
+            self._gate.set()
+            self.last_sign = monotonic()
+            notify(self._waiting_for_ack)
+            return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter([tp for tp in self._done if topics is None or tp in topics or tp.topic in topics])
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._done.get(tp)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        committed = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if not committed:  # Faust remembers a failed commit as made (692), and would not make it again
+            self._committed_offset.update(before)
+        return committed
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super().on_partitions_revoked(revoked)
+        self._under_way = None
+        self._gate.set()
+        for tp in revoked:
+            self._done.pop(tp, None)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Faust begins at what is committed; we begin where the states need it (seek.py)."""
+        assigned = [tp for tp in self.assignment() if tp.topic in INPUTS]
+        metrics.ASSIGNED.set(len(assigned))
+        offsets: dict[TP, int] = {}
+        if assigned:
+            partitions = {tp.partition for tp in assigned}
+            found = await self.beginnings.find(partitions, lambda: self._logs(assigned))
+            for partition, topics in found.items():
+                offsets |= {TP(topic, partition): offset for topic, offset in topics.items()}
+            await self.seek_wait(offsets)
+        return offsets
+
+    async def _logs(self, assigned: Sequence[TP]) -> dict[int, dict[str, Log]]:
+        starts = await self.earliest_offsets(*assigned)
+        ends = await self.highwaters(*assigned)
+        consumer = self._thread._ensure_consumer()
+        logs: dict[int, dict[str, Log]] = {}
+        for tp in assigned:
+            key = TopicPartition(tp.topic, tp.partition)
+            committed = await self._thread.call_thread(consumer.committed, key)
+            logs.setdefault(tp.partition, {})[tp.topic] = Log(starts[key], ends[key], committed)
+        return logs
+
+
+class Stream:
+    """The Faust app of one worker, to be made and run within the running loop."""
+
+    def __init__(self, settings: Settings, scorer: Scorer, beginnings: Beginnings) -> None:
+        self._scorer = scorer
+        self._liveness = settings.liveness_seconds
+        self.app = _app(settings)
+        consumer = type("Consumer", (BatchConsumer,), {"beginnings": beginnings})
+        self.app.transport.Consumer = consumer
+        inputs = self.app.topic(*INPUTS, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
+        self.app.agent(inputs, name="scorer", concurrency=1)(self._score)
+
+    async def _score(self, stream: Any) -> AsyncIterator[None]:
+        async for event in stream.noack().events():
+            await self._scorer.handle(event.value)
+            event.ack()
+            yield
+
+    async def run(self) -> None:
+        """Until cancelled, which commits what is done and leaves the group. Raises what crashed the stream."""
+        crashed = asyncio.create_task(self.app._crashed.wait())
+        starting = asyncio.create_task(self.app.start())
+        try:
+            await asyncio.wait({starting, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await crashed
+            raise self.app.crash_reason or RuntimeError("the stream crashed")
+        finally:
+            crashed.cancel()
+            starting.cancel()
+            await asyncio.shield(self.app.stop())
+
+    def is_ready(self) -> bool:
+        consumer = self.app._consumer
+        return bool(self.app.started and consumer and not self.app.rebalancing and self._joined(consumer))
+
+    def is_live(self) -> bool:
+        """Progress, or nothing to do, within the time allowed; a group that cannot be joined is neither (Faust says nothing)."""
+        consumer = self.app._consumer
+        return consumer is None or monotonic() - consumer.last_sign < self._liveness
+
+    def _joined(self, consumer: Any) -> bool:
+        try:
+            return bool(consumer.assignment()) or self.app.unassigned
+        except faust.exceptions.ConsumerNotStarted:
+            return False
+
+
+def _app(settings: Settings) -> Any:
+    """No web server, no topics of its own, no restart of a crashed agent: its supervisor is whoever runs the process."""
+    return faust.App(
+        settings.group,
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_session_timeout=settings.session_seconds,
+        broker_heartbeat_interval=min(2.0, settings.session_seconds / 3),
+        broker_request_timeout=60,
+        broker_rebalance_timeout=30,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=settings.poll_records,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance_id,
+        stream_buffer_maxsize=65_536,
+        stream_wait_empty=True,
+        agent_supervisor=CrashingSupervisor,
+        producer_linger=0,
+        producer_max_batch_size=131_072,
+        producer_acks=-1,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        web_tables_enabled=False,
+        loghandlers=[],
+        datadir=Path(gettempdir()) / "baton-scoring",  # Faust makes one, for tables that are not used
+    )
