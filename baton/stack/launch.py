@@ -3,8 +3,8 @@
     python -I -S launch.py PARENT DEATH_SIGNAL RIGHTS COMMAND...
 
 RIGHTS is `same`, `namespace` (root becomes uid 1000 of a new user namespace: no account is made, no file changes its owner)
-or `nobody`. A program of its own, and not a `preexec_fn`, because Python code between fork and exec may deadlock once threads
-exist. It imports nothing of Baton.
+or `nobody`. COMMAND begins with a path. A program of its own, and not a `preexec_fn`, because Python code between fork and
+exec may deadlock once threads exist. It imports nothing of Baton.
 """
 
 import ctypes
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         become_nobody()
     die_with(int(parent), int(signal))  # after the rights: a change of credentials clears the request
     try:
-        os.execvp(command[0], command)
+        os.execv(command[0], command)
     except OSError as error:
         sys.exit(f"{command[0]}: {error.strerror}")
 

@@ -114,6 +114,7 @@ class Postgres:
             os.chown(self.home, NOBODY, NOBODY)
         try:
             self._run("Running Postgres as nobody", "nobody", "postgres", "-V")
+            run(["test", "-w", self.home], what="Writing as nobody", cwd=Path("/"), rights="nobody")
         except (StackError, OSError) as error:
             raise StackError(
                 "Postgres refuses to run as root, user namespaces are forbidden here, and the user nobody cannot reach "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,10 @@ class Child:
     def poll(self) -> int | None:
         """The exit status (negative: the signal that ended it), or None while it runs."""
         return self._process.poll()
+
+    def wait(self, seconds: float) -> int:
+        """The exit status once it has ended of itself. Raises subprocess.TimeoutExpired after `seconds`."""
+        return self._process.wait(seconds)
 
     def ask(self) -> None:
         """Ask it to end, once, and do not wait."""
@@ -100,7 +105,7 @@ def spawn(
     with log_path.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(
-            _launcher(argv, death_signal, rights),
+            _launcher(argv, env, death_signal, rights),
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -122,7 +127,7 @@ def run(
 ) -> str:
     """Run `argv` to its end and give what it printed. Raises StackError ("`what` failed …") for a status other than 0."""
     done = subprocess.run(
-        _launcher(argv, signal.SIGKILL, rights),
+        _launcher(argv, env, signal.SIGKILL, rights),
         cwd=cwd,
         env=env,
         input=stdin,
@@ -139,17 +144,14 @@ def run(
     return done.stdout
 
 
-def _launcher(argv: Sequence[str | Path], death_signal: signal.Signals, rights: Rights) -> list[str]:
-    return [
-        sys.executable,
-        "-I",
-        "-S",
-        str(LAUNCHER),
-        str(os.getpid()),
-        str(int(death_signal)),
-        rights,
-        *map(str, argv),
-    ]
+def _launcher(
+    argv: Sequence[str | Path], env: Mapping[str, str] | None, death_signal: signal.Signals, rights: Rights
+) -> list[str]:
+    program, *arguments = map(str, argv)
+    if "/" not in program:  # looked up here, because with other rights Python may not even reach its own library
+        program = shutil.which(program, path=(env or os.environ).get("PATH")) or program
+    python = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(death_signal)), rights]
+    return [*python, program, *arguments]
 
 
 @cache
@@ -157,7 +159,7 @@ def unprivileged() -> Rights:
     """How a server that refuses root is run here: as we are, in a user namespace, or (where those are forbidden) as nobody."""
     if os.geteuid() != 0:
         return "same"
-    probe = subprocess.run(_launcher(["true"], signal.SIGKILL, "namespace"), capture_output=True, check=False)
+    probe = subprocess.run(_launcher(["true"], None, signal.SIGKILL, "namespace"), capture_output=True, check=False)
     return "namespace" if probe.returncode == 0 else "nobody"
 
 

@@ -25,16 +25,20 @@ def says(child: Child, text: str):
 def test_output_of_both_kinds_is_appended_to_the_log(tmp_path: Path):
     for word in ("first", "second"):
         child = shell(f"echo {word}; echo {word}-error >&2", tmp_path)
-        assert child.terminate(20) in (0, -15)
-    again = shell("pwd; echo $COLOUR", tmp_path, COLOUR="blue")
-    assert again._process.wait(20) == 0
-    assert again.tail().splitlines() == [str(tmp_path), "blue"]
+        assert child.wait(20) == 0
+    assert tail(child.log_path).splitlines() == ["first", "first-error", "second", "second-error"]
+
+
+def test_child_gets_the_folder_and_the_environment_that_it_is_given(tmp_path: Path):
+    child = shell("pwd; echo $COLOUR", tmp_path, COLOUR="blue")
+    assert child.wait(20) == 0
+    assert child.tail().splitlines() == [str(tmp_path), "blue"]
 
 
 def test_tail_shows_nothing_of_an_earlier_run(tmp_path: Path):
-    assert shell("echo old", tmp_path)._process.wait(20) == 0
+    assert shell("echo old", tmp_path).wait(20) == 0
     child = shell("echo new; exit 3", tmp_path)
-    assert child._process.wait(20) == child.poll() == 3
+    assert child.wait(20) == child.poll() == 3
     assert child.tail() == "new"
     assert tail(child.log_path).splitlines() == ["old", "new"]
 
@@ -50,7 +54,7 @@ def test_log_that_has_grown_large_is_set_aside(tmp_path: Path):
     log = tmp_path / "logs" / "child.log"
     log.parent.mkdir()
     log.write_bytes(b"x" * (process.LOG_BYTES + 1))
-    shell("echo fresh", tmp_path)._process.wait(20)
+    shell("echo fresh", tmp_path).wait(20)
     assert log.read_text() == "fresh\n"
     assert log.with_name("child.log.1").stat().st_size == process.LOG_BYTES + 1
 
@@ -79,7 +83,7 @@ def test_child_that_does_not_listen_is_killed(tmp_path: Path, eventually):
 
 def test_ended_child_may_be_ended_again(tmp_path: Path):
     child = shell("exit 0", tmp_path)
-    child._process.wait(20)
+    child.wait(20)
     assert child.terminate(1) == child.kill() == 0
 
 
@@ -103,7 +107,7 @@ def test_child_has_a_process_group_of_its_own(tmp_path: Path):
 
 def test_missing_program_is_an_early_end_with_its_reason(tmp_path: Path):
     child = spawn(["./none"], name="none", env=None, log_path=tmp_path / "none.log", cwd=tmp_path)
-    assert child._process.wait(20) == 1
+    assert child.wait(20) == 1
     assert child.tail() == "./none: No such file or directory"
 
 
