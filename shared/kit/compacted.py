@@ -29,7 +29,12 @@ class CompactedTopic:
 
     async def run(self) -> None:
         """Until cancelled. `apply` may be a coroutine function."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # an offset that the log does not have means that it was lost: read all again
+            fetch_max_wait_ms=100,
+        )
         await consumer.start()
         try:
             await self._follow(consumer)

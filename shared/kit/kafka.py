@@ -57,10 +57,41 @@ class KafkaPublisher:
     def __init__(self, bootstrap: str, *, linger_ms: int = 0) -> None:
         self._bootstrap, self._linger = bootstrap, linger_ms
         self._producer: AIOKafkaProducer | None = None
+        self._started = False
         self._renewing = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._producer = AIOKafkaProducer(
+        """Raises KafkaError when no broker can be reached."""
+        self._producer = await self._open()
+        self._started = True
+
+    async def stop(self) -> None:
+        self._started = False
+        if self._producer:
+            await self._producer.stop()
+            self._producer = None
+        await asyncio.gather(*self._closing)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        if not self._started:
+            raise KafkaError("the publisher is not started")
+        producer = self._producer or await self._renew()
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            for record in records:
+                sent.append(
+                    await producer.send(record.topic, value=record.value, key=record.key, headers=list(record.headers))
+                )
+            await asyncio.gather(*sent)
+        except KafkaError:
+            for future in sent:
+                future.add_done_callback(_seen)
+            self._retire(producer)
+            raise
+
+    async def _open(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
             acks="all",
@@ -70,36 +101,35 @@ class KafkaPublisher:
             compression_type="lz4",
             request_timeout_ms=15_000,
         )
-        await self._producer.start()
-
-    async def stop(self) -> None:
-        if self._producer:
-            await self._producer.stop()
-
-    async def publish(self, records: Sequence[Outgoing]) -> None:
-        producer = self._producer
-        if producer is None:
-            raise KafkaError("the publisher is not started")
         try:
-            sent = [
-                await producer.send(record.topic, value=record.value, key=record.key, headers=list(record.headers))
-                for record in records
-            ]
-            await asyncio.gather(*sent)
-        except KafkaError:
-            await self._renew(producer)
+            await producer.start()
+        except BaseException:
+            await producer.stop()
             raise
+        return producer
 
-    async def _renew(self, broken: AIOKafkaProducer) -> None:
-        """After a failed write an idempotent producer may be stuck for good (aiokafka 1017), so take a new one."""
+    async def _renew(self) -> AIOKafkaProducer:
+        """The producer in use, or a new one where the last one was retired."""
         async with self._renewing:
-            if self._producer is not broken:
-                return
-            log.warning("producer_renewed")
-            try:
-                await self.start()
-            finally:
-                asyncio.get_running_loop().create_task(_close(broken))
+            if self._producer is None:
+                self._producer = await self._open()
+                log.warning("producer_renewed")
+            return self._producer
+
+    def _retire(self, broken: AIOKafkaProducer) -> None:
+        """After a failed write an idempotent producer may be stuck for good (aiokafka 1017), so the next write takes a new one."""
+        if self._producer is not broken:
+            return
+        self._producer = None
+        task = asyncio.get_running_loop().create_task(_close(broken))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """A second failure of one publish is no news."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def _close(producer: AIOKafkaProducer) -> None:

@@ -63,7 +63,10 @@ async def enqueue(connection: Connection, schema: str, tenant: str, records: Seq
 
 
 class Relay:
-    """Publishes the outbox of `schema`. Several processes may run one: each shard is served by one of them at a time."""
+    """Publishes the outbox of `schema`. Several processes may run one: each shard is served by one of them at a time.
+
+    It holds a connection of `pool` per shard and one to listen: the pool must be larger than that.
+    """
 
     def __init__(
         self, pool: Pool, publisher: Publisher, schema: str, *, most: int = 500, idle_seconds: float = 1.0
@@ -85,6 +88,7 @@ class Relay:
             while not connection.is_closed():
                 await asyncio.sleep(5)
                 await connection.execute("SELECT 1")
+        raise ConnectionError("the connection that listens for new rows was lost")
 
     def _woken(self, *_: object) -> None:
         for event in self._wake:
@@ -106,10 +110,6 @@ class Relay:
                     await connection.execute(
                         "SELECT pg_advisory_unlock(hashtext($1), $2)", f"{self._schema}.outbox", shard
                     )
-
-    async def _hold(self, connection: Connection, shard: int) -> bool:
-        lock = "SELECT pg_try_advisory_lock(hashtext($1), $2)"
-        return bool(await connection.fetchval(lock, f"{self._schema}.outbox", shard))
 
     async def _sleep(self, shard: int) -> None:
         try:

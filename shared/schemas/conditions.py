@@ -99,7 +99,8 @@ def _compare(op: str, actual: Any, wanted: Any) -> bool:
     if op in _LISTS:
         return (_fold(actual) in [_fold(item) for item in wanted]) is (op == "in")
     if op in _ORDER:
-        return not isinstance(actual, str | bool) and bool(getattr(operator, _PYTHON[op])(actual, wanted))
+        number = isinstance(actual, int | float) and not isinstance(actual, bool)  # a sender may send anything
+        return number and bool(getattr(operator, _PYTHON[op])(actual, wanted))
     text, parts = str(actual).casefold(), wanted if isinstance(wanted, tuple) else (wanted,)
     return any(_TEXT[op](text, str(part).casefold()) for part in parts)
 
