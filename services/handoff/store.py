@@ -53,17 +53,18 @@ async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[st
     return {key[1]: found for key, found in (await _whole(connection, rows)).items()}
 
 
+# The limit stands outside of the locking, so that who finds the oldest locked goes on to the next ones.
+CLAIM_DUE = """
+    SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn
+    FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
+    WHERE c.state = 'running' AND c.due_at <= $1 ORDER BY c.due_at, c.tenant, c.opportunity_id LIMIT $2
+    FOR UPDATE OF o SKIP LOCKED
+"""
+
+
 async def claim_due(connection: Connection, now: int, most: int) -> dict[Key, Opportunity]:
     """Opportunities of all tenants that have clocks due, the oldest first, locked; those locked by others are left to them."""
-    rows = await connection.fetch(
-        "SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn"
-        " FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)"
-        " WHERE c.state = 'running' AND c.due_at <= $1 ORDER BY c.due_at, c.tenant, c.opportunity_id LIMIT $2"
-        " FOR UPDATE OF o SKIP LOCKED",
-        now,
-        most,
-    )
-    return await _whole(connection, rows)
+    return await _whole(connection, await connection.fetch(CLAIM_DUE, now, most))
 
 
 async def _whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opportunity]:

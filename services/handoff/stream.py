@@ -40,11 +40,12 @@ def decode(message: Message) -> LeadRouted | LeadWithdrawn | None:
 
 
 def _check_bounds(record: LeadRouted | LeadWithdrawn) -> None:
-    numbers = [record.assignment, record.decided_at]
+    numbers, indexed = [record.assignment, record.decided_at], [record.lead_id]
     if isinstance(record, LeadRouted):
         numbers += [record.qualifying_at, record.score.as_of]
-    if len(record.lead_id) > LONGEST_ID or not 0 <= record.cycle <= LARGEST_CYCLE:
-        raise Reject("out_of_range", "lead_id is longer, or cycle larger, than can be stored")
+        indexed += [record.rep_id]
+    if max(map(len, indexed)) > LONGEST_ID or not 0 <= record.cycle <= LARGEST_CYCLE:
+        raise Reject("out_of_range", "an id is longer, or cycle larger, than can be stored")
     if any(not 0 <= number < LARGEST_NUMBER for number in numbers):
         raise Reject("out_of_range", "a time or an assignment is larger than can be stored")
 

@@ -171,6 +171,14 @@ async def worker_pool(database_url: str) -> AsyncIterator[Any]:
     await pool.close()
 
 
+@pytest.fixture(autouse=True)
+async def _no_clocks_of_earlier_tests(worker_pool: Any) -> None:
+    """Firing serves all tenants, so what other tests left running is ended first."""
+    await worker_pool.execute(
+        "UPDATE handoff.clocks SET state = 'cancelled', ended_at = due_at WHERE state = 'running'"
+    )
+
+
 @pytest.fixture
 def publish() -> Callable[[str, int, Any], Message]:
     return published
@@ -199,3 +207,89 @@ async def owner(database_url: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+class CrashError(Exception):
+    """The process died here."""
+
+
+class CrashingPool:
+    """A pool whose process dies at statement number `at`, before or after it took effect; a transaction under way is lost with it.
+
+    BEGIN and COMMIT are asyncpg's own and count as one statement each, so that a death around a commit is among the cases.
+    """
+
+    def __init__(self, pool: Any, at: int, *, before: bool) -> None:
+        self._pool, self._at, self._before = pool, at, before
+        self.done = 0
+
+    def acquire(self) -> Any:
+        return _Acquired(self)
+
+    async def step(self, work: Callable[[], Any]) -> Any:
+        self.done += 1
+        if self.done == self._at and self._before:
+            raise CrashError
+        result = await work()
+        if self.done == self._at:
+            raise CrashError
+        return result
+
+
+class _Acquired:
+    def __init__(self, pool: CrashingPool) -> None:
+        self._crashing = pool
+
+    async def __aenter__(self) -> Any:
+        self._context = self._crashing._pool.acquire()
+        return _Connection(self._crashing, await self._context.__aenter__())
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._context.__aexit__(*error)
+
+
+class _Connection:
+    def __init__(self, pool: CrashingPool, connection: Any) -> None:
+        self._crashing, self._connection = pool, connection
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._connection, name)
+        if name not in ("execute", "fetch", "fetchrow", "fetchval"):
+            return real
+
+        async def counted(*args: Any) -> Any:
+            return await self._crashing.step(lambda: real(*args))
+
+        return counted
+
+    def transaction(self) -> Any:
+        return _Transaction(self._crashing, self._connection.transaction())
+
+
+class _Transaction:
+    def __init__(self, pool: CrashingPool, transaction: Any) -> None:
+        self._crashing, self._transaction = pool, transaction
+
+    async def __aenter__(self) -> None:
+        await self._transaction.start()
+
+    async def __aexit__(self, kind: Any, *_: Any) -> None:
+        if kind:
+            await self._transaction.rollback()
+            return
+        try:
+            await self._crashing.step(self._transaction.commit)
+        except CrashError:
+            if self._crashing._before:
+                await self._transaction.rollback()
+            raise
+
+
+@pytest.fixture
+def crashing() -> type[CrashingPool]:
+    return CrashingPool
+
+
+@pytest.fixture
+def crash() -> type[CrashError]:
+    return CrashError

@@ -1,0 +1,319 @@
+"""The API, over HTTP, on a live server and a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.handoff.app import http_app
+from shared.kit.auth import token_hash
+from shared.kit.person import seal
+from shared.kit.service import Probes
+
+pytestmark = pytest.mark.servers
+
+
+class Live:
+    """A live server, and clients of it by role."""
+
+    def __init__(self, url, world, owner):
+        self.url, self._world, self._owner = url, world, owner
+        self._clients = []
+
+    async def token(self, *roles, name="crm", tenant=None):
+        token = uuid4().hex
+        await self._owner.execute(
+            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)",
+            tenant or self._world.tenant,
+            token_hash(token),
+            name,
+            list(roles),
+        )
+        return token
+
+    async def client(self, *roles, name="crm", tenant=None):
+        headers = {"authorization": f"Bearer {await self.token(*roles, name=name, tenant=tenant)}"}
+        client = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
+        self._clients.append(client)
+        return client
+
+    async def close(self):
+        for client in self._clients:
+            await client.aclose()
+
+
+@pytest.fixture
+async def live(world, owner):
+    app = http_app(world.app, world.policies, world.clock, Probes())
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not serving.done()
+        await asyncio.sleep(0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    made = Live(f"http://127.0.0.1:{port}", world, owner)
+    yield made
+    await made.close()
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def crm(live):
+    return await live.client("api")
+
+
+@pytest.fixture
+async def opportunity(world):
+    """The path of an opportunity that was offered to 佐藤."""
+    person = seal({"email": "hanako@hinode.example", "name": "山田 花子"})
+    await world.handler().handle([world.routed(person=person, attributes={"company": "日の出工業"})])
+    return f"/v1/opportunities/{world.opportunity_id()}"
+
+
+def code_of(answer):
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_an_offered_lead_is_found_by_its_lead_id_and_read_with_all_that_a_rep_needs(crm, opportunity, world):
+    [item] = (await crm.get("/v1/opportunities", params={"lead_id": "lead-1"})).json()["items"]
+    read = (await crm.get(opportunity)).json()
+
+    assert item["id"] == read["id"] == world.opportunity_id()
+    assert read["owner"] == {"rep_id": "sato", "name": "佐藤 花子", "state": "offered"}
+    assert read["person"] == {"email": "hanako@hinode.example", "name": "山田 花子"}
+    assert (read["stage"], read["type"], read["in_pipeline"]) == ("offered", "new", False)
+    assert (read["score"]["fit"], read["score"]["engagement"], read["score"]["grade"]) == (50.0, 64.25, "B1")
+    assert [(clock["kind"], clock["state"]) for clock in read["clocks"]] == [
+        ("accept", "running"),
+        ("first_touch", "running"),
+    ]
+    assert read["clocks"][0]["due_at"] == "2023-11-14T22:14:20.000Z"
+    assert [step["stage"] for step in read["history"]] == ["offered"]
+    assert read["reasons"][0]["code"] == "rule"
+
+
+async def test_accepting_twice_is_accepting_once(crm, opportunity, world):
+    first = await crm.post(f"{opportunity}/accept", json={"rep_id": "sato"})
+    again = await crm.post(f"{opportunity}/accept", json={"rep_id": "sato"})
+
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert first.json()["owner"]["state"] == "accepted"
+    assert first.json()["stage"] == "accepted"
+    assert [event["kind"] for event in await world.events()].count("offer-accepted") == 1
+
+
+async def test_a_rep_accepts_with_their_own_token_and_in_no_other_name(live, opportunity):
+    sato, tanaka = await live.client("rep", name="sato"), await live.client("rep", name="tanaka")
+    assert code_of(await sato.post(f"{opportunity}/accept", json={"rep_id": "tanaka"})) == (403, "not_your_name")
+    assert code_of(await tanaka.post(f"{opportunity}/accept")) == (409, "not_the_holder")
+    assert (await sato.post(f"{opportunity}/accept")).status_code == 200
+
+
+async def test_an_offer_that_has_expired_cannot_be_accepted(crm, opportunity, world):
+    world.clock.advance(seconds=60)
+    refused = await crm.post(f"{opportunity}/accept", json={"rep_id": "sato"})
+    assert code_of(refused) == (409, "offer_not_open")
+    assert refused.json()["state"] == "expired"
+
+
+async def test_a_decline_has_its_effect_and_its_note_stays_out_of_the_events(crm, opportunity, world):
+    body = {"rep_id": "sato", "reason": "junk", "note": "山田様はご退職"}
+    declined = await crm.post(f"{opportunity}/decline", json=body)
+
+    assert declined.status_code == 200
+    assert (declined.json()["stage"], declined.json()["owner"]) == ("disqualified", None)
+    offer = declined.json()["offers"][0]
+    assert (offer["state"], offer["reason"], offer["effect"], offer["note"]) == (
+        "declined", "junk", "disqualify", "山田様はご退職",
+    )  # fmt: skip
+    told = [event for event in await world.events() if event["kind"] == "offer-declined"]
+    assert told[0]["note_given"] is True
+    assert "退職" not in str(told)
+    assert (await crm.post(f"{opportunity}/decline", json=body)).json() == declined.json()
+
+
+async def test_a_slip_in_a_reason_is_answered_with_the_reason_that_was_meant(crm, opportunity):
+    refused = await crm.post(f"{opportunity}/decline", json={"rep_id": "sato", "reason": "at-capacty"})
+    assert code_of(refused) == (422, "unknown_reason")
+    assert refused.json()["suggestion"] == "at_capacity"
+    assert refused.json()["valid"] == ["at_capacity", "junk", "not_now"]
+
+
+async def test_a_logged_call_accepts_the_offer_and_stops_both_clocks(crm, opportunity, world):
+    call = {"type": "call_connected", "note": "折り返しのお約束", "id": "call-1"}
+    logged = (await crm.post(f"{opportunity}/activities", json=call)).json()
+
+    assert logged["stage"] == "accepted"
+    assert [clock["state"] for clock in logged["clocks"]] == ["met", "met"]
+    [activity] = logged["activities"]
+    assert (activity["type"], activity["rep_id"], activity["note"]) == ("call_connected", "sato", "折り返しのお約束")
+    world.clock.advance(days=1)
+    assert await world.firing().fire_due() == 0
+
+
+async def test_an_activity_sent_again_is_logged_once_and_its_id_is_not_given_to_another(crm, opportunity, world):
+    call = {"type": "call_attempted", "at": "2023-11-14T22:13:15+00:00"}
+    for body, headers in (
+        (call, {"idempotency-key": "k1"}),
+        (call, {"idempotency-key": "k1"}),
+        (call | {"id": "k1"}, {}),
+    ):
+        assert (await crm.post(f"{opportunity}/activities", json=body, headers=headers)).status_code == 200
+    assert [activity["id"] for activity in (await crm.get(opportunity)).json()["activities"]] == ["k1"]
+    assert [event["kind"] for event in await world.events()].count("activity-logged") == 1
+    other = await crm.post(f"{opportunity}/activities", json={"type": "meeting_held", "id": "k1"})
+    assert code_of(other) == (409, "activity_id_taken")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"type": "telepathy"}, "unknown_type"),
+        ({"type": "call_conected"}, "unknown_type"),
+        ({"type": "call_connected", "at": "2999-01-01T00:00:00Z"}, "in_the_future"),
+        ({"type": "call_connected", "at": "0001-01-01T00:00:00Z"}, "invalid_request"),
+        ({"type": "call_connected", "at": "2023-11-14T22:13:15"}, "invalid_request"),
+        ({"type": "call_connected", "at": 1e300}, "invalid_request"),
+        ({"type": 7}, "invalid_request"),
+        ({"type": "call_connected", "note": "a\x00b"}, "invalid_request"),
+        ({"type": "call_connected", "id": ""}, "invalid_request"),
+        ({"type": "call_connected", "note": "x" * 4001}, "invalid_request"),
+        (["call_connected"], "invalid_request"),
+        (None, "invalid_request"),
+    ],
+)
+async def test_a_wrong_activity_is_refused_in_words(crm, opportunity, body, code):
+    refused = await crm.post(f"{opportunity}/activities", json=body)
+    assert code_of(refused) == (422, code)
+    assert refused.json()["detail"]
+
+
+async def test_half_a_surrogate_pair_and_broken_json_are_refused(crm, opportunity):
+    for body in (b'{"type": "call_connected", "note": "\\ud800"}', b'{"\\ud800": 1}', b'{"type": ', b'"\\ud800"'):
+        refused = await crm.post(
+            f"{opportunity}/activities", content=body, headers={"content-type": "application/json"}
+        )
+        assert code_of(refused) == (422, "invalid_request")
+
+
+async def test_a_body_that_is_too_large_is_refused(crm, opportunity):
+    large = b'{"type": "call_connected", "note": "' + b"x" * 70_000 + b'"}'
+    refused = await crm.post(f"{opportunity}/activities", content=large, headers={"content-type": "application/json"})
+    assert refused.status_code == 413
+
+
+@pytest.mark.parametrize("unknown", ["no-such-id", "9a0d6b4e-0000-5000-8000-000000000000", "%00", "x" * 500])
+async def test_an_unknown_opportunity_is_not_found_by_anyone(crm, unknown, opportunity):
+    base = f"/v1/opportunities/{unknown}"
+    assert code_of(await crm.get(base)) == (404, "not_found")
+    assert code_of(await crm.post(f"{base}/accept", json={"rep_id": "sato"})) == (404, "not_found")
+    assert code_of(await crm.post(f"{base}/decline", json={"rep_id": "sato", "reason": "junk"})) == (404, "not_found")
+    assert code_of(await crm.post(f"{base}/activities", json={"type": "call_attempted"})) == (404, "not_found")
+
+
+async def test_without_a_token_or_a_role_nothing_is_told(live, opportunity):
+    async with httpx.AsyncClient(base_url=live.url) as nobody:
+        assert code_of(await nobody.get(opportunity)) == (401, "no_token")
+    assert code_of(await (await live.client("billing")).get(opportunity)) == (403, "no_role")
+    assert code_of(await (await live.client("api")).post(f"{opportunity}/accept")) == (422, "no_rep")
+
+
+async def test_a_token_never_shows_or_changes_the_rows_of_another_tenant(live, opportunity, world, make_world):
+    other = await make_world(f"{world.tenant}-b")
+    await other.handler().handle([other.routed("lead-of-b")])
+    stranger = await live.client("api", "admin", tenant=other.tenant)
+
+    assert code_of(await stranger.get(opportunity)) == (404, "not_found")
+    assert code_of(await stranger.post(f"{opportunity}/accept", json={"rep_id": "sato"})) == (404, "not_found")
+    assert code_of(await stranger.post(f"{opportunity}/activities", json={"type": "call_attempted"})) == (
+        404,
+        "not_found",
+    )
+    items = (await stranger.get("/v1/opportunities", params={"limit": 200})).json()["items"]
+    assert [item["lead_id"] for item in items] == ["lead-of-b"]
+    assert await world.offers() == [(1, "sato", "open")]
+
+
+async def test_row_level_security_holds_even_without_a_condition(world, make_world):
+    other = await make_world(f"{world.tenant}-b")
+    await world.handler().handle([world.routed()])
+    for table in ("opportunities", "offers", "clocks", "stage_history", "outbox"):
+        for tenant, seen in ((world.tenant, {world.tenant}), (other.tenant, set()), (None, set())):
+            async with world.app.acquire() as connection, connection.transaction():
+                if tenant:
+                    await connection.execute("SELECT set_config('baton.tenant', $1, true)", tenant)
+                rows = await connection.fetch(f"SELECT tenant FROM handoff.{table}")
+                assert {row["tenant"] for row in rows} == seen, table
+
+
+async def test_pages_show_every_opportunity_once_and_filters_hold(crm, world):
+    for n in range(7):
+        rep = "sato" if n % 2 else "tanaka"
+        await world.handler().handle([world.routed(f"lead-{n}", rep=rep)])
+        world.clock.advance(milliseconds=1 if n % 3 else 0)
+    await world.desk().accept(world.tenant, world.opportunity_id("lead-1"), "sato")
+
+    seen, after = [], None
+    while True:
+        page = (await crm.get("/v1/opportunities", params={"limit": 2} | ({"after": after} if after else {}))).json()
+        seen += [item["lead_id"] for item in page["items"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert sorted(seen) == [f"lead-{n}" for n in range(7)]
+    held = (await crm.get("/v1/opportunities", params={"rep_id": "sato"})).json()["items"]
+    assert {item["lead_id"] for item in held} == {"lead-1", "lead-3", "lead-5"}
+    accepted = (await crm.get("/v1/opportunities", params={"stage": "accepted"})).json()["items"]
+    assert [item["lead_id"] for item in accepted] == ["lead-1"]
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": "x"}, {"stage": "won?"}, {"after": "x"}, {"lead_id": "a\x00b"}, {"rep_id": ""}]
+)
+async def test_a_wrong_query_is_refused(crm, query):
+    assert (await crm.get("/v1/opportunities", params=query)).status_code == 422
+
+
+async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_ours(live, opportunity, world):
+    token = await live.token("api", "rep", name="sato")
+    document = await asyncio.to_thread(schemathesis.openapi.from_url, f"{live.url}/openapi.json")
+    known = st.just({"opportunity_id": world.opportunity_id()})
+    tried = []
+
+    def hammer(operation):
+        @given(case=operation.as_strategy(), path=st.none() | known)
+        @settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        def try_it(case, path):
+            if path and case.path_parameters:
+                case.path_parameters = path
+            answer = case.call(headers={"authorization": f"Bearer {token}"})
+            assert answer.status_code < 500, (case.method, case.path, answer.status_code, answer.text)
+            tried.append(operation.label)
+
+        try_it()
+
+    for found in document.get_all_operations():
+        await asyncio.to_thread(hammer, found.ok())
+    assert len(set(tried)) == 5
+
+
+async def test_the_description_names_every_route_and_how_to_authenticate(live):
+    async with httpx.AsyncClient(base_url=live.url) as anyone:
+        document = (await anyone.get("/openapi.json")).json()
+    assert document["components"]["securitySchemes"]
+    routes = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert len(routes) == 5
+    for path in document["paths"].values():
+        for operation in path.values():
+            assert operation["summary"]
+            assert {"401", "403", "422"} <= operation["responses"].keys()
