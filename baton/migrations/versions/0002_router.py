@@ -51,7 +51,7 @@ def _leads() -> None:
         CREATE TABLE router.leads (
             tenant text NOT NULL,
             lead_id text NOT NULL,
-            version bigint[],              -- of the latest score: generation, policy, position, as_of
+            version jsonb,                 -- of the latest score: generation, policy, position, as_of
             score jsonb,                   -- the latest LeadScored, its person sealed
             digest text,                   -- of what the gate looks at
             grade text NOT NULL DEFAULT 'D4',
@@ -72,11 +72,10 @@ def _leads() -> None:
             assignment integer NOT NULL DEFAULT 0,      -- counts up, over all cycles
             held_assignment integer NOT NULL DEFAULT 0, -- the one that is in force
             replaced jsonb,                -- what the one in force took the place of
-            excluded text[] NOT NULL DEFAULT '{}',
+            excluded jsonb NOT NULL DEFAULT '[]',       -- reps who had it earlier in this cycle
             waiting_reason text DEFAULT 'unscored',
-            waiting_detail jsonb,
             waiting_since bigint,
-            waiting_for text[] NOT NULL DEFAULT '{}',   -- reps whom only their capacity keeps from taking it
+            waiting_for jsonb NOT NULL DEFAULT '[]',    -- reps whom only their capacity keeps from taking it
             decided_under bigint NOT NULL DEFAULT 0,    -- the policy sequence that made it wait
             tried_at bigint,
             decisions integer NOT NULL DEFAULT 0,

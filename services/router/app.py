@@ -1,0 +1,107 @@
+"""The composition root of the router."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+
+from services.router.api import Leads, routes
+from services.router.handler import Router
+from services.router.policies import Policies
+from services.router.settings import RouterSettings
+from services.router.stream import GROUP, TOPICS, worker
+from services.router.sweep import Sweep
+from shared.kit import problems
+from shared.kit.auth import Tokens
+from shared.kit.clock import SystemClock
+from shared.kit.compacted import CompactedTopic
+from shared.kit.database import Pool, open_pool
+from shared.kit.kafka import KafkaPublisher, KafkaSource
+from shared.kit.outbox import SHARDS, Relay
+from shared.kit.service import Probes, serve
+from shared.schemas.topics import POLICIES
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+WORKER_CONNECTIONS = SHARDS + 3  # one per shard of the outbox, its listener, the sweep, one to spare
+
+
+async def run(settings: RouterSettings) -> int:
+    """Serve until told to stop; the exit status."""
+    clock, policies, probes = SystemClock(), Policies(), Probes()
+    bootstrap = settings.kafka_bootstrap_servers
+    async with AsyncExitStack() as closing:
+        pool = await _open(settings, "baton_app", settings.router_database_connections, closing)
+        workers = await _open(settings, "baton_worker", WORKER_CONNECTIONS, closing)
+        publisher = KafkaPublisher(bootstrap)
+        await until_up("kafka", publisher.start)
+        closing.push_async_callback(publisher.stop)
+        following = CompactedTopic(bootstrap, POLICIES, policies.apply)
+        source = KafkaSource(bootstrap, GROUP, TOPICS)
+        closing.push_async_callback(source.stop)
+        router = Router(pool, policies.following, clock, freed=policies.changed.set)
+        sweep = Sweep(
+            pool,
+            workers,
+            policies.following,
+            policies.tenants,
+            clock,
+            policies.changed,
+            every_seconds=settings.router_sweep_seconds,
+        )
+        loop = worker(source, router, publisher, clock, settings.router_batch_records)
+
+        async def consume() -> None:
+            await following.caught_up.wait()
+            await until_up("kafka", source.start)
+            await loop.run()
+
+        async def keep_sweeping() -> None:
+            await following.caught_up.wait()
+            await sweep.run()
+
+        async def database_answers() -> bool:
+            return bool(await pool.fetchval("SELECT 1"))
+
+        probes.ready |= {
+            "policies read": following.caught_up.is_set,
+            "partitions assigned": source.assigned,
+            "postgres answers": database_answers,
+        }
+        app = FastAPI(title="Baton router", version="1", description=(__doc__ or "").strip())
+        problems.install(app)
+        probes.install(app)
+        app.include_router(routes(Leads(pool, policies.following), Tokens(pool), settings.master_secret()))
+        tasks = {
+            "policies": following.run(),
+            "consume": consume(),
+            "sweep": keep_sweeping(),
+            "relay": Relay(workers, publisher, "router").run(),
+        }
+        return await serve(app, host=settings.host, port=settings.router_port, tasks=tasks, closing=closing.pop_all())
+
+
+async def _open(settings: RouterSettings, role: str, size: int, closing: AsyncExitStack) -> Pool:
+    async def connect() -> Pool:
+        return await open_pool(settings.database_url, role, application="router", size=size)  # type: ignore[arg-type]
+
+    pool = await until_up("postgres", connect)
+    closing.push_async_callback(pool.close)
+    return pool
+
+
+async def until_up(what: str, connect: Callable[[], Awaitable[T]], every_seconds: float = 1.0) -> T:
+    """What `connect` gives, tried until the server is there."""
+    while True:
+        try:
+            return await connect()
+        except (OSError, KafkaError, asyncpg.CannotConnectNowError, asyncpg.InvalidCatalogNameError) as error:
+            log.info("waiting_for", server=what, error=repr(error))
+            await asyncio.sleep(every_seconds)

@@ -1,0 +1,288 @@
+"""A decision: a pure function of its stored inputs and the policies they name, with a trace that says why (P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from services.router.domain.assignment import Assigned, Candidate, Parked, Tried, assign_from, match
+from services.router.domain.facts import Scored
+from services.router.domain.fairness import PoolState
+from services.router.domain.lead import PARKED, Cause, Lead
+from services.router.domain.playbook import Following, Playbook, Thresholds
+from services.router.domain.qualification import Bant, Gated, Leg, Step, Verdict, bant, gate, leg, steps_up
+from shared.schemas.ids import derived_id
+
+Ripe = Literal["mql", "inside_sales_check"]
+
+
+class PoolsNeededError(LookupError):
+    """A rule names a pool whose balances are not among the inputs: they have to be locked and read first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """The touch that made the lead ripe: which promise it has (SLA), and from when (ms) that counts."""
+
+    lead_class: str
+    at: int
+    touch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a decision is a function of, beside the policies.
+
+    seq:       the how-manieth decision of the lead
+    since:     only hand-raises received later count (ms); None where every one does
+    holders:   reps who had the lead earlier in this cycle
+    verdict:   of the gate, when the lead was routed earlier in this cycle: it cannot become less ripe while reps decline it
+    qualified: what made the lead ripe, where that was found out earlier in this cycle
+    pools:     balances of the pools that may be asked;  loads: open leads per rep
+    missing:   kinds of policy that the tenant lacks
+    """
+
+    tenant: str
+    lead_id: str
+    seq: int
+    cycle: int
+    cause: Cause
+    decided_at: int
+    scored: Scored
+    stage: str = "inquiry"
+    since: int | None = None
+    returned_to_is: bool = False
+    holders: tuple[str, ...] = ()
+    verdict: Ripe | None = None
+    qualified: Qualified | None = None
+    thresholds: Thresholds | None = None
+    missing: tuple[str, ...] = ()
+    pools: Mapping[str, PoolState] = field(default_factory=dict)
+    loads: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def decision_id(self) -> str:
+        return derived_id("decision", self.tenant, self.lead_id, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How the decision came about, step by step; what it did not come to is empty."""
+
+    gate: Gated | None = None
+    bant: Bant | None = None
+    steps_up: tuple[Step, ...] = ()
+    rules: tuple[Tried, ...] = ()
+    pool_id: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    chosen: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was decided: who takes the lead, or why nobody does."""
+
+    kind: Literal["routed", "parked", "below_gate"]
+    stage: str
+    disposition: str
+    leg: Leg | None = None
+    pool_id: str | None = None
+    mode: Literal["offer", "assign"] | None = None
+    rep_id: str | None = None
+    rep_name: str | None = None
+    qualified: Qualified | None = None
+    waiting_reason: str | None = None
+    waiting_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, how, and from what; `inputs` hold of the pools and loads only what was looked at."""
+
+    inputs: Inputs
+    trace: Trace
+    outcome: Outcome
+    pool: PoolState | None = None
+
+
+def inputs_of(
+    tenant: str,
+    lead: Lead,
+    scored: Scored,
+    cause: Cause,
+    following: Following,
+    now: int,
+    pools: Mapping[str, PoolState],
+    loads: Mapping[str, int],
+) -> Inputs:
+    """The inputs of the lead's next decision."""
+    known = lead.lead_class is not None and lead.qualifying_at is not None
+    return Inputs(
+        tenant,
+        lead.lead_id,
+        lead.decisions + 1,
+        lead.cycle,
+        cause,
+        now,
+        scored,
+        stage=lead.stage,
+        since=lead.closed_at,
+        returned_to_is=lead.returned_to_is,
+        holders=lead.excluded,
+        verdict=lead.verdict,
+        qualified=Qualified(lead.lead_class or "", lead.qualifying_at or 0) if known else None,
+        thresholds=following.thresholds,
+        missing=following.missing,
+        pools=pools,
+        loads=loads,
+    )
+
+
+def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
+    """The decision that `inputs` and the policies lead to; a function of nothing else.
+
+    Raises PoolsNeededError where a rule names a pool of the policy whose balances are not among the inputs.
+    """
+    if playbook is None:
+        trace = Trace(missing=inputs.missing)
+        return Decision(_narrow(inputs), trace, _parked("no_policy", inputs.stage))
+    gated = gate(inputs.scored, playbook.qualification.gate, inputs.since)
+    letters = bant(inputs.scored.answers, playbook.qualification.bant, inputs.decided_at)
+    trace = Trace(gated, letters, steps_up(inputs.scored, playbook.qualification.gate, inputs.thresholds))
+    verdict = _ripeness(gated.verdict, inputs.verdict)
+    if verdict is None:
+        outcome = Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
+        return Decision(_narrow(inputs), trace, outcome)
+    stage = "mql" if verdict == "mql" else "aql"
+    qualified = inputs.qualified or qualify(inputs.scored, playbook, inputs.since)
+    way = leg(verdict, letters, returned=inputs.returned_to_is)
+    facts = inputs.scored.facts() | letters.facts() | {"lead.class": qualified.lead_class, "lead.stage": stage}
+    tried = match(playbook, way, facts)
+    trace = replace(trace, rules=tried)
+    if not tried or tried[-1].result != "matched":
+        return Decision(_narrow(inputs), trace, _parked("no_rule", stage, way, qualified=qualified))
+    pool_id = tried[-1].pool
+    trace = replace(trace, pool_id=pool_id)
+    if pool_id not in playbook.pools:
+        return Decision(_narrow(inputs), trace, _parked("no_pool", stage, way, pool_id, qualified))
+    if pool_id not in inputs.pools:
+        raise PoolsNeededError(pool_id)
+    assigned = assign_from(
+        playbook.pools[pool_id],
+        inputs.pools[pool_id],
+        playbook.reps,
+        inputs.loads,
+        str(facts["lead.language"]) if "lead.language" in facts else None,
+        inputs.holders,
+    )
+    trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
+    outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
+    return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, assigned.pool if assigned.rep else None)
+
+
+def replay(inputs: Inputs, playbook: Playbook | None) -> tuple[Trace, Outcome]:
+    """What the stored inputs lead to; the same as was stored, or the decision does not explain itself."""
+    again = decide(inputs, playbook)
+    return again.trace, again.outcome
+
+
+def _ripeness(now: Verdict, earlier: Ripe | None) -> Ripe | None:
+    """The better of what the gate says now and said earlier in this cycle; None for a lead that is not ripe."""
+    if "mql" in (now, earlier):
+        return "mql"
+    return "inside_sales_check" if "inside_sales_check" in (now, earlier) else None
+
+
+def qualify(scored: Scored, playbook: Playbook, since: int | None) -> Qualified:
+    """The touch that made the lead ripe: the hand-raise, if there is one that counts, else the latest."""
+    raised = scored.hand_raise
+    if raised and (since is None or raised.received_at > since):
+        return Qualified(playbook.lead_class(raised.type).id, raised.received_at, raised.type)
+    touch = scored.latest.type if scored.latest else None
+    return Qualified(playbook.lead_class(touch).id, scored.as_of, touch)
+
+
+def _assigned(
+    assigned: Assigned, playbook: Playbook, pool_id: str, stage: str, way: Leg, qualified: Qualified
+) -> Outcome:
+    if assigned.rep is None:
+        assert assigned.parked is not None
+        return _parked(assigned.parked, stage, way, pool_id, qualified, assigned.waiting_for)
+    return Outcome(
+        "routed",
+        stage,
+        "active",
+        way,
+        pool_id,
+        playbook.pools[pool_id].mode,
+        assigned.rep.id,
+        assigned.rep.name,
+        qualified,
+    )
+
+
+def _parked(
+    code: Parked,
+    stage: str,
+    way: Leg | None = None,
+    pool_id: str | None = None,
+    qualified: Qualified | None = None,
+    waiting_for: tuple[str, ...] = (),
+) -> Outcome:
+    return Outcome(
+        "parked",
+        stage,
+        "active",
+        way,
+        pool_id,
+        qualified=qualified,
+        waiting_reason=PARKED + code,
+        waiting_for=waiting_for,
+    )
+
+
+def _narrow(inputs: Inputs, pool_id: str | None = None, playbook: Playbook | None = None) -> Inputs:
+    """The inputs without the pools and loads that were not looked at."""
+    if pool_id is None or playbook is None:
+        return replace(inputs, pools={}, loads={})
+    members = playbook.weights(pool_id)
+    return replace(
+        inputs,
+        pools={pool_id: inputs.pools[pool_id]},
+        loads={rep_id: count for rep_id, count in inputs.loads.items() if rep_id in members},
+    )
+
+
+def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
+    """The lead after the decision."""
+    outcome, inputs = decision.outcome, decision.inputs
+    settled = replace(
+        lead,
+        stage=outcome.stage,
+        disposition=outcome.disposition,
+        leg=outcome.leg,
+        pool_id=outcome.pool_id,
+        lead_class=outcome.qualified.lead_class if outcome.qualified else None,
+        qualifying_at=outcome.qualified.at if outcome.qualified else None,
+        tried_at=inputs.decided_at,
+    )
+    if outcome.rep_id is None:
+        assert outcome.waiting_reason is not None
+        waiting = settled.waits(outcome.waiting_reason, inputs.decided_at)
+        sequence = playbook.gate_sequence if playbook and outcome.kind == "below_gate" else None
+        under = sequence if sequence is not None else playbook.sequence if playbook else 0
+        return replace(waiting, waiting_for=outcome.waiting_for, decided_under=under)
+    return replace(
+        settled,
+        owner_rep=outcome.rep_id,
+        accepted=False,
+        provisional=True,
+        assignment=lead.assignment + 1,
+        held_assignment=lead.assignment + 1,
+        verdict="mql" if outcome.stage == "mql" else "inside_sales_check",
+        waiting_reason=None,
+        waiting_since=None,
+        waiting_for=(),
+    )

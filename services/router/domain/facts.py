@@ -1,0 +1,101 @@
+"""What a decision knows of a lead: its latest score, without the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+
+from shared.schemas.scores import Evidence, LeadScored
+from shared.schemas.touches import Scalar
+
+Facts = dict[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A touch by its type, and when we received it (ms)."""
+
+    type: str
+    received_at: int
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The latest answer of one source to one question."""
+
+    question: str
+    code: str
+    source_id: str
+    observed_at: int
+    trusted: bool
+
+    @staticmethod
+    def of(evidence: Evidence) -> Answer:
+        return Answer(
+            evidence.criterion, evidence.code, evidence.source_id, evidence.observed_at, trusted=evidence.trusted
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A lead's score as decisions see it. fit and engagement in milli-points; grade such as B1."""
+
+    grade: str
+    fit: int
+    engagement: int
+    as_of: int
+    hand_raise: Touched | None = None
+    latest: Touched | None = None
+    attributes: Facts | None = None
+    answers: tuple[Answer, ...] = ()
+
+    @staticmethod
+    def of(score: LeadScored) -> Scored:
+        raised = score.hand_raise
+        newest = max(score.touches, key=lambda touch: (touch.received_at, touch.event_id), default=None)
+        return Scored(
+            score.grade,
+            score.fit.total,
+            score.engagement.total,
+            score.as_of,
+            Touched(raised.type, raised.received_at, raised.event_id) if raised else None,
+            Touched(newest.type, newest.received_at, newest.event_id) if newest else None,
+            dict(score.attributes),
+            tuple(Answer.of(evidence) for evidence in score.evidence),
+        )
+
+    @property
+    def fit_grade(self) -> str:
+        return self.grade[0]
+
+    @property
+    def band(self) -> str:
+        return self.grade[1]
+
+    def facts(self) -> Facts:
+        """The fields of `lead.*` and `score.*` that routing rules may name."""
+        facts: Facts = {f"lead.{name}": value for name, value in (self.attributes or {}).items()}
+        facts |= {
+            "score.grade": self.grade,
+            "score.fit": self.fit // 1000,
+            "score.engagement": self.engagement // 1000,
+            "score.fit_grade": self.fit_grade,
+            "score.band": self.band,
+        }
+        if self.hand_raise:
+            facts["score.hand_raise"] = self.hand_raise.type
+        return facts
+
+    def digest(self) -> str:
+        """A hash of what the gate, BANT and the rules look at. Points that do not change the grade are left out, or every touch
+        would be worth a decision."""
+        seen = [
+            self.grade,
+            self.hand_raise.event_id if self.hand_raise else None,
+            self.attributes or {},
+            sorted([a.question, a.source_id, a.code, a.observed_at] for a in self.answers),
+        ]
+        return sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -1,0 +1,153 @@
+"""What a batch does to its leads: pure, lead by lead in order, the balances and loads passed on from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from services.router.domain.decision import Decision, PoolsNeededError, decide, inputs_of, settle
+from services.router.domain.facts import Scored
+from services.router.domain.fairness import PoolState, credit_back
+from services.router.domain.lead import Cause, Lead
+from services.router.domain.lifecycle import Arrival, Step, happened, reopen
+from services.router.domain.lifecycle import scored as score_arrived
+from services.router.domain.playbook import Following
+from shared.schemas.handoff import HandoffEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is shared by the leads of a batch: the balances of all pools and the open leads per rep.
+
+    read: they have been locked and read; a desk that has not refuses to assign
+    """
+
+    pools: Mapping[str, PoolState] = field(default_factory=dict)
+    loads: Mapping[str, int] = field(default_factory=dict)
+    read: bool = False
+
+    def moved(self, before: str | None, after: str | None) -> Desk:
+        """The desk after a lead went from one owner to another."""
+        if before == after:
+            return self
+        loads = dict(self.loads)
+        if before is not None:
+            loads[before] = max(0, loads.get(before, 0) - 1)
+        if after is not None:
+            loads[after] = loads.get(after, 0) + 1
+        return replace(self, loads=loads)
+
+    def settled(self, pool: PoolState | None) -> Desk:
+        return replace(self, pools={**self.pools, pool.pool_id: pool}) if pool else self
+
+    def credited(self, pool_id: str, rep_id: str) -> Desk:
+        pool = self.pools.get(pool_id)
+        if pool is None:
+            return self
+        return self.settled(replace(pool, balances=credit_back(pool.balances, rep_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row of a lead's history: how it stood before and after, why, and the decision, if one was made."""
+
+    before: Lead
+    after: Lead
+    cause: Cause
+    decision: Decision | None = None
+    withdrawn: bool = False
+
+    @property
+    def told(self) -> bool:
+        """Whether others have to be told: the lead was given to a rep, or taken back."""
+        return self.withdrawn or (self.decision is not None and self.decision.outcome.kind == "routed")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A lead and what happened to it. retry: it waits, and what it waits for may have changed.
+
+    scored: its latest score, this batch's included; None where it has none, and for a lead whose stored score nobody needs
+    """
+
+    lead: Lead
+    scored: Scored | None = None
+    arrival: Arrival | None = None
+    events: tuple[HandoffEvent, ...] = ()
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of the leads of a batch, and of the desk."""
+
+    leads: tuple[Lead, ...]
+    changes: tuple[Change, ...]
+    desk: Desk
+
+
+def work(tenant: str, tasks: Iterable[Task], desk: Desk, following: Following, now: int) -> Done:
+    """Everything that the tasks cause. Raises PoolsNeededError where the desk has to be read first."""
+    leads: list[Lead] = []
+    changes: list[Change] = []
+    for task in tasks:
+        bench = _Bench(tenant, task, desk, following, now)
+        bench.run()
+        leads.append(bench.lead)
+        changes += bench.changes
+        desk = bench.desk
+    return Done(tuple(leads), tuple(changes), desk)
+
+
+class _Bench:
+    """One lead at work."""
+
+    def __init__(self, tenant: str, task: Task, desk: Desk, following: Following, now: int) -> None:
+        self._tenant, self._task, self._following, self._now = tenant, task, following, now
+        self.lead, self.desk = task.lead, desk
+        self.changes: list[Change] = []
+
+    def run(self) -> None:
+        task, playbook = self._task, self._following.playbook
+        if task.arrival:
+            self._take(score_arrived(self.lead, task.arrival, playbook, self._now))
+        for event in task.events:
+            self._take(happened(self.lead, event, playbook))
+            if self.lead.closed and task.scored:
+                # The signal that brings it back may have arrived before the news of its closing.
+                cause = Cause("scored", None, event.at)
+                self._take(reopen(self.lead, task.scored, playbook, cause, None))
+        if task.retry and (self.lead.parked or self.lead.waiting_reason == "below_gate"):
+            self._take(Step(self.lead, Cause("swept", None, self._now), decide=True))
+
+    def _take(self, step: Step) -> None:
+        before = self.lead
+        if step.credit:
+            if not self.desk.read:
+                raise PoolsNeededError(step.credit[0])
+            self.desk = self.desk.credited(*step.credit)
+        self.lead = step.lead
+        # The load of the rep who gives the lead up counts no more when the next one is chosen.
+        self.desk = self.desk.moved(before.owner_rep, self.lead.owner_rep)
+        decision = self._decide(step, before) if step.decide else None
+        if step.cause and (decision or self.lead.standing() != before.standing() or step.withdraw):
+            self.lead = replace(self.lead, changes=self.lead.changes + 1)
+            self.changes.append(Change(before, self.lead, step.cause, decision, step.withdraw))
+
+    def _decide(self, step: Step, before: Lead) -> Decision | None:
+        """Decide who takes the lead; None where the decision changes nothing, and so is none."""
+        scored = self._task.scored
+        if scored is None or step.cause is None:
+            raise ValueError(f"lead {self.lead.lead_id} is to be decided on without a score")
+        pools = self.desk.pools if self.desk.read else {}
+        inputs = inputs_of(
+            self._tenant, self.lead, scored, step.cause, self._following, self._now, pools, self.desk.loads
+        )
+        decision = decide(inputs, self._following.playbook)
+        after = settle(self.lead, decision, self._following.playbook)
+        if after.standing() == before.standing():
+            self.lead = after  # it waits as it did before, for the same reason; whom it waits for may have changed
+            return None
+        self.desk = self.desk.settled(decision.pool).moved(self.lead.owner_rep, after.owner_rep)
+        self.lead = replace(after, decisions=inputs.seq, decision_id=inputs.decision_id)
+        return decision

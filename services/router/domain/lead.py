@@ -1,0 +1,121 @@
+"""A lead as the router knows it: where it stands, and who has it or why nobody does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+VersionParts = tuple[int, int, int, int]
+
+PARKED = "parked:"
+CLOSED = ("recycled", "nurture", "on_hold", "disqualified", "to_owner", "closed")  # reasons that end a cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What made a lead move.
+
+    kind: scored, merged, unmerged, swept, or the kind of a handoff event
+    ref:  the event id, or the score's version
+    at:   when it happened, ms
+    """
+
+    kind: str
+    ref: str | None
+    at: int
+    reason: str | None = None
+    rep_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An assignment that another one has replaced, in case handoff refuses the other one."""
+
+    assignment: int
+    rep_id: str
+    pool_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The row of a lead, without its score. It has an owner or a waiting reason, never both, never neither (P3).
+
+    stage, disposition: vocabulary, sections 6 and 7
+    closed_at:          when the latest cycle's opportunity was closed (ms): only a signal received later opens another cycle
+    floor_grade:        the lowest grade since then
+    verdict:            of the gate, when it was last routed in this cycle
+    assignment:         counts the assignments over all cycles; held_assignment is the one in force
+    replaced:           what the one in force took the place of
+    provisional:        handoff has not confirmed the offer yet
+    excluded:           reps who had this lead earlier in this cycle
+    waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, closed, merged
+    waiting_for:        reps whom nothing but their capacity keeps from taking it
+    decided_under:      the policy sequence under which it waits: a newer one frees it
+    """
+
+    lead_id: str
+    version: VersionParts | None = None
+    digest: str | None = None
+    grade: str = "D4"
+    stage: str = "inquiry"
+    disposition: str = "nurture"
+    cycle: int = 1
+    closed_at: int | None = None
+    floor_grade: str | None = None
+    leg: Literal["is", "fs"] | None = None
+    returned_to_is: bool = False
+    verdict: Literal["mql", "inside_sales_check"] | None = None
+    lead_class: str | None = None
+    qualifying_at: int | None = None
+    owner_rep: str | None = None
+    pool_id: str | None = None
+    accepted: bool = False
+    provisional: bool = False
+    assignment: int = 0
+    held_assignment: int = 0
+    replaced: Held | None = None
+    excluded: tuple[str, ...] = ()
+    waiting_reason: str | None = "unscored"
+    waiting_since: int | None = None
+    waiting_for: tuple[str, ...] = ()
+    decided_under: int = 0
+    tried_at: int | None = None
+    decisions: int = 0
+    decision_id: str | None = None
+    changes: int = 0
+    merged_into: str | None = None
+
+    @property
+    def parked(self) -> bool:
+        return (self.waiting_reason or "").startswith(PARKED)
+
+    @property
+    def closed(self) -> bool:
+        """Its cycle has ended, and only something new opens another."""
+        return self.waiting_reason in CLOSED
+
+    def waits(self, reason: str, at: int) -> Lead:
+        """The lead without an owner, because of `reason`; it keeps the time since when it waits for the same reason."""
+        since = self.waiting_since if self.waiting_reason == reason else at
+        return replace(
+            self,
+            owner_rep=None,
+            accepted=False,
+            provisional=False,
+            waiting_reason=reason,
+            waiting_since=since,
+            waiting_for=(),
+        )
+
+    def standing(self) -> tuple[object, ...]:
+        """What a decision must change to be one."""
+        return (
+            self.stage,
+            self.disposition,
+            self.cycle,
+            self.owner_rep,
+            self.held_assignment,
+            self.waiting_reason,
+            self.leg,
+            self.pool_id,
+        )

@@ -1,0 +1,200 @@
+"""What a score and a handoff event do to a lead: its transitions, its cycles, and what is stale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from services.router.domain.facts import Scored
+from services.router.domain.lead import CLOSED, Cause, Held, Lead, VersionParts
+from services.router.domain.playbook import Playbook
+from services.router.domain.qualification import gate
+from shared.schemas.handoff import HandoffEvent
+
+TAKEN = {"fs": "sal", "is": "tal"}  # leg -> stage of a lead that was accepted
+CLOSING = {"recycle": "recycled", "nurture": "nurture", "on_hold": "on_hold", "disqualify": "disqualified"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A score that came in: what of a `LeadScored` moves a lead."""
+
+    version: VersionParts
+    scored: Scored
+    digest: str
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of a lead.
+
+    cause:    why it moved; None where nothing happened that is worth a row
+    decide:   the router shall decide anew who takes it
+    credit:   (pool, rep) of an assignment that does not count against the rep's fair share
+    withdraw: its offer is to be taken back
+    """
+
+    lead: Lead
+    cause: Cause | None = None
+    decide: bool = False
+    credit: tuple[str, str] | None = None
+    withdraw: bool = False
+
+
+def scored(lead: Lead, arrival: Arrival, playbook: Playbook | None, at: int) -> Step:
+    """A score arrived. One that is not newer than what is known changes nothing."""
+    if lead.version is not None and arrival.version <= lead.version:
+        return Step(lead)
+    changed = arrival.digest != lead.digest
+    fresh = replace(
+        lead,
+        version=arrival.version,
+        digest=arrival.digest,
+        grade=arrival.scored.grade,
+        floor_grade=max(lead.floor_grade, arrival.scored.grade) if lead.floor_grade else None,
+    )
+    cause = Cause("scored", "/".join(map(str, arrival.version)), at)
+    if arrival.merged_into:
+        return _merged(fresh, arrival.merged_into, replace(cause, kind="merged"))
+    if lead.merged_into:
+        return _unmerged(fresh, replace(cause, kind="unmerged"))
+    if fresh.owner_rep is not None:
+        return Step(fresh)
+    if fresh.closed:
+        # `closed` is judged by the lead as it was: its floor grade must not be raised by the score that may lift it.
+        return reopen(fresh, arrival.scored, playbook, cause, lead.floor_grade)
+    return Step(fresh, cause, decide=True) if changed or fresh.parked or lead.version is None else Step(fresh)
+
+
+def _merged(lead: Lead, survivor: str, cause: Cause) -> Step:
+    """Everything went to `survivor`. An accepted owner keeps the lead; an offer is taken back."""
+    gone = replace(lead, merged_into=survivor, stage="merged")
+    if lead.accepted:
+        return Step(gone, cause)
+    return Step(replace(gone.waits("merged", cause.at), pool_id=None), cause, withdraw=lead.owner_rep is not None)
+
+
+def _unmerged(lead: Lead, cause: Cause) -> Step:
+    """The lead is one of its own again. What was withdrawn is closed, so it starts another cycle."""
+    back = replace(lead, merged_into=None)
+    if back.owner_rep is not None:
+        return Step(replace(back, stage=TAKEN[back.leg or "fs"]), cause)
+    return Step(_next_cycle(back) if back.assignment else replace(back, stage="inquiry"), cause, decide=True)
+
+
+def reopen(lead: Lead, scored: Scored, playbook: Playbook | None, cause: Cause, floor: str | None) -> Step:
+    """A closed lead comes back by a hand-raise received after it was closed, or, from nurture, by a grade that has risen above
+    its lowest since then and passes the gate. Nobody but a person brings back who was disqualified."""
+    if lead.waiting_reason == "disqualified" or lead.closed_at is None:
+        return Step(lead)
+    raised = scored.hand_raise is not None and scored.hand_raise.received_at > lead.closed_at
+    risen = (
+        lead.waiting_reason == "nurture"
+        and floor is not None
+        and scored.grade < floor
+        and playbook is not None
+        and gate(scored, playbook.qualification.gate, since=lead.closed_at).verdict != "nurture"
+    )
+    return Step(_next_cycle(lead), cause, decide=True) if raised or risen else Step(lead)
+
+
+def _next_cycle(lead: Lead) -> Lead:
+    return replace(
+        lead,
+        cycle=lead.cycle + 1,
+        stage="inquiry",
+        disposition="active",
+        floor_grade=None,
+        leg=None,
+        pool_id=None,
+        returned_to_is=False,
+        verdict=None,
+        lead_class=None,
+        qualifying_at=None,
+        excluded=(),
+        replaced=None,
+    )
+
+
+def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step:
+    """Something happened in handoff. What concerns an assignment that is no longer in force changes nothing."""
+    if event.assignment != lead.held_assignment:
+        return Step(lead)
+    cause = Cause(event.kind, event.event_id, event.at, event.reason, event.rep_id)
+    if event.kind == "offer-accepted":
+        return _accepted(lead, event, cause)
+    if lead.owner_rep is None:
+        return Step(lead)  # said before
+    if event.kind == "offer-opened":
+        return Step(replace(lead, provisional=False))
+    if event.kind in ("offer-declined", "offer-expired"):
+        return _given_back(lead, event, playbook, cause)
+    if event.kind == "routing-refused":
+        return _refused(lead, event, cause)
+    return Step(lead)
+
+
+def _accepted(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
+    """A rep took the lead over. One who accepted while it was being withdrawn keeps it."""
+    if lead.accepted:
+        return Step(lead)
+    if lead.owner_rep is None:
+        if lead.waiting_reason != "merged" or event.rep_id is None:
+            return Step(lead)
+        lead = _owned(lead, event.rep_id)
+        return Step(replace(lead, accepted=True), cause)
+    return Step(replace(lead, accepted=True, provisional=False, stage=TAKEN[lead.leg or "fs"]), cause)
+
+
+def _owned(lead: Lead, rep_id: str) -> Lead:
+    return replace(lead, owner_rep=rep_id, provisional=False, waiting_reason=None, waiting_since=None, waiting_for=())
+
+
+def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
+    """The offer was declined, or ran out: the rep is not asked again in this cycle, and the reason decides what follows."""
+    holder = lead.owner_rep
+    assert holder is not None
+    reason = playbook.decline(event.reason) if playbook and event.kind == "offer-declined" else None
+    credit = (lead.pool_id, holder) if reason and reason.credit_back and lead.pool_id else None
+    effect = event.effect or (reason.effect if reason else "reroute")
+    free = replace(
+        lead.waits("rerouting", event.at),
+        excluded=(*lead.excluded, holder),
+        replaced=Held(lead.held_assignment, holder, lead.pool_id),
+    )
+    if lead.merged_into:
+        return Step(replace(free.waits("merged", event.at), pool_id=None), cause, credit=credit)
+    if event.kind == "offer-expired" or effect == "reroute":
+        return Step(free, cause, decide=True, credit=credit)
+    if effect == "return_to_is":
+        return Step(replace(free, returned_to_is=True), cause, decide=True, credit=credit)
+    if effect == "to_owner":
+        return Step(_close(free, "to_owner", lead.disposition, event.at), cause, credit=credit)
+    word = CLOSING[effect]
+    return Step(_close(free, word, word, event.at), cause, credit=credit)
+
+
+def _close(lead: Lead, reason: str, disposition: str, at: int) -> Lead:
+    assert reason in CLOSED
+    closed = replace(lead, disposition=disposition, closed_at=at, floor_grade=lead.grade, replaced=None)
+    return closed.waits(reason, at)
+
+
+def _refused(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
+    """Handoff did not apply the assignment: somebody had accepted in the same moment, or the opportunity is closed. The rep who was
+    to take it never had it."""
+    assert lead.owner_rep is not None
+    credit = (lead.pool_id, lead.owner_rep) if lead.pool_id else None
+    if event.holder is None:
+        return Step(_close(lead, "closed", lead.disposition, event.at), cause, credit=credit)
+    earlier = lead.replaced if lead.replaced and lead.replaced.rep_id == event.holder else None
+    kept = replace(
+        _owned(lead, event.holder),
+        accepted=True,
+        stage=TAKEN[lead.leg or "fs"],
+        pool_id=earlier.pool_id if earlier else None,
+        held_assignment=earlier.assignment if earlier else lead.held_assignment,
+        excluded=tuple(rep for rep in lead.excluded if rep != event.holder),
+        replaced=None,
+    )
+    return Step(kept, cause, credit=credit)

@@ -1,0 +1,104 @@
+"""The policies that a tenant's decisions follow, ready for use, and which versions of them they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.schemas import conditions
+from shared.schemas.catalogue import ROUTING_FIELDS
+from shared.schemas.conditions import Condition
+from shared.schemas.policies.qualification import QualificationPolicy
+from shared.schemas.policies.routing import DeclineReason, RoutingPolicy, RoutingRule
+from shared.schemas.policies.scoring import ScoringPolicy
+from shared.schemas.policies.sla import LeadClass, SlaPolicy
+from shared.schemas.policies.teams import Pool, Rep, TeamsPolicy
+from shared.schemas.scores import PolicyRef
+
+NEEDED = ("qualification", "routing", "teams", "sla")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Least milli-points of fit A, B and C, and of engagement 1, 2 and 3: for saying what would raise a grade."""
+
+    fit: tuple[int, int, int]
+    engagement: tuple[int, int, int]
+
+    @staticmethod
+    def of(policy: ScoringPolicy) -> Thresholds:
+        a, b, c = (round(points * 1000) for points in policy.fit.grades)
+        one, two, three = (round(points * 1000) for points in policy.engagement.bands)
+        return Thresholds((a, b, c), (one, two, three))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A routing rule with its condition parsed."""
+
+    rule: RoutingRule
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """All that a decision follows beside its inputs. refs: kind of policy -> its version."""
+
+    qualification: QualificationPolicy
+    routing: RoutingPolicy
+    teams: TeamsPolicy
+    sla: SlaPolicy
+    refs: Mapping[str, PolicyRef]
+    rules: tuple[Rule, ...] = field(repr=False)
+    pools: Mapping[str, Pool] = field(repr=False)
+    reps: Mapping[str, Rep] = field(repr=False)
+
+    @staticmethod
+    def of(
+        qualification: QualificationPolicy,
+        routing: RoutingPolicy,
+        teams: TeamsPolicy,
+        sla: SlaPolicy,
+        refs: Mapping[str, PolicyRef],
+    ) -> Playbook:
+        return Playbook(
+            qualification,
+            routing,
+            teams,
+            sla,
+            refs,
+            rules=tuple(Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS)) for rule in routing.rules),
+            pools={pool.id: pool for pool in teams.pools},
+            reps={rep.id: rep for rep in teams.reps},
+        )
+
+    @property
+    def sequence(self) -> int:
+        """Of the newest of its policies."""
+        return max(ref.sequence for ref in self.refs.values())
+
+    @property
+    def gate_sequence(self) -> int:
+        return self.refs["qualification"].sequence
+
+    def weights(self, pool_id: str) -> dict[str, int]:
+        """Members of a pool and their weights; a member named twice counts as named last."""
+        pool = self.pools.get(pool_id)
+        return {member.rep: member.weight for member in pool.members} if pool else {}
+
+    def decline(self, code: str | None) -> DeclineReason | None:
+        return next((reason for reason in self.routing.decline_reasons if reason.code == code), None)
+
+    def lead_class(self, touch_type: str | None) -> LeadClass:
+        """The first class that claims this touch; the default class where none does."""
+        claims = (kind for kind in self.sla.classes if touch_type in kind.touch_types)
+        return next(claims, self.sla.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What is known of a tenant's policies: its playbook, or which kinds of policy are missing for one."""
+
+    playbook: Playbook | None
+    missing: tuple[str, ...] = ()
+    thresholds: Thresholds | None = None

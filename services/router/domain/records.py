@@ -1,0 +1,71 @@
+"""The records that a change of a lead causes."""
+
+from __future__ import annotations
+
+from services.router.domain.decision import Decision
+from services.router.domain.flow import Change
+from services.router.domain.playbook import Playbook
+from services.router.domain.words import reasons
+from shared.schemas.routing import LeadRouted, LeadWithdrawn, Reason, ScoreSummary
+from shared.schemas.scores import LeadScored
+
+
+def record_of(
+    tenant: str, change: Change, score: LeadScored | None, playbook: Playbook | None, now: int
+) -> LeadRouted | LeadWithdrawn:
+    """What others are told of `change`, which is one that they have to be told of. `score`: the lead's latest."""
+    if change.decision is None:
+        return withdrawn(tenant, change, now)
+    assert score is not None
+    return routed(tenant, change, change.decision, score, playbook)
+
+
+def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, playbook: Playbook | None) -> LeadRouted:
+    lead, outcome = change.after, decision.outcome
+    assert outcome.leg is not None
+    assert outcome.pool_id is not None
+    assert outcome.rep_id is not None
+    assert outcome.qualified is not None
+    return LeadRouted(
+        tenant=tenant,
+        lead_id=lead.lead_id,
+        cycle=lead.cycle,
+        assignment=lead.held_assignment,
+        replaces=lead.replaced.assignment if lead.replaced else None,
+        decision_id=decision.inputs.decision_id,
+        decided_at=decision.inputs.decided_at,
+        leg=outcome.leg,
+        pool_id=outcome.pool_id,
+        mode=outcome.mode or "offer",
+        rep_id=outcome.rep_id,
+        rep_name=outcome.rep_name or outcome.rep_id,
+        lead_class=outcome.qualified.lead_class,
+        qualifying_at=outcome.qualified.at,
+        reasons=reasons(decision, playbook),
+        excluded=lead.excluded,
+        score=ScoreSummary(
+            fit=score.fit.total, engagement=score.engagement.total, grade=score.grade, as_of=score.as_of
+        ),
+        attributes=score.attributes,
+        evidence=score.evidence,
+        touches=score.touches,
+        person=score.person,
+        is_test=score.is_test,
+    )
+
+
+def withdrawn(tenant: str, change: Change, now: int) -> LeadWithdrawn:
+    survivor = change.after.merged_into
+    return LeadWithdrawn(
+        tenant=tenant,
+        lead_id=change.after.lead_id,
+        cycle=change.after.cycle,
+        assignment=change.after.held_assignment,
+        reason=Reason(
+            code="merged",
+            text={"en": "merged into another lead", "ja": "他のリードに統合"},
+            detail={"merged_into": survivor},
+        ),
+        decided_at=now,
+        merged_into=survivor,
+    )

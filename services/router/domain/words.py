@@ -1,0 +1,244 @@
+"""A decision in words, English and Japanese: why Sato, why not Tanaka, what it waits for and what would free it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from services.router.domain.assignment import Candidate, Exclusion
+from services.router.domain.decision import Decision, Outcome, Trace
+from services.router.domain.lead import PARKED
+from services.router.domain.playbook import Playbook
+from services.router.domain.qualification import Bant, Gated, Step
+from shared.schemas.routing import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a lead has no owner: whose problem that is, and what frees the lead."""
+
+    owner: str
+    why: dict[str, str]
+    trigger: dict[str, str]
+
+
+def _wait(owner: str, en: str, ja: str, trigger_en: str, trigger_ja: str) -> Wait:
+    return Wait(owner, {"en": en, "ja": ja}, {"en": trigger_en, "ja": trigger_ja})
+
+
+_NEW_SIGNAL = ("a new hand-raise starts another cycle", "新たな手挙げで次のサイクルを開始")
+WAITS: dict[str, Wait] = {
+    "unscored": _wait("marketing", "not scored yet", "未採点", "its first score", "最初のスコア"),
+    "below_gate": _wait(
+        "marketing",
+        "not ripe: below the gate",
+        "基準未達",
+        "a grade that passes the gate, a hand-raise, or a new qualification policy",
+        "基準を満たすグレード、手挙げ、または基準の変更",
+    ),
+    "parked:no_policy": _wait(
+        "marketing operations",
+        "policies are missing",
+        "ポリシー未設定",
+        "the missing policies are applied",
+        "不足しているポリシーの適用",
+    ),
+    "parked:no_rule": _wait(
+        "marketing operations",
+        "no routing rule holds",
+        "該当する振り分けルールなし",
+        "a new routing policy, or a new score",
+        "振り分けルールの変更、または新しいスコア",
+    ),
+    "parked:no_pool": _wait(
+        "marketing operations",
+        "the rule names a pool that does not exist",
+        "ルールのプールが存在しない",
+        "a new routing or teams policy",
+        "ルールまたはチームの変更",
+    ),
+    "parked:at_capacity": _wait(
+        "sales manager",
+        "everybody who could take it is at capacity",
+        "担当可能者が全員手一杯",
+        "one of them gives a lead up, or gets more capacity",
+        "担当者の空き、または上限の引き上げ",
+    ),
+    "parked:inactive": _wait(
+        "sales manager",
+        "nobody who could take it is active",
+        "担当可能者が全員不在",
+        "a member of the pool becomes active",
+        "メンバーの復帰",
+    ),
+    "parked:language": _wait(
+        "sales manager",
+        "nobody in the pool speaks the lead's language",
+        "対応言語の担当者なし",
+        "a member who speaks it joins",
+        "対応言語のメンバー追加",
+    ),
+    "parked:all_declined": _wait(
+        "sales manager",
+        "everybody in the pool has had it",
+        "全員が辞退または期限切れ",
+        "somebody joins the pool, the rules change, or the lead starts another cycle",
+        "メンバー追加、ルール変更、または次のサイクル",
+    ),
+    "parked:no_eligible_member": _wait(
+        "sales manager",
+        "nobody in the pool can take it",
+        "担当可能者なし",
+        "a new teams policy, or freed capacity",
+        "チームの変更、または空き",
+    ),
+    "recycled": _wait("marketing", "recycled", "リサイクル", *_NEW_SIGNAL),
+    "nurture": _wait(
+        "marketing",
+        "nurture, after sales gave it back",
+        "継続接点(差し戻し)",
+        "a new hand-raise, or a grade that rises and passes the gate",
+        "新たな手挙げ、または基準を満たすグレード上昇",
+    ),
+    "on_hold": _wait("marketing", "on hold", "時期待ち", *_NEW_SIGNAL),
+    "disqualified": _wait("marketing", "disqualified", "対象外", "only a person brings it back", "人の判断のみ"),
+    "to_owner": _wait(
+        "sales manager",
+        "belongs to the owner of a deal that exists",
+        "既存商談の担当者へ",
+        "the owner takes it up; a new hand-raise starts another cycle",
+        "担当者の引き取り、または新たな手挙げ",
+    ),
+    "closed": _wait("marketing", "its opportunity is closed", "商談クローズ済み", *_NEW_SIGNAL),
+    "merged": _wait("none", "merged into another lead", "他のリードに統合", "the merge is undone", "統合の取り消し"),
+}
+
+EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
+    "unknown_rep": {"en": "the teams policy does not know this rep", "ja": "チームに登録なし"},
+    "not_in_pool": {"en": "not in the pool", "ja": "プール外"},
+    "inactive": {"en": "takes no leads now", "ja": "受付停止中"},
+    "language": {"en": "does not speak the lead's language", "ja": "対応言語外"},
+    "earlier_holder": {"en": "had this lead before", "ja": "このリードを以前担当"},
+    "at_capacity": {"en": "at capacity", "ja": "手一杯"},
+}
+
+
+def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
+    """Why it was decided so, step by step."""
+    return tuple(_steps(decision.trace, decision.outcome, playbook))
+
+
+def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None) -> Iterator[Reason]:
+    if trace.gate:
+        yield _gate(trace.gate)
+    if trace.bant and outcome.kind != "below_gate":
+        yield _bant(trace.bant, outcome)
+    matched = next((tried for tried in trace.rules if tried.result == "matched"), None)
+    if matched:
+        named = (
+            next((rule.label.texts() for rule in playbook.routing.rules if rule.id == matched.rule_id), {})
+            if (playbook)
+            else {}
+        )
+        text = {
+            "en": f"rule {named.get('en', matched.rule_id)} leads to pool {matched.pool}",
+            "ja": f"ルール「{named.get('ja', matched.rule_id)}」によりプール {matched.pool}",
+        }
+        yield Reason(code="rule", text=text, detail={"rule": matched.rule_id, "pool": matched.pool})
+    chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
+    if chosen:
+        yield _chosen(chosen, trace)
+    if outcome.waiting_reason:
+        wait = WAITS[outcome.waiting_reason]
+        yield Reason(
+            code=outcome.waiting_reason.removeprefix(PARKED),
+            text=wait.why,
+            detail={"owner": wait.owner, "missing": list(trace.missing)} if trace.missing else {"owner": wait.owner},
+        )
+
+
+def _gate(gated: Gated) -> Reason:
+    verdicts = {
+        "mql": ("an MQL", "MQL"),
+        "inside_sales_check": ("for inside sales to check", "インサイドセールス確認"),
+        "nurture": ("not ripe", "育成継続"),
+    }
+    en, ja = verdicts[gated.verdict]
+    by = {
+        "grade": (f"grade {gated.grade} is {en}", f"グレード {gated.grade} は {ja}"),
+        "hand_raise": (f"{gated.hand_raise} is a hand-raise: {en}", f"手挙げ({gated.hand_raise})により {ja}"),
+        "hand_raise_below_fit": (
+            f"{gated.hand_raise} is a hand-raise, but fit {gated.grade[0]} is below {gated.minimum_fit}: {en}",
+            f"手挙げ({gated.hand_raise})だが適合度 {gated.grade[0]} が {gated.minimum_fit} 未満のため {ja}",
+        ),
+    }
+    english, japanese = by[gated.by]
+    return Reason(
+        code=f"gate_{gated.verdict}",
+        text={"en": english, "ja": japanese},
+        detail={"grade": gated.grade, "by": gated.by, "hand_raise": gated.hand_raise},
+    )
+
+
+def _bant(bant: Bant, outcome: Outcome) -> Reason:
+    met = [letter.criterion for letter in bant.letters if letter.state == "met"]
+    en_leg, ja_leg = (
+        ("field sales", "フィールドセールス") if outcome.leg == "fs" else ("inside sales", "インサイドセールス")
+    )
+    text = {
+        "en": f"BANT {bant.met} of 4 met ({', '.join(met) or 'none'}), {bant.minimum} wanted: to {en_leg}",
+        "ja": f"BANT {bant.met}/4({'・'.join(met) or 'なし'})、必要 {bant.minimum}: {ja_leg}へ",
+    }
+    return Reason(code="bant", text=text, detail={"met": met, "minimum": bant.minimum, "leg": outcome.leg})
+
+
+def _chosen(chosen: Candidate, trace: Trace) -> Reason:
+    eligible = [one for one in trace.candidates if not one.excluded]
+    due, share = Fraction(chosen.due), Fraction(chosen.share)
+    text = {
+        "en": f"{chosen.name} is next of {len(eligible)} eligible: owed {float(due):+.2f} leads, share {float(share):.0%}",
+        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} の番: 貸し {float(due):+.2f} 件、持ち分 {float(share):.0%}",
+    }
+    detail = {"rep": chosen.rep_id, "due": chosen.due, "share": chosen.share, "eligible": len(eligible)}
+    return Reason(code="fair_turn", text=text, detail=dict(detail))
+
+
+def why_not(trace: Trace, rep_id: str) -> Reason | None:
+    """Why `rep_id` was not chosen; None for the one who was."""
+    if rep_id == trace.chosen:
+        return None
+    candidate = next((one for one in trace.candidates if one.rep_id == rep_id), None)
+    if candidate is None:
+        return Reason(code="not_in_pool", text=EXCLUSIONS["not_in_pool"])
+    if candidate.excluded:
+        return Reason(
+            code=candidate.excluded[0],
+            text={
+                language: "; ".join(EXCLUSIONS[why][language] for why in candidate.excluded)
+                for language in ("en", "ja")
+            },
+            detail={"open_leads": candidate.open_leads, "capacity": candidate.capacity},
+        )
+    chosen = next(one for one in trace.candidates if one.rep_id == trace.chosen)
+    owed, theirs = (f"{float(Fraction(one.due)):+.2f}" for one in (candidate, chosen))
+    text = {
+        "en": f"it was {chosen.name}'s turn: owed {theirs} leads against {owed}",
+        "ja": f"{chosen.name} の番(貸し {theirs} 件、本人 {owed} 件)",
+    }
+    return Reason(code="not_their_turn", text=text, detail={"due": candidate.due, "chosen_due": chosen.due})
+
+
+def step_up(step: Step) -> dict[str, str]:
+    """What would make it this grade."""
+    en = [
+        f"{points / 1000:g} more {name}"
+        for points, name in ((step.fit, "fit"), (step.engagement, "engagement"))
+        if points
+    ]
+    ja = [
+        f"{name} あと {points / 1000:g}"
+        for points, name in ((step.fit, "適合度"), (step.engagement, "関心度"))
+        if points
+    ]
+    return {"en": f"{' and '.join(en)} points make it {step.grade}", "ja": f"{'、'.join(ja)} 点で {step.grade}"}

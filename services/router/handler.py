@@ -1,0 +1,180 @@
+"""Scores and handoff events in, decisions out: gather, decide, apply; one transaction per batch and tenant."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import asyncpg
+import structlog
+
+from services.router import metrics
+from services.router.domain.decision import PoolsNeededError
+from services.router.domain.facts import Scored
+from services.router.domain.flow import Desk, Done, Task, work
+from services.router.domain.lifecycle import Arrival
+from services.router.domain.playbook import Following
+from services.router.domain.records import record_of
+from services.router.store import leads as lead_rows
+from services.router.store import pools as pool_rows
+from services.router.store import trail
+from services.router.store.leads import Stored
+from shared.kit import metrics as shared_metrics
+from shared.kit import outbox
+from shared.kit.clock import Clock
+from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.dead_letters import Reject
+from shared.kit.kafka import Outgoing
+from shared.schemas.handoff import HandoffEvent
+from shared.schemas.scores import LeadScored
+from shared.schemas.topics import LEAD_ROUTED
+
+log = structlog.get_logger(__name__)
+
+Input = LeadScored | HandoffEvent
+
+# What the same input causes again and again, however often it is tried; all else (a lost connection, say) is worth another try.
+HOPELESS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+)
+
+
+class Router:
+    """Decides who takes each lead. Doing a batch again changes nothing: what is not newer than the row is stale.
+
+    follow: tenant -> the policies in force
+    freed:  called when a rep gave a lead up, so that what waits can be tried
+    """
+
+    def __init__(
+        self, pool: Pool, follow: Callable[[str], Following], clock: Clock, freed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._pool, self._follow, self._clock, self._freed = pool, follow, clock, freed
+
+    async def handle(self, inputs: Sequence[Input]) -> None:
+        """Do everything that `inputs` cause. Raises Reject where one of them can never succeed: tried alone, it is that one."""
+        tenants: dict[str, list[Input]] = {}
+        for item in inputs:
+            tenants.setdefault(item.tenant, []).append(item)
+        for tenant, items in tenants.items():
+            try:
+                await self._handle_tenant(tenant, items)
+            except HOPELESS as error:
+                # Neither its message nor its details: they may quote a row, and so a person.
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                log.error(
+                    "undecidable",
+                    tenant=tenant,
+                    records=len(items),
+                    error=type(error).__name__,
+                    at=f"{Path(frame.filename).name}:{frame.lineno}",
+                )
+                raise Reject("undecidable", f"{type(error).__name__} while deciding") from error
+
+    async def _handle_tenant(self, tenant: str, items: Sequence[Input]) -> None:
+        arrived, events = newest_scores(items), events_by_lead(items)
+        following, now = self._follow(tenant), self._clock.now()
+        async with tenant_transaction(self._pool, tenant) as connection:
+            rows = await lead_rows.lock(connection, tenant, arrived.keys() | events.keys(), arrived.keys())
+            tasks = [task_of(rows[lead_id], arrived.get(lead_id), events.get(lead_id, ())) for lead_id in rows]
+            scores = {task.lead.lead_id: arrived[task.lead.lead_id] for task in tasks if task.arrival}
+            done = await decide_and_apply(connection, tenant, tasks, rows, scores, following, now)
+        metrics.STALE.labels("score").inc(len(arrived) - len(scores))
+        metrics.UNKNOWN.inc(sum(len(found) for lead_id, found in events.items() if lead_id not in rows))
+        count(done, now)
+        if any(change.before.owner_rep and not change.after.owner_rep for change in done.changes):
+            self._freed()
+
+
+def newest_scores(items: Sequence[Input]) -> dict[str, LeadScored]:
+    """Per lead the score of the highest version."""
+    newest: dict[str, LeadScored] = {}
+    for item in items:
+        if isinstance(item, LeadScored) and (item.lead_id not in newest or item.version > newest[item.lead_id].version):
+            newest[item.lead_id] = item
+    return newest
+
+
+def events_by_lead(items: Sequence[Input]) -> dict[str, tuple[HandoffEvent, ...]]:
+    """Per lead its handoff events, in order."""
+    events: dict[str, tuple[HandoffEvent, ...]] = {}
+    for item in items:
+        if isinstance(item, HandoffEvent):
+            events[item.lead_id] = (*events.get(item.lead_id, ()), item)
+    return events
+
+
+def task_of(stored: Stored, score: LeadScored | None, events: tuple[HandoffEvent, ...]) -> Task:
+    """A lead and what is to be done to it, with the newest score that is known where it may be needed."""
+    lead = stored.lead
+    if score is not None and (lead.version is None or score.version > lead.version):
+        scored = Scored.of(score)
+        arrival = Arrival(score.version, scored, scored.digest(), score.merged_into)
+        return Task(lead, scored, arrival, events)
+    known = stored.scored() if events else None
+    return Task(lead, Scored.of(known) if known else None, None, events)
+
+
+async def decide_and_apply(
+    connection: Connection,
+    tenant: str,
+    tasks: Sequence[Task],
+    rows: Mapping[str, Stored],
+    scores: Mapping[str, LeadScored],
+    following: Following,
+    now: int,
+) -> Done:
+    """Decide on the tasks and write what follows: leads, pools, the trail, and the records for others, which are numbered last,
+    under all locks. The pools are locked only when a lead is ripe.
+
+    rows: of the leads, locked;  scores: the new scores of some of them
+    """
+    desk = Desk()
+    try:
+        done = work(tenant, tasks, desk, following, now)
+    except PoolsNeededError:
+        desk = await pool_rows.read_desk(connection, tenant, following.playbook)
+        done = work(tenant, tasks, desk, following, now)
+    moved = [after for task, after in zip(tasks, done.leads, strict=True) if after != task.lead]
+    await lead_rows.write(connection, tenant, moved, scores, now)
+    changed = [pool for pool_id, pool in done.desk.pools.items() if pool != desk.pools[pool_id]]
+    await pool_rows.write(connection, tenant, changed)
+    await trail.write(connection, tenant, done.changes, following.playbook)
+    await outbox.enqueue(connection, "router", tenant, _outgoing(tenant, done, rows, scores, following, now))
+    return done
+
+
+def _outgoing(
+    tenant: str,
+    done: Done,
+    rows: Mapping[str, Stored],
+    scores: Mapping[str, LeadScored],
+    following: Following,
+    now: int,
+) -> list[Outgoing]:
+    records = []
+    for change in done.changes:
+        if change.told:
+            score = scores.get(change.after.lead_id) or rows[change.after.lead_id].scored()
+            record = record_of(tenant, change, score, following.playbook, now)
+            value = record.model_dump_json(exclude_none=True).encode()
+            records.append(Outgoing(LEAD_ROUTED.name, record.key(), value))
+    return records
+
+
+def count(done: Done, now: int) -> None:
+    """Measure what was done, after it was committed."""
+    for change in done.changes:
+        metrics.WITHDRAWN.inc(change.withdrawn)
+        if change.decision:
+            metrics.DECISIONS.labels(change.decision.outcome.kind).inc()
+            if change.decision.outcome.kind == "routed":
+                age = now - change.decision.inputs.scored.as_of
+                shared_metrics.EVENT_AGE.labels("router").observe(max(0, age) / 1000)

@@ -1,0 +1,19 @@
+"""What the router measures, beside what every service does."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+DECISIONS = Counter("baton_router_decisions_total", "Decisions made", ["outcome"])  # routed, parked, below_gate
+STALE = Counter("baton_router_stale_total", "Scores and events that were not newer than what is known", ["kind"])
+UNKNOWN = Counter("baton_router_unknown_leads_total", "Handoff events of leads that were never scored here")
+WITHDRAWN = Counter("baton_router_withdrawn_total", "Leads taken back from whom they were offered to")
+FREED = Counter("baton_router_freed_total", "Waiting leads that the sweep found an owner for")
+PARKED = Gauge("baton_router_parked_leads", "Ripe leads that nobody could be given", ["reason"])
+PARKED_AGE = Gauge("baton_router_parked_age_seconds", "How long the longest parked lead has waited")
+FAIRNESS = Gauge(
+    "baton_router_fairness_deviation_leads",
+    "The furthest that anybody of a pool is from the weighted share while eligible",
+    ["tenant", "pool"],  # bounded by the policies
+)
+SWEEPS = Counter("baton_router_sweeps_total", "Sweeps over what waits")

@@ -1,0 +1,74 @@
+"""The tenants' policies as the router follows them: read from their topic, compiled once per version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from services.router.domain.playbook import NEEDED, Following, Playbook, Thresholds
+from shared.kit import metrics
+from shared.kit.kafka import Message
+from shared.schemas.policies import (
+    KINDS,
+    QualificationPolicy,
+    RoutingPolicy,
+    ScoringPolicy,
+    SlaPolicy,
+    TeamsPolicy,
+)
+from shared.schemas.policies.book import PolicyBook
+
+log = structlog.get_logger(__name__)
+
+
+class Policies:
+    """What each tenant's decisions follow. `changed` is set whenever a version came into force."""
+
+    def __init__(self) -> None:
+        self._book = PolicyBook({kind: KINDS[kind] for kind in (*NEEDED, "scoring")})
+        self._known: dict[str, Following] = {}
+        self.changed = asyncio.Event()
+
+    def apply(self, message: Message) -> None:
+        """Take in one record of the topic. One that cannot be read changes nothing: the good version stays."""
+        if message.value is None:
+            return
+        try:
+            entry = self._book.apply(message.value)
+        except ValueError as error:
+            metrics.POLICY_REFUSED.inc()
+            log.error("policy_refused", offset=message.offset, partition=message.partition, error=str(error))
+            return
+        if entry is None:
+            return
+        metrics.POLICY_SEQUENCE.set(self._book.sequence())
+        self._known.clear()
+        self.changed.set()
+
+    def following(self, tenant: str) -> Following:
+        """What the tenant's decisions follow now."""
+        known = self._known.get(tenant)
+        if known is None:
+            known = self._known[tenant] = self._compile(tenant)
+        return known
+
+    def tenants(self) -> list[str]:
+        return self._book.tenants()
+
+    def _compile(self, tenant: str) -> Following:
+        scoring = self._book.find(tenant, ScoringPolicy)
+        thresholds = Thresholds.of(scoring[0]) if scoring else None
+        qualification = self._book.find(tenant, QualificationPolicy)
+        routing = self._book.find(tenant, RoutingPolicy)
+        teams = self._book.find(tenant, TeamsPolicy)
+        sla = self._book.find(tenant, SlaPolicy)
+        if not (qualification and routing and teams and sla):
+            found = {"qualification": qualification, "routing": routing, "teams": teams, "sla": sla}
+            return Following(None, tuple(kind for kind in NEEDED if not found[kind]), thresholds)
+        refs = {"qualification": qualification[1], "routing": routing[1], "teams": teams[1], "sla": sla[1]}
+        return Following(Playbook.of(qualification[0], routing[0], teams[0], sla[0], refs), (), thresholds)
+
+
+Follow = Callable[[str], Following]

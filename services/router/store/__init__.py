@@ -1,0 +1,1 @@
+"""The router's rows in Postgres. Every function works within a transaction of one tenant."""

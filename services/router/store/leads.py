@@ -1,0 +1,217 @@
+"""Leads: locked, read, written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+
+from services.router.domain.lead import Held, Lead
+from shared.kit.database import Connection
+from shared.schemas.scores import LeadScored
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A lead's row: where it stands, and its latest score as it came (JSON), if it has one."""
+
+    lead: Lead
+    score: str | None
+
+    def scored(self) -> LeadScored | None:
+        return LeadScored.model_validate_json(self.score) if self.score else None
+
+
+# Column, its type, and its value; `tenant`, `lead_id` and `score` stand apart.
+COLUMNS: tuple[tuple[str, str], ...] = (
+    ("version", "jsonb"),
+    ("digest", "text"),
+    ("grade", "text"),
+    ("stage", "text"),
+    ("disposition", "text"),
+    ("cycle", "integer"),
+    ("closed_at", "bigint"),
+    ("floor_grade", "text"),
+    ("leg", "text"),
+    ("returned_to_is", "boolean"),
+    ("verdict", "text"),
+    ("lead_class", "text"),
+    ("qualifying_at", "bigint"),
+    ("owner_rep", "text"),
+    ("pool_id", "text"),
+    ("accepted", "boolean"),
+    ("provisional", "boolean"),
+    ("assignment", "integer"),
+    ("held_assignment", "integer"),
+    ("replaced", "jsonb"),
+    ("excluded", "jsonb"),
+    ("waiting_reason", "text"),
+    ("waiting_since", "bigint"),
+    ("waiting_for", "jsonb"),
+    ("decided_under", "bigint"),
+    ("tried_at", "bigint"),
+    ("decisions", "integer"),
+    ("decision_id", "text"),
+    ("changes", "integer"),
+    ("merged_into", "text"),
+)
+_SENT = {"jsonb": "text"}
+NAMES = ", ".join(name for name, _ in COLUMNS)
+SELECT = f"SELECT lead_id, {NAMES}, score::text AS score FROM router.leads"
+
+
+def lead_of(row: asyncpg.Record) -> Lead:
+    values: dict[str, Any] = {name: row[name] for name, _ in COLUMNS}
+    values["version"] = tuple(values["version"]) if values["version"] else None
+    values["replaced"] = Held(**values["replaced"]) if values["replaced"] else None
+    values["excluded"] = tuple(values["excluded"])
+    values["waiting_for"] = tuple(values["waiting_for"])
+    return Lead(lead_id=row["lead_id"], **values)
+
+
+def _value(lead: Lead, name: str) -> Any:
+    """A column's value; JSON as text, because a list within an array would be taken for a dimension of it."""
+    value = getattr(lead, name)
+    if isinstance(value, tuple):
+        value = [*value]
+    return orjson.dumps(value).decode() if isinstance(value, Held | list) else value
+
+
+async def lock(
+    connection: Connection, tenant: str, wanted: Collection[str], create: Collection[str]
+) -> dict[str, Stored]:
+    """The rows of `wanted`, locked in the order of their ids; those of `create` are made first where they are absent."""
+    if create:
+        await connection.execute(
+            "INSERT INTO router.leads (tenant, lead_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+            tenant,
+            sorted(create),
+        )
+    rows = await connection.fetch(
+        f"{SELECT} WHERE tenant = $1 AND lead_id = ANY($2::text[]) ORDER BY lead_id FOR UPDATE", tenant, sorted(wanted)
+    )
+    return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
+
+
+async def write(
+    connection: Connection, tenant: str, leads: Sequence[Lead], scores: Mapping[str, LeadScored], now: int
+) -> None:
+    """Write the rows of `leads`, which are locked; `scores` are the new scores of some of them, by lead id."""
+    if not leads:
+        return
+    columns = [[_value(lead, name) for lead in leads] for name, _ in COLUMNS]
+    arrays = ", ".join(f"${n}::{_SENT.get(kind, kind)}[]" for n, (_, kind) in enumerate(COLUMNS, start=5))
+    fresh = [scores.get(lead.lead_id) for lead in leads]
+    await connection.execute(
+        "UPDATE router.leads l SET updated_at = $2, score = coalesce(n.score::jsonb, l.score),"
+        f" {', '.join(f'{name} = n.{name}::{kind}' for name, kind in COLUMNS)}"
+        f" FROM unnest($3::text[], $4::text[], {arrays}) AS n(lead_id, score, {NAMES})"
+        " WHERE l.tenant = $1 AND l.lead_id = n.lead_id",
+        tenant,
+        now,
+        [lead.lead_id for lead in leads],
+        [score.model_dump_json(exclude_none=True) if score else None for score in fresh],
+        *columns,
+    )
+    if scores:
+        await _write_identities(connection, tenant, scores)
+
+
+async def _write_identities(connection: Connection, tenant: str, scores: Mapping[str, LeadScored]) -> None:
+    """Which identities are whose, by the latest scores."""
+    owned = [(lead_id, identity.identity_id) for lead_id, score in scores.items() for identity in score.identities]
+    leads, identities = [lead_id for lead_id, _ in owned], [identity for _, identity in owned]
+    await connection.execute(
+        "DELETE FROM router.lead_identities i WHERE i.tenant = $1 AND i.lead_id = ANY($2::text[]) AND NOT EXISTS"
+        " (SELECT FROM unnest($3::text[], $4::text[]) AS n(lead_id, identity_id)"
+        "  WHERE n.lead_id = i.lead_id AND n.identity_id = i.identity_id)",
+        tenant,
+        list(scores),
+        leads,
+        identities,
+    )
+    await connection.execute(
+        "INSERT INTO router.lead_identities (tenant, lead_id, identity_id)"
+        " SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING",
+        tenant,
+        leads,
+        identities,
+    )
+
+
+RETRY_AFTER = 300_000  # ms: what no trigger freed is tried again after this, in case a trigger was missed
+
+
+async def lock_parked(
+    connection: Connection, tenant: str, *, sequence: int, free: Sequence[str], now: int, most: int
+) -> dict[str, Stored]:
+    """Parked leads that something may have freed, the best grade and then the longest wait first; locked, those that others are
+    busy with left out.
+
+    sequence: of the policies in force;  free: reps with capacity
+    """
+    rows = await connection.fetch(
+        f"{SELECT} WHERE tenant = $1 AND waiting_reason LIKE 'parked:%'"
+        " AND (decided_under < $2 OR waiting_for ?| $3::text[] OR tried_at < $4)"
+        " ORDER BY grade, waiting_since, lead_id LIMIT $5 FOR UPDATE SKIP LOCKED",
+        tenant,
+        sequence,
+        list(free),
+        now - RETRY_AFTER,
+        most,
+    )
+    return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
+
+
+async def lock_below_gate(connection: Connection, tenant: str, *, sequence: int, most: int) -> dict[str, Stored]:
+    """Leads that an older qualification policy than `sequence` kept below its gate, locked."""
+    rows = await connection.fetch(
+        f"{SELECT} WHERE tenant = $1 AND waiting_reason = 'below_gate' AND decided_under < $2"
+        " ORDER BY decided_under LIMIT $3 FOR UPDATE SKIP LOCKED",
+        tenant,
+        sequence,
+        most,
+    )
+    return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
+
+
+async def read(connection: Connection, tenant: str, lead_id: str) -> Stored | None:
+    """A lead as it stands, without a lock."""
+    row = await connection.fetchrow(f"{SELECT} WHERE tenant = $1 AND lead_id = $2", tenant, lead_id)
+    return Stored(lead_of(row), row["score"]) if row else None
+
+
+async def find_by_identity(connection: Connection, tenant: str, identity: str) -> str | None:
+    """The lead that an identity belongs to: while two say so, one that lives on before one that was merged away."""
+    found: str | None = await connection.fetchval(
+        "SELECT i.lead_id FROM router.lead_identities i JOIN router.leads l USING (tenant, lead_id)"
+        " WHERE i.tenant = $1 AND i.identity_id = $2 ORDER BY l.merged_into IS NOT NULL, l.updated_at DESC, l.lead_id",
+        tenant,
+        identity,
+    )
+    return found
+
+
+async def page(connection: Connection, tenant: str, stage: str | None, limit: int, after: str | None) -> list[Stored]:
+    """Scored leads by id, those after `after`."""
+    rows = await connection.fetch(
+        f"{SELECT} WHERE tenant = $1 AND ($2::text IS NULL OR stage = $2) AND lead_id > $3 AND version IS NOT NULL"
+        " ORDER BY lead_id LIMIT $4",
+        tenant,
+        stage,
+        after or "",
+        limit,
+    )
+    return [Stored(lead_of(row), row["score"]) for row in rows]
+
+
+async def count_parked(connection: Connection) -> list[asyncpg.Record]:
+    """Parked leads of all tenants by tenant and reason, and since when (ms) the oldest of them waits; as baton_worker."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT tenant, waiting_reason, count(*) AS leads, min(waiting_since) AS since FROM router.leads"
+        " WHERE waiting_reason LIKE 'parked:%' GROUP BY 1, 2"
+    )
+    return rows

@@ -1,0 +1,33 @@
+"""The router's stream: one consumer group on scores and handoff events, one loop."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from services.router.handler import Input, Router
+from shared.kit.clock import Clock
+from shared.kit.dead_letters import DeadLetters, Reject
+from shared.kit.kafka import Message, Publisher, Source
+from shared.kit.loop import Worker
+from shared.schemas.handoff import HandoffEvent
+from shared.schemas.scores import LeadScored
+from shared.schemas.topics import HANDOFF_EVENTS, LEAD_SCORED
+
+GROUP = "router"
+TOPICS = (LEAD_SCORED, HANDOFF_EVENTS)
+
+
+def decode(message: Message) -> Input | None:
+    """The record of `message`; None for a tombstone. Raises Reject for what is no such record."""
+    if message.value is None:
+        return None
+    model: type[LeadScored] | type[HandoffEvent] = LeadScored if message.topic == LEAD_SCORED.name else HandoffEvent
+    try:
+        return model.model_validate_json(message.value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Reject("unreadable", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def worker(source: Source, router: Router, publisher: Publisher, clock: Clock, most: int) -> Worker[Input]:
+    return Worker(source, decode, router, DeadLetters(publisher, clock, group=GROUP), most=most)

@@ -1,0 +1,135 @@
+"""The sweep: frees what waits when what it waits for has come, and finds what a trigger missed (P3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from services.router import metrics
+from services.router.domain.facts import Scored
+from services.router.domain.flow import Task
+from services.router.domain.playbook import Following, Playbook
+from services.router.handler import count, decide_and_apply
+from services.router.store import leads as lead_rows
+from services.router.store import pools as pool_rows
+from services.router.store.leads import Stored
+from shared.kit.clock import Clock
+from shared.kit.database import Connection, Pool, tenant_transaction
+
+log = structlog.get_logger(__name__)
+
+Lock = Callable[[Connection, str, Playbook, int], Awaitable[dict[str, Stored]]]
+
+
+class Sweep:
+    """Tries waiting leads again: parked ones when policies changed, capacity was freed or time has passed; those below the gate
+    when the gate changed. It takes the same locks in the same order as the handler, so any number may run.
+
+    pool:   acts for one tenant at a time;  worker: sees what waits, of all tenants
+    wake:   set when something may have been freed
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        worker: Pool,
+        follow: Callable[[str], Following],
+        tenants: Callable[[], list[str]],
+        clock: Clock,
+        wake: asyncio.Event,
+        *,
+        every_seconds: float = 5.0,
+        most: int = 200,
+    ) -> None:
+        self._pool, self._worker, self._follow, self._tenants = pool, worker, follow, tenants
+        self._clock, self._wake, self._every, self._most = clock, wake, every_seconds, most
+        self._regated: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._wake.clear()
+            await self.sweep()
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._every)
+            except TimeoutError:
+                continue
+
+    async def sweep(self) -> int:
+        """Try everything that may have been freed; how many leads found an owner."""
+        async with self._worker.acquire() as connection:
+            parked = {row["tenant"] for row in await lead_rows.count_parked(connection)}
+        freed = 0
+        for tenant in self._tenants():
+            playbook = self._follow(tenant).playbook
+            if playbook is None:
+                continue
+            if self._regated.get(tenant, 0) < playbook.gate_sequence:
+                freed += await self._drain(tenant, self._below_gate)
+                self._regated[tenant] = playbook.gate_sequence
+            if tenant in parked:
+                freed += await self._drain(tenant, self._parked)
+        metrics.FREED.inc(freed)
+        metrics.SWEEPS.inc()
+        await self._measure()
+        return freed
+
+    async def _drain(self, tenant: str, lock: Lock) -> int:
+        """Chunk by chunk, so that no lock is held for long; ends with a chunk that is not full, or frees nobody."""
+        freed = 0
+        while True:
+            tried, found = await self._chunk(tenant, lock)
+            freed += found
+            if tried < self._most:
+                return freed
+
+    async def _chunk(self, tenant: str, lock: Lock) -> tuple[int, int]:
+        following, now = self._follow(tenant), self._clock.now()
+        playbook = following.playbook
+        if playbook is None:
+            return 0, 0
+        async with tenant_transaction(self._pool, tenant) as connection:
+            rows = await lock(connection, tenant, playbook, now)
+            tasks = [_retry(stored) for stored in rows.values()]
+            done = await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
+        count(done, now)
+        owned = sum(lead.owner_rep is not None for lead in done.leads)
+        if owned:
+            log.info("freed", tenant=tenant, leads=owned, tried=len(tasks))
+        return len(tasks), owned
+
+    async def _parked(self, connection: Connection, tenant: str, playbook: Playbook, now: int) -> dict[str, Stored]:
+        loads = await pool_rows.read_loads(connection, tenant)
+        free = [rep.id for rep in playbook.teams.reps if rep.active and loads.get(rep.id, 0) < rep.capacity]
+        return await lead_rows.lock_parked(
+            connection, tenant, sequence=playbook.sequence, free=free, now=now, most=self._most
+        )
+
+    async def _below_gate(
+        self, connection: Connection, tenant: str, playbook: Playbook, _now: int
+    ) -> dict[str, Stored]:
+        return await lead_rows.lock_below_gate(connection, tenant, sequence=playbook.gate_sequence, most=self._most)
+
+    async def _measure(self) -> None:
+        async with self._worker.acquire() as connection:
+            parked = await lead_rows.count_parked(connection)
+            furthest = await pool_rows.deviations(connection)
+        reasons: dict[str, int] = {}
+        for row in parked:
+            reason = row["waiting_reason"].partition(":")[2]
+            reasons[reason] = reasons.get(reason, 0) + row["leads"]
+        metrics.PARKED.clear()
+        for reason, leads in reasons.items():
+            metrics.PARKED.labels(reason).set(leads)
+        oldest = min((row["since"] for row in parked), default=None)
+        metrics.PARKED_AGE.set(max(0, self._clock.now() - oldest) / 1000 if oldest is not None else 0)
+        metrics.FAIRNESS.clear()
+        for (tenant, pool_id), leads_off in furthest.items():
+            metrics.FAIRNESS.labels(tenant, pool_id).set(leads_off)
+
+
+def _retry(stored: Stored) -> Task:
+    score = stored.scored()
+    return Task(stored.lead, Scored.of(score) if score else None, retry=True)

@@ -1,0 +1,232 @@
+"""What the API shows: rows and decisions as JSON, points in points, times as RFC 3339."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from services.router.domain.decision import Decision
+from services.router.domain.facts import Scored
+from services.router.domain.fairness import PoolState, deviation
+from services.router.domain.lead import Lead
+from services.router.domain.playbook import Following, Playbook
+from services.router.domain.qualification import Question, steps_up
+from services.router.domain.words import WAITS, reasons, step_up, why_not
+from services.router.store.leads import Stored
+from services.router.store.trail import decision_of
+from shared.kit.clock import iso
+from shared.kit.person import reveal
+from shared.schemas.scores import LeadScored, PartialScore
+
+Body = dict[str, Any]
+
+
+def points(milli: int) -> float:
+    return milli / 1000
+
+
+def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following) -> Body:
+    """A lead in full. latest: the row of its latest decision;  playbook: the policies which that one followed"""
+    score = stored.scored()
+    return {
+        **summary_view(stored, following),
+        "identities": len(score.identities) if score else 0,
+        "attributes": score.attributes if score else {},
+        "score": _score(score) if score else None,
+        "what_would_raise_it": _steps(score, following) if score else [],
+        "decision": decision_view(latest, playbook) if latest is not None else None,
+    }
+
+
+def summary_view(stored: Stored, following: Following) -> Body:
+    """A lead in a line."""
+    lead, score = stored.lead, stored.scored()
+    return {
+        "lead_id": lead.lead_id,
+        "stage": lead.stage,
+        "disposition": lead.disposition,
+        "cycle": lead.cycle,
+        "grade": lead.grade,
+        "leg": lead.leg,
+        "owner": _owner(lead, following.playbook),
+        "accepted": lead.accepted,
+        "provisional": lead.provisional,
+        "waiting": _waiting(lead),
+        "merged_into": lead.merged_into,
+        "person": reveal(score.person) if score else {},
+    }
+
+
+def _owner(lead: Lead, playbook: Playbook | None) -> Body | None:
+    if lead.owner_rep is None:
+        return None
+    rep = playbook.reps.get(lead.owner_rep) if playbook else None
+    return {"rep_id": lead.owner_rep, "name": rep.name if rep else lead.owner_rep, "pool": lead.pool_id}
+
+
+def _waiting(lead: Lead) -> Body | None:
+    if lead.waiting_reason is None:
+        return None
+    wait = WAITS[lead.waiting_reason]
+    return {
+        "reason": lead.waiting_reason,
+        "since": iso(lead.waiting_since) if lead.waiting_since is not None else None,
+        "why": wait.why,
+        "trigger": wait.trigger,
+        "problem_of": wait.owner,
+        "waiting_for": list(lead.waiting_for),
+    }
+
+
+def _score(score: LeadScored) -> Body:
+    return {
+        "fit": points(score.fit.total),
+        "engagement": points(score.engagement.total),
+        "grade": score.grade,
+        "as_of": iso(score.as_of),
+        "version": list(score.version),
+        "policy": score.policy.model_dump(),
+        "hand_raise": score.hand_raise.type if score.hand_raise else None,
+        "parts": {"fit": _parts(score.fit), "engagement": _parts(score.engagement)},
+    }
+
+
+def _parts(score: PartialScore) -> list[Body]:
+    return [
+        {
+            "rule_id": part.rule_id,
+            "group": part.group,
+            "points": points(part.kept),
+            "given": points(part.given),
+            "cut": points(part.cut),
+            "times": part.times,
+            "label": part.label,
+        }
+        for part in score.parts
+    ]
+
+
+def _steps(score: LeadScored, following: Following) -> list[Body]:
+    """What would make it an A, by the policies in force now."""
+    if following.playbook is None:
+        return []
+    scored = Scored.of(score)
+    found = steps_up(scored, following.playbook.qualification.gate, following.thresholds)
+    return [
+        {
+            "grade": step.grade,
+            "verdict": step.verdict,
+            "fit": points(step.fit),
+            "engagement": points(step.engagement),
+            "text": step_up(step),
+        }
+        for step in found
+    ]
+
+
+def decision_view(row: Any, playbook: Playbook | None) -> Body:
+    """A stored decision: what, why, why not the others, from which policies."""
+    decision = decision_of(row)
+    outcome, trace = decision.outcome, decision.trace
+    return {
+        "decision_id": row["decision_id"],
+        "at": iso(row["at"]),
+        "cycle": row["cycle"],
+        "cause": row["cause"],
+        "outcome": outcome.kind,
+        "waiting": outcome.waiting_reason,
+        "stage": outcome.stage,
+        "leg": outcome.leg,
+        "pool": outcome.pool_id,
+        "owner": {"rep_id": outcome.rep_id, "name": outcome.rep_name} if outcome.rep_id else None,
+        "lead_class": outcome.qualified.lead_class if outcome.qualified else None,
+        "reasons": [reason.model_dump() for reason in reasons(decision, playbook)],
+        "rules": [
+            {"rule_id": tried.rule_id, "result": tried.result, "pool": tried.pool, "why_not": list(tried.why_not)}
+            for tried in trace.rules
+        ],
+        "candidates": _candidates(decision),
+        "bant": _bant(decision),
+        "cheapest_missing_question": _question(trace.bant.question if trace.bant else None),
+        "policies": row["policies"],
+    }
+
+
+def _candidates(decision: Decision) -> list[Body]:
+    shown = []
+    for one in decision.trace.candidates:
+        reason = why_not(decision.trace, one.rep_id)
+        shown.append(
+            {
+                "rep_id": one.rep_id,
+                "name": one.name,
+                "chosen": one.rep_id == decision.trace.chosen,
+                "why_not": reason.model_dump() if reason else None,
+                "due": round(float(Fraction(one.due)), 6),
+                "share": round(float(Fraction(one.share)), 6),
+                "open_leads": one.open_leads,
+                "capacity": one.capacity,
+            }
+        )
+    return shown
+
+
+def _bant(decision: Decision) -> Body | None:
+    found = decision.trace.bant
+    if found is None:
+        return None
+    return {
+        "met": found.met,
+        "minimum": found.minimum,
+        "criteria": {
+            letter.criterion: {
+                "state": letter.state,
+                "answer": letter.answer.code if letter.answer else None,
+                "question": letter.answer.question if letter.answer else None,
+                "source": letter.answer.source_id if letter.answer else None,
+                "observed_at": iso(letter.answer.observed_at) if letter.answer else None,
+                "expires_at": iso(letter.expires_at) if letter.expires_at is not None else None,
+            }
+            for letter in found.letters
+        },
+    }
+
+
+def _question(question: Question | None) -> Body | None:
+    if question is None:
+        return None
+    text = {language: words for language, words in (("en", question.en), ("ja", question.ja)) if words}
+    return {"criterion": question.criterion, "cost": question.cost, "text": text}
+
+
+def history_view(row: Any) -> Body:
+    return {
+        "seq": row["seq"],
+        "at": iso(row["at"]),
+        "cycle": row["cycle"],
+        "cause": row["cause"],
+        "from": {"stage": row["from_stage"], "disposition": row["from_disposition"]},
+        "to": {"stage": row["stage"], "disposition": row["disposition"]},
+        "owner": row["owner_rep"],
+        "waiting": row["waiting_reason"],
+        "decision_id": row["decision_id"],
+    }
+
+
+def pool_view(pool: PoolState, loads: Mapping[str, int], playbook: Playbook | None) -> Body:
+    """A pool's balances: who is owed how many leads, and how far the furthest is from its share."""
+    reps = playbook.reps if playbook else {}
+    members = [
+        {
+            "rep_id": balance.rep_id,
+            "name": reps[balance.rep_id].name if balance.rep_id in reps else balance.rep_id,
+            "weight": balance.weight,
+            "received": balance.received,
+            "due": round(float(balance.due), 6),
+            "due_exact": str(balance.due),
+            "open_leads": loads.get(balance.rep_id, 0),
+        }
+        for balance in pool.balances
+    ]
+    return {"pool_id": pool.pool_id, "deviation": round(float(deviation(pool.balances)), 6), "members": members}
