@@ -6,12 +6,14 @@ The stamp in `.venv` says what was installed; it is written last, so an interrup
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,11 +31,22 @@ UV_SETTINGS = {
 }
 FAILURES = (
     ("No space left on device", "the disk is full: free about 1 GB and run it again"),
-    ("Could not find a version", "the package registry does not have {package}: check pip's settings with `pip config list`"),
+    (
+        "Could not find a version",
+        "the package registry does not have {package}: check pip's settings with `pip config list`",
+    ),
     ("HASHES", "{package} differs from what requirements.lock pins: the registry serves another file under that name"),
     ("Permission denied", "a file may not be written: check who owns the checkout"),
 )
-UNREACHABLE = ("NewConnectionError", "ConnectTimeout", "Max retries", "ProxyError", "SSLError", "Temporary failure", "timed out")
+UNREACHABLE = (
+    "NewConnectionError",
+    "ConnectTimeout",
+    "Max retries",
+    "ProxyError",
+    "SSLError",
+    "Temporary failure",
+    "timed out",
+)
 
 
 class SetupError(Exception):
@@ -61,8 +74,9 @@ def main() -> int:
 def fingerprint() -> str:
     """What `.venv` depends on: the lock, the project's metadata, the Python version, and where the checkout is."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
-    for path in (LOCK, ROOT / "pyproject.toml"):
-        digest.update(path.read_bytes())
+    digest.update(LOCK.read_bytes())
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    digest.update(json.dumps([metadata["project"], metadata["build-system"]], sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -92,7 +106,7 @@ def _create() -> None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         if "ensurepip" in said:
             raise SetupError(
-                f"this Python cannot make virtual environments: install its venv module (on Debian: apt install python{version}-venv)"
+                f"this Python makes no virtual environments: install its venv module (on Debian: apt install python{version}-venv)"
             )
         raise SetupError(f"python -m venv: {_explain(said)}")
 
@@ -161,9 +175,7 @@ def _explain(said: str) -> str:
     """One sentence from what pip printed."""
     package = (re.findall(r"requirement (\S+)", said) or re.findall(r"Collecting (\S+)", said) or ["a package"])[-1]
     if any(sign in said for sign in UNREACHABLE):
-        return (
-            "the package registry cannot be reached: check the network, a proxy, or the address in pip's settings (`pip config list`)"
-        )
+        return "the package registry cannot be reached: check the network, the proxy, and pip's settings (`pip config list`)"
     for sign, words in FAILURES:
         if sign in said:
             return words.format(package=package)

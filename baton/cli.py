@@ -1,0 +1,67 @@
+"""`baton`: what an operator does, in words. Errors are one sentence; a fault of ours says how to see more."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from baton.commands import demo, dlq, explain, migrate, policy, replay, status, up
+from baton.errors import OperatorError
+from baton.policies import PolicyErrors
+from baton.stack import StackError
+
+app = typer.Typer(
+    name="baton",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Turns marketing touches into explained scores, routes ripe leads fairly, and watches until a human has taken over.\n\n"
+    "Begin with [bold]baton up[/bold] (or [bold]make run[/bold]): servers, services and a demo in one terminal. "
+    "In a second one: [bold]baton status[/bold], then [bold]baton explain mei.tanabe@aozora-kikai.example[/bold].\n\n"
+    "BATON_HOME names the directory of all data and keys (default: .baton).",
+)
+app.command()(up.up)
+app.command()(up.down)
+app.command()(status.status)
+app.command()(demo.demo)
+app.command()(replay.replay)
+app.command()(explain.explain)
+app.command()(migrate.migrate)
+app.add_typer(policy.app, name="policy")
+app.add_typer(dlq.app, name="dlq")
+
+_debug = False
+
+
+@app.callback()
+def _options(debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error.")) -> None:
+    global _debug
+    _debug = debug
+
+
+def main() -> None:
+    """The command line; ends the process with 0, with 1 for an error told in a sentence, with 2 for wrong usage."""
+    try:
+        app()
+    except (OperatorError, StackError, PolicyErrors) as error:
+        if _debug:
+            raise
+        _tell(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        if _debug:
+            raise
+        _tell(f"this is a fault of Baton ({type(error).__name__}: {error}); `baton --debug …` shows where")
+
+
+def _tell(sentence: str) -> None:
+    print(
+        f"baton: {sentence}{'' if sentence.rstrip().endswith(('.', '!', '?')) or chr(10) in sentence else '.'}",
+        file=sys.stderr,
+    )
+    sys.exit(1)

@@ -1,0 +1,49 @@
+"""`baton migrate`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import typer
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import SQLAlchemyError
+
+from baton import policies
+from baton.errors import OperatorError
+from baton.home import environment, here
+from baton.migrations import upgrade
+from shared.kit.kafka import EMBEDDED_PARTITIONS, PRODUCTION_PARTITIONS, ensure_topics
+
+
+def migrate(
+    path: Path = typer.Option(Path("policies"), "--policies", help="Directory of the policies to bring into force."),
+    partitions: int = typer.Option(
+        PRODUCTION_PARTITIONS,
+        envvar="BATON_TOPIC_PARTITIONS",
+        help=f"Of every topic, for ever; {EMBEDDED_PARTITIONS} in the embedded stack.",
+    ),
+    replication: int = typer.Option(3, envvar="BATON_TOPIC_REPLICATION_FACTOR", help="Copies of every record."),
+) -> None:
+    """Bring Postgres, topics and policies to this version: what a deployment runs first. Repeating it changes nothing.
+
+    Servers are those of KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL, else those of the Baton that runs here.
+    """
+    names = environment(here())
+    try:
+        upgrade(names["DATABASE_URL"])
+    except (OSError, SQLAlchemyError) as error:
+        raise OperatorError(f"Postgres could not be brought to this version ({error}); nothing was changed") from error
+    print("Postgres: at this version.")
+    try:
+        made = asyncio.run(ensure_topics(names["KAFKA_BOOTSTRAP_SERVERS"], partitions, replication))
+    except ValueError as error:
+        raise OperatorError(str(error)) from error
+    except (KafkaError, OSError) as error:
+        raise OperatorError(f"the topics could not be created ({error}): migrate again") from error
+    print(f"Kafka: {len(made)} topics are new.")
+    try:
+        report = asyncio.run(policies.apply(path, names["DATABASE_URL"], names["KAFKA_BOOTSTRAP_SERVERS"]))
+    except (KafkaError, OSError) as error:
+        raise OperatorError(f"the policies are stored but perhaps not published ({error}): migrate again") from error
+    print(f"Policies: {len(report.changed())} of {len(report.applied)} have a new version.")

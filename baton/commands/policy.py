@@ -1,0 +1,82 @@
+"""`baton policy apply|show`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import typer
+from aiokafka.errors import KafkaError
+
+from baton import policies
+from baton.errors import OperatorError
+from baton.home import environment, here
+
+app = typer.Typer(no_args_is_help=True, help="Bring policies into force, and see which are.")
+
+
+@app.command()
+def apply(
+    path: Path = typer.Argument(Path("policies"), help="One tenant's directory (policies/northstar), or that of all."),
+    republish: bool = typer.Option(False, help="Publish again what did not change, too."),
+    check: bool = typer.Option(False, "--check", help="Only say what is wrong with the files; nothing has to run."),
+) -> None:
+    """Check the policies at PATH, store what changed for ever, and publish it to the services.
+
+    Nothing comes into force when anything is wrong: every fault is told with its file, its line and the nearest valid name.
+    """
+    if check:
+        for found in policies.check(path):
+            for warning in found.warnings:
+                print(f"warning: {warning}")
+            print(f"{found.tenant}: {len(found.bodies)} policies are good.")
+        return
+    names = environment(here())
+    try:
+        report = asyncio.run(
+            policies.apply(path, names["DATABASE_URL"], names["KAFKA_BOOTSTRAP_SERVERS"], republish=republish)
+        )
+    except (KafkaError, OSError) as error:
+        raise OperatorError(f"Kafka or Postgres cannot be reached ({error}): is Baton up? Then apply again") from error
+    for warning in report.warnings:
+        print(f"warning: {warning}")
+    for entry in report.applied:
+        what = "new version" if entry.stored else "published again" if entry.published else "unchanged"
+        print(f"{entry.tenant:<12} {entry.kind:<14} version {entry.sequence:<4} {entry.hash[:12]}  {what}")
+
+
+@app.command()
+def show(
+    kind: str = typer.Argument(help="sources, scoring, lifecycle, qualification, routing, teams or sla"),
+    tenant: str = typer.Option("northstar", help="Whose policy."),
+    version: int | None = typer.Option(None, help="A sequence number; the one in force when left out."),
+) -> None:
+    """Print a stored version of a policy as YAML."""
+    names = environment(here())
+    try:
+        stored = asyncio.run(policies.show(tenant, kind, version, database_url=names["DATABASE_URL"]))
+    except LookupError as error:
+        raise OperatorError(str(error.args[0])) from None
+    except OSError as error:
+        raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
+    print(_yaml(stored))
+
+
+def _yaml(stored: policies.Stored) -> str:
+    import io
+
+    from ruamel.yaml import YAML
+
+    from shared.kit.clock import iso
+
+    record, out = stored.record, io.StringIO()
+    out.write(
+        f"# {record.tenant} {record.kind}, version {record.sequence}, in force since {iso(record.activated_at)}\n"
+    )
+    out.write(f"# SHA-256 {record.hash}{'' if stored.published else '; NOT YET PUBLISHED: apply again'}\n")
+    yaml: Any = YAML(typ="safe")
+    yaml.default_flow_style, yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = False, True, False
+    yaml.width = 120
+    yaml.dump(record.body, out)
+    return out.getvalue().rstrip()

@@ -1,0 +1,1 @@
+"""The demo: invented companies, what their people do, and the reps who answer."""

@@ -1,0 +1,214 @@
+"""One lead in words: its score, the decision on it, and its clock. Pure: from the answers of the APIs to lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Body = Mapping[str, Any]
+
+WORDS = {
+    "en": {
+        "score": "Score {grade} as of {at}: fit {fit}, engagement {engagement}",
+        "parts": {"fit": "Fit", "engagement": "Engagement"},
+        "none": "nothing yet",
+        "times": "{n} times",
+        "cut": "of {given}, the rest is above the cap",
+        "raise": "What would raise it",
+        "decision": "Decision of {at}",
+        "no_decision": "No decision yet",
+        "chosen": "✓ {name}",
+        "not": "  {name}: {why}",
+        "others": "Why not the others",
+        "bant": "BANT: {met} met, {minimum} needed for field sales",
+        "states": {"met": "met", "unmet": "answered, not met", "expired": "expired", "missing": "not known"},
+        "letters": {"need": "need", "timeline": "timeline", "authority": "authority", "budget": "budget"},
+        "ask": "Cheapest missing question: {text}",
+        "owner": "With {name}: {state}",
+        "accepted": "accepted",
+        "offered": "offered, not accepted yet",
+        "waiting": "With nobody: {why}",
+        "trigger": "Goes on when: {trigger}",
+        "merged": "This lead became part of {lead}",
+        "accept": "accept by {at}, {left}",
+        "first_touch": "first touch by {at}, {left}",
+        "left": "{time} left",
+        "late": "{time} overdue",
+        "met_clock": "{kind}: met at {at}",
+        "breached_clock": "{kind}: breached at {at}",
+        "kinds": {"accept": "accept clock", "first_touch": "first-touch clock"},
+        "no_clock": "no clock is running",
+        "units": ("{n} seconds", "{n} minutes", "{n} hours", "{n} days"),
+        "unit": ("1 second", "1 minute", "1 hour", "1 day"),
+    },
+    "ja": {
+        "score": "スコア {grade}({at} 時点): フィット {fit}、エンゲージメント {engagement}",
+        "parts": {"fit": "フィット", "engagement": "エンゲージメント"},
+        "none": "まだ何もありません",
+        "times": "{n}回",
+        "cut": "{given} のうち。超過分は上限により切り捨て",
+        "raise": "評価が上がる条件",
+        "decision": "{at} の判断",
+        "no_decision": "まだ判断はありません",
+        "chosen": "✓ {name}",
+        "not": "  {name}: {why}",
+        "others": "他の担当者でない理由",
+        "bant": "BANT: {met} 項目を確認済み(営業に渡すには {minimum} 項目)",
+        "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
+        "letters": {"need": "ニーズ", "timeline": "時期", "authority": "決裁", "budget": "予算"},
+        "ask": "次に聞くとよい質問: {text}",
+        "owner": "担当 {name}: {state}",
+        "accepted": "受領済み",
+        "offered": "打診中(未受領)",
+        "waiting": "担当なし: {why}",
+        "trigger": "次に動く条件: {trigger}",
+        "merged": "このリードは {lead} に統合されました",
+        "accept": "受領期限 {at}(残り {left})",
+        "first_touch": "初回接触の期限 {at}(残り {left})",
+        "left": "{time}",
+        "late": "{time}超過",
+        "met_clock": "{kind}: {at} に達成",
+        "breached_clock": "{kind}: {at} に超過",
+        "kinds": {"accept": "受領の時計", "first_touch": "初回接触の時計"},
+        "no_clock": "動いている時計はありません",
+        "units": ("{n}秒", "{n}分", "{n}時間", "{n}日"),
+        "unit": ("1秒", "1分", "1時間", "1日"),
+    },
+}
+
+
+def words(lead: Body, opportunity: Body | None, *, lang: str, zone: str, now: datetime) -> str:
+    """The lead (as the router answers it) and its opportunity (as handoff does, None without one) in words of `lang`, en or ja."""
+    teller = _Teller(lang, ZoneInfo(zone), now)
+    return "\n".join(
+        [
+            *teller.head(lead),
+            "",
+            *teller.score(lead),
+            "",
+            *teller.decision(lead),
+            "",
+            *teller.standing(lead, opportunity),
+        ]
+    )
+
+
+class _Teller:
+    def __init__(self, lang: str, zone: ZoneInfo, now: datetime) -> None:
+        self._lang, self._zone, self._now = lang, zone, now
+        self._w: Mapping[str, Any] = WORDS[lang]
+
+    def head(self, lead: Body) -> Iterator[str]:
+        person, company = lead.get("person") or {}, lead.get("attributes", {}).get("company")
+        named = " / ".join(part for part in (person.get("name"), person.get("title"), company) if part)
+        yield f"{named}  [{lead['lead_id']}]" if named else str(lead["lead_id"])
+
+    def score(self, lead: Body) -> Iterator[str]:
+        score = lead.get("score")
+        if not score:
+            yield self._w["none"]
+            return
+        yield self._w["score"].format(
+            grade=score["grade"],
+            at=self._time(score["as_of"]),
+            fit=_points(score["fit"]),
+            engagement=_points(score["engagement"]),
+        )
+        for side in ("fit", "engagement"):
+            yield f"  {self._w['parts'][side]}"
+            for part in sorted(score["parts"][side], key=lambda part: -abs(part["points"])):
+                yield f"    {_signed(part['points']):>7}  {self._part(part)}"
+            if not score["parts"][side]:
+                yield f"        {self._w['none']}"
+        if lead.get("what_would_raise_it"):
+            yield f"  {self._w['raise']}"
+            yield from (f"    {self._text(step['text'])}" for step in lead["what_would_raise_it"])
+
+    def _part(self, part: Body) -> str:
+        notes = [self._w["times"].format(n=part["times"])] if part["times"] > 1 else []
+        if part["cut"]:
+            notes.append(self._w["cut"].format(given=_points(part["given"])))
+        label = self._text(part["label"]) or part["rule_id"]
+        return f"{label} ({', '.join(notes)})" if notes else label
+
+    def decision(self, lead: Body) -> Iterator[str]:
+        decision = lead.get("decision")
+        if not decision:
+            yield self._w["no_decision"]
+            return
+        yield self._w["decision"].format(at=self._time(decision["at"]))
+        yield from (f"  {text}" for reason in decision["reasons"] if (text := self._text(reason["text"])))
+        others = [one for one in decision["candidates"] if not one["chosen"] and one["why_not"]]
+        if others:
+            yield f"  {self._w['others']}"
+            for one in others:
+                yield "  " + self._w["not"].format(name=one["name"], why=self._text(one["why_not"]["text"]))
+        if bant := decision.get("bant"):
+            yield "  " + self._w["bant"].format(met=bant["met"], minimum=bant["minimum"])
+            states = (
+                f"{self._w['letters'].get(name, name)}: {self._w['states'].get(found['state'], found['state'])}"
+                for name, found in bant["criteria"].items()
+            )
+            yield f"    {', '.join(states)}"
+        if question := decision.get("cheapest_missing_question"):
+            yield "  " + self._w["ask"].format(text=self._text(question["text"]))
+
+    def standing(self, lead: Body, opportunity: Body | None) -> Iterator[str]:
+        """Who has it, and until when."""
+        if lead.get("merged_into"):
+            yield self._w["merged"].format(lead=lead["merged_into"])
+            return
+        owner = (opportunity or {}).get("owner") or lead.get("owner")
+        if owner:
+            accepted = owner.get("state") == "accepted" or lead["accepted"]
+            yield self._w["owner"].format(name=owner["name"], state=self._w["accepted" if accepted else "offered"])
+            yield from self._clocks(opportunity)
+        elif waiting := lead.get("waiting"):
+            yield self._w["waiting"].format(why=self._text(waiting["why"]))
+            if trigger := self._text(waiting["trigger"]):
+                yield self._w["trigger"].format(trigger=trigger)
+
+    def _clocks(self, opportunity: Body | None) -> Iterator[str]:
+        clocks = (opportunity or {}).get("clocks", ())
+        latest = max((clock["assignment"] for clock in clocks), default=0)
+        running = [clock for clock in clocks if clock["state"] == "running"]
+        for clock in sorted(running, key=lambda clock: clock["due_at"]):
+            due = datetime.fromisoformat(clock["due_at"])
+            seconds = (due - self._now).total_seconds()
+            left = self._w["left" if seconds >= 0 else "late"].format(time=self._span(abs(seconds)))
+            yield "  " + self._w[clock["kind"]].format(at=self._time(clock["due_at"]), left=left)
+        for clock in clocks:
+            if clock["assignment"] == latest and clock["state"] in ("met", "breached"):
+                told = self._w[f"{clock['state']}_clock"]
+                yield "  " + told.format(kind=self._w["kinds"][clock["kind"]], at=self._time(clock["ended_at"]))
+        if not running:
+            yield f"  {self._w['no_clock']}"
+
+    def _time(self, rfc3339: str) -> str:
+        """The time of day in the tenant's zone, with the day unless it is today."""
+        at = datetime.fromisoformat(rfc3339).astimezone(self._zone)
+        today = at.date() == self._now.astimezone(self._zone).date()
+        return f"{at:%H:%M %Z}" if today else f"{at:%Y-%m-%d %H:%M %Z}"
+
+    def _span(self, seconds: float) -> str:
+        for size, index in ((86_400, 3), (3_600, 2), (60, 1)):
+            if seconds >= size:
+                return self._count(int(seconds // size), index)
+        return self._count(int(seconds), 0)
+
+    def _count(self, number: int, index: int) -> str:
+        return str(self._w["unit"][index] if number == 1 else self._w["units"][index].format(n=number))
+
+    def _text(self, texts: Mapping[str, str] | None) -> str:
+        """In the language asked for, else in the other."""
+        return (texts or {}).get(self._lang) or next(iter((texts or {}).values()), "")
+
+
+def _points(points: float) -> str:
+    return f"{points:.3f}".rstrip("0").rstrip(".")
+
+
+def _signed(points: float) -> str:
+    return ("+" if points >= 0 else "−") + _points(abs(points))

@@ -1,0 +1,116 @@
+"""The directory that holds all of one Baton: data, logs, keys, and the `env` file that other programs read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from baton.errors import OperatorError
+
+TENANTS = {"northstar": "DEMO", "hinode": "HINODE", "olist": "OLIST"}  # tenant -> prefix of its names in `env`
+DEMO_TENANTS = ("northstar", "hinode")
+SERVER_NAMES = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
+SECRET_NAMES = (
+    "IDENTITY_SECRET",
+    *(f"{p}_{kind}" for p in TENANTS.values() for kind in ("WRITE_KEY", "SERVER_WRITE_KEY", "API_TOKEN")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one directory."""
+
+    path: Path
+
+    @property
+    def env(self) -> Path:
+        """URLs, ports and demo keys; there only while Baton runs and everything is ready."""
+        return self.path / "env"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "log"
+
+
+def here() -> Home:
+    """The directory that BATON_HOME names, else `.baton`."""
+    return Home(Path(os.environ.get("BATON_HOME") or ".baton").absolute())
+
+
+def read_names(path: Path) -> dict[str, str]:
+    """The NAME=value lines of a file. Raises FileNotFoundError."""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#") and "=" in line)
+    return {name: value for name, _, value in pairs}
+
+
+def write_names(path: Path, names: Mapping[str, str], comment: str) -> None:
+    """Write NAME=value lines that only the owner may read, all of them or nothing."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(f"# {comment}\n")
+        out.writelines(f"{name}={value}\n" for name, value in names.items())
+    part.replace(path)
+
+
+def keys(home: Home) -> dict[str, str]:
+    """The secrets of this Baton, made at random at its first start and kept ever since; new names are added."""
+    known = read_names(home.secrets) if home.secrets.exists() else {}
+    missing = [name for name in SECRET_NAMES if name not in known]
+    if missing:
+        known |= {name: _new_secret(name) for name in missing}
+        home.path.mkdir(parents=True, exist_ok=True)
+        write_names(home.secrets, known, "Made at random at the first start. IDENTITY_SECRET decides all ids: keep it.")
+    return known
+
+
+def _new_secret(name: str) -> str:
+    if name == "IDENTITY_SECRET":
+        return secrets.token_hex(32)
+    return f"{'bt' if name.endswith('TOKEN') else 'wk'}_{secrets.token_urlsafe(24)}"
+
+
+def environment(home: Home) -> dict[str, str]:
+    """The names of the Baton that runs in `home`; servers that the environment names come first, and do without a home.
+
+    Raises OperatorError when there are none.
+    """
+    given = {name: os.environ[name] for name in SERVER_NAMES if os.environ.get(name)}
+    try:
+        return read_names(home.env) | given
+    except FileNotFoundError:
+        if given:
+            return given
+        raise OperatorError(
+            f"no Baton is ready in {home.path}: start it with `baton up` (or `make run`), or set BATON_HOME to where it runs"
+        ) from None
+    except PermissionError:
+        raise OperatorError(f"{home.env} may not be read: it belongs to whoever started Baton") from None
+
+
+def token_of(names: Mapping[str, str], tenant: str) -> str:
+    """The API token of `tenant`. Raises OperatorError for a tenant without one."""
+    return _key_of(names, tenant, "API_TOKEN")
+
+
+def write_key_of(names: Mapping[str, str], tenant: str, *, trusted: bool = False) -> str:
+    """A write key of `tenant`, of a trusted source if asked. Raises OperatorError for a tenant without one."""
+    return _key_of(names, tenant, "SERVER_WRITE_KEY" if trusted else "WRITE_KEY")
+
+
+def _key_of(names: Mapping[str, str], tenant: str, kind: str) -> str:
+    prefix = TENANTS.get(tenant, tenant.upper().replace("-", "_"))
+    try:
+        return names[f"{prefix}_{kind}"]
+    except KeyError:
+        raise OperatorError(
+            f"there is no {prefix}_{kind} for the tenant `{tenant}`: known tenants are {', '.join(TENANTS)}"
+        ) from None

@@ -1,0 +1,39 @@
+"""Where the services listen: the usual port, else a free one; a port that the user pinned must be free."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from baton.errors import OperatorError
+from baton.stack.ports import FALLBACK, HOST, holder, is_free
+
+USUAL = {"ingest": 8181, "scoring": 8182, "router": 8183, "handoff": 8184}
+
+
+def choose(environ: Mapping[str, str]) -> dict[str, int]:
+    """A free port for each service. Raises OperatorError when one pinned by `INGEST_PORT` and the like is taken or is no port."""
+    chosen: dict[str, int] = {}
+    for name, usual in USUAL.items():
+        variable = f"{name.upper()}_PORT"
+        if pinned := environ.get(variable):
+            chosen[name] = _pinned(variable, pinned)
+        elif is_free(usual):
+            chosen[name] = usual
+        else:
+            taken = {*chosen.values(), *USUAL.values()}
+            chosen[name] = next(p for p in random.sample(FALLBACK, len(FALLBACK)) if p not in taken and is_free(p))
+    return chosen
+
+
+def _pinned(variable: str, value: str) -> int:
+    if not value.isdecimal() or not 0 < int(value) < 65_536:
+        raise OperatorError(
+            f"{variable} is {value!r}, which is no port: set it to a number from 1 to 65535, or unset it"
+        )
+    if not is_free(int(value)):
+        raise OperatorError(
+            f"port {value} on {HOST}, pinned by {variable}, is in use by {holder(int(value))}: "
+            f"stop that, give {variable} another number, or unset it to use any free port"
+        )
+    return int(value)

@@ -1,0 +1,173 @@
+"""`baton up`: start everything in order, stay until Ctrl-C, stop everything in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from alembic.util.exc import CommandError
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from baton import home as homes
+from baton import policies, tokens
+from baton.demo.play import Demo
+from baton.errors import OperatorError
+from baton.home import Home
+from baton.migrations import upgrade
+from baton.run import ports
+from baton.run.numbers import Reader
+from baton.run.screen import Screen
+from baton.run.services import Services
+from baton.stack import Addresses, Stack, StackError
+from shared.kit.kafka import ensure_topics
+
+POLICIES = Path(__file__).parent.parent.parent / "policies"
+POLL_SECONDS = 0.25
+T = TypeVar("T")
+
+
+class Runner:
+    """One Baton in the foreground. Belongs to the main thread: its servers and services die with it."""
+
+    def __init__(self, home: Home, environ: Mapping[str, str] = os.environ, console: Console | None = None) -> None:
+        self._home, self._environ = home, dict(environ)
+        self._screen = Screen(console or Console())
+        self._stack = Stack(home.path, say=lambda line: self._screen.step(line), environ=self._environ)
+        self._services: Services | None = None
+        self._reader: Reader | None = None
+        self._stopping = threading.Event()
+        self._ready = False
+
+    def run(self, *, demo: bool) -> None:
+        """Until SIGINT, SIGTERM or SIGHUP. Raises OperatorError or StackError when it cannot start; nothing is left then."""
+        _hush()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        try:
+            self._start()
+            self._stay(demo)
+        except KeyboardInterrupt:
+            self._stopping.set()
+        finally:
+            self._stop()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """While starting, give up where we are; later, stop in order; while stopping, never mind."""
+        already = self._stopping.is_set()
+        self._stopping.set()
+        if not already and not self._ready:
+            raise KeyboardInterrupt
+
+    def _start(self) -> None:
+        step = self._screen.step
+        step(f"Starting Kafka, Postgres and Redis in {self._home.path}")
+        addresses = self._stack.start()
+        chosen = ports.choose(self._environ)
+        keys = homes.keys(self._home)
+        step("Migrating the database")
+        _attempt("the database's migration", lambda: upgrade(addresses.database))
+        step("Creating the topics")
+        made = _attempt("creating the topics", lambda: asyncio.run(ensure_topics(addresses.kafka)))
+        step(f"Applying the policies in {POLICIES.name}/" + (f" ({len(made)} topics are new)" if made else ""))
+        _attempt("applying the policies", lambda: asyncio.run(self._rules(addresses, keys)))
+        names = _names(addresses, chosen, keys)
+        step("Starting ingest, scoring, router and handoff")
+        self._services = Services(chosen, {**self._environ, **names}, self._home.logs, step)
+        self._services.start()
+        self._services.await_ready()
+        homes.write_names(self._home.env, names, "Written by `baton up` when everything was ready; gone when it stops.")
+        self._reader = Reader(addresses.database, names["INGEST_URL"], homes.TENANTS)
+        self._reader.start()
+        step(f"Ready. Names and keys are in {self._home.env}")
+        for line in _look_at(names):
+            self._screen.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    async def _rules(self, addresses: Addresses, keys: Mapping[str, str]) -> None:
+        await policies.apply(POLICIES, addresses.database, addresses.kafka)
+        await tokens.seed(addresses.database, keys)
+
+    def _stay(self, demo: bool) -> None:
+        assert self._services
+        assert self._reader
+        self._ready = True
+        self._screen.begin()
+        if demo:
+            Demo(homes.environment(self._home), self._screen.say, self._stopping).start()
+        while not self._stopping.is_set():
+            self._services.watch()
+            if name := self._stack.dead():
+                self._screen.say(f"{name} ended; starting it again. Its last words: {self._stack.tail(name, 1)}")
+                self._stack.restart(name)
+            self._screen.show(self._reader.latest)
+            self._stopping.wait(POLL_SECONDS)
+
+    def _stop(self) -> None:
+        """Everything, in order: nobody is told of a Baton that is going, then the services, then what they stand on."""
+        self._stopping.set()
+        self._screen.end()
+        self._home.env.unlink(missing_ok=True)
+        if self._ready:
+            self._screen.step(f"Stopping; what was received stays in {self._home.path}")
+        try:
+            if self._reader:
+                self._reader.stop()
+            if self._services:
+                self._services.stop()
+        finally:
+            self._stack.stop()
+        if self._ready:
+            self._screen.step("Stopped")
+
+
+def _names(addresses: Addresses, chosen: Mapping[str, int], keys: Mapping[str, str]) -> dict[str, str]:
+    """What `env` says. There is no console yet: until there is one, CONSOLE_URL leads to the router's API documentation."""
+    urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in chosen.items()}
+    servers = {
+        "KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
+        "DATABASE_URL": addresses.database,
+        "REDIS_URL": addresses.redis,
+    }
+    return {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys}
+
+
+def _look_at(names: Mapping[str, str]) -> list[str]:
+    return [
+        "",
+        f"  send events to   {names['INGEST_URL']}/v1/batch  (write key: DEMO_WRITE_KEY)",
+        f"  leads, decisions {names['ROUTER_URL']}/docs  (token: DEMO_API_TOKEN)",
+        f"  opportunities    {names['HANDOFF_URL']}/docs",
+        f"  scores           {names['SCORING_URL']}/docs",
+        "  in words         .venv/bin/baton explain EMAIL        stop with Ctrl-C",
+        "",
+    ]
+
+
+def _attempt(what: str, work: Callable[[], T]) -> T:
+    """Do `work`; what the servers say when they refuse becomes one sentence."""
+    try:
+        return work()
+    except (KafkaError, OSError, asyncpg.PostgresError, SQLAlchemyError, CommandError, ValueError) as error:
+        raise OperatorError(
+            f"{what} failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from error
+
+
+def _hush() -> None:
+    """The terminal is for people: libraries speak up only when something is wrong."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    for name in ("aiokafka", "kafka", "httpx", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+__all__ = ["OperatorError", "Runner", "StackError"]

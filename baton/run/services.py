@@ -1,0 +1,128 @@
+"""The four services as processes: started together, started again when they end unasked, stopped in the order of the flow."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from baton.errors import OperatorError
+from baton.stack import Child, spawn
+
+ORDER = (
+    "ingest",
+    "scoring",
+    "router",
+    "handoff",
+)  # as a lead travels; stopped in this order, so that nothing new comes in
+READY_SECONDS = 120.0
+STOP_SECONDS = 25.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+STEADY_SECONDS = 60.0  # having run this long, an end counts as the first one again
+BAD_SETTINGS = 2  # exit status of a service that lacks a setting: starting it again would not help
+
+
+@dataclass(slots=True)
+class Service:
+    """One service and its process. `again_at`: when to start it again (monotonic seconds); 0 while it runs."""
+
+    name: str
+    port: int
+    child: Child | None = None
+    started_at: float = 0.0
+    again_at: float = 0.0
+    ends: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Services:
+    """Supervises the services. Belongs to the main thread, with which its processes die."""
+
+    def __init__(
+        self, ports: Mapping[str, int], environment: Mapping[str, str], logs: Path, say: Callable[[str], None]
+    ) -> None:
+        self.all = [Service(name, ports[name]) for name in ORDER]
+        self._environment = {**environment, **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()}}
+        self._logs, self._say = logs, say
+
+    def start(self) -> None:
+        for service in self.all:
+            self._spawn(service)
+
+    def await_ready(self) -> None:
+        """Until every service answers /readyz with 200. Raises OperatorError with the last words of one that does not."""
+        waiting = list(self.all)
+        deadline = time.monotonic() + READY_SECONDS
+        while waiting:
+            self.watch()
+            for service in tuple(waiting):
+                ready, words = probe(service.url)
+                if ready:
+                    waiting.remove(service)
+                    self._say(f"{service.name}: ready on port {service.port}")
+                elif service.ends >= 3 or time.monotonic() > deadline:
+                    raise OperatorError(self._why(service, words))
+            time.sleep(0.1)
+
+    def watch(self) -> None:
+        """Start again what ended unasked, later each time. Raises OperatorError for one that cannot start for want of a setting."""
+        for service in self.all:
+            if service.again_at and time.monotonic() >= service.again_at:
+                self._spawn(service)
+            elif not service.again_at and service.child and (status := service.child.poll()) is not None:
+                self._ended(service, status)
+
+    def stop(self) -> None:
+        """Ask each to finish what it is doing, ingest first; kill what does not within its time."""
+        for service in self.all:
+            if service.child:
+                service.child.ask()
+                if service.name == "ingest":
+                    service.child.terminate(STOP_SECONDS)
+        for service in self.all:
+            if service.child:
+                service.child.terminate(STOP_SECONDS)
+
+    def _spawn(self, service: Service) -> None:
+        service.child = spawn(
+            [sys.executable, "-m", f"services.{service.name}"],
+            name=service.name,
+            env=self._environment,
+            log_path=self._logs / f"{service.name}.log",
+            cwd=Path(__file__).parent.parent.parent,
+        )
+        service.started_at, service.again_at = time.monotonic(), 0.0
+
+    def _ended(self, service: Service, status: int) -> None:
+        assert service.child is not None
+        if status == BAD_SETTINGS:
+            raise OperatorError(self._why(service, ""))
+        if time.monotonic() - service.started_at > STEADY_SECONDS:
+            service.ends = 0
+        pause = min(FIRST_PAUSE * 2**service.ends, LONGEST_PAUSE)
+        service.ends += 1
+        service.again_at = time.monotonic() + pause
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        self._say(f"{service.name} ended ({how}); starting it again in {pause:g} s. Its log: {service.child.log_path}")
+
+    def _why(self, service: Service, words: str) -> str:
+        assert service.child is not None
+        missing = ", ".join(line.removeprefix("not yet ") for line in words.splitlines() if line.startswith("not yet"))
+        reason = f"is not ready (waiting for: {missing})" if missing else "does not start"
+        return f"{service.name} {reason}; the last lines of {service.child.log_path}:\n{service.child.tail()}"
+
+
+def probe(url: str) -> tuple[bool, str]:
+    """Whether the service there is ready, and its own words about it ("" where it does not answer)."""
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=2.5)
+    except httpx.HTTPError:
+        return False, ""
+    return answer.status_code == 200, answer.text

@@ -1,0 +1,124 @@
+"""What runs, whether it is ready, how far behind it is; in words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from baton.errors import OperatorError
+from baton.home import Home, read_names
+from baton.run.services import ORDER, probe
+from baton.stack import running
+from shared.schemas.topics import TOPICS
+
+log = structlog.get_logger(__name__)
+
+SERVERS = {"Kafka": "KAFKA_BOOTSTRAP_SERVERS", "Postgres": "DATABASE_URL", "Redis": "REDIS_URL"}
+USUAL_PORTS = {"Kafka": 9092, "Postgres": 5432, "Redis": 6379}
+GROUPS = ("scoring", "router", "handoff")
+CALM = 100  # records behind that are nothing to speak of
+
+
+@dataclass(slots=True)
+class Report:
+    """pid: of the supervisor; None for a Baton that was started otherwise.  lags: group -> topic -> records not yet read"""
+
+    home: Home
+    pid: int | None = None
+    starting: bool = False
+    servers: dict[str, bool] = field(default_factory=dict)
+    services: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    lags: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Everything is there and ready."""
+        ready = [*self.servers.values(), *(ready for ready, _ in self.services.values())]
+        return bool(ready) and all(ready)
+
+
+async def gather(home: Home) -> Report:
+    state = running(home.path)
+    report = Report(home, pid=state["pid"] if state else None)
+    try:
+        names = read_names(home.env)
+    except FileNotFoundError:
+        report.starting = state is not None
+        return report
+    except PermissionError:
+        raise OperatorError(f"{home.env} may not be read: it belongs to whoever started Baton") from None
+    report.servers = {name: await _listens(names[variable], USUAL_PORTS[name]) for name, variable in SERVERS.items()}
+    probes = [asyncio.to_thread(probe, names[f"{name.upper()}_URL"]) for name in ORDER]
+    report.services = dict(zip(ORDER, await asyncio.gather(*probes), strict=True))
+    if report.servers["Kafka"]:
+        report.lags = await lags(names["KAFKA_BOOTSTRAP_SERVERS"])
+    return report
+
+
+async def lags(bootstrap: str) -> dict[str, dict[str, int]]:
+    """Records that each consumer group has not committed yet, by topic. Raises OperatorError when Kafka does not answer."""
+    admin, consumer = AIOKafkaAdminClient(bootstrap_servers=bootstrap), AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        await consumer.start()
+        found: dict[str, dict[str, int]] = {}
+        for group in GROUPS:
+            committed = await admin.list_consumer_group_offsets(group)
+            mine = {p: o.offset for p, o in committed.items() if p.topic in TOPICS and o.offset >= 0}
+            ends: Mapping[Any, int] = await consumer.end_offsets(list(mine))
+            behind = found.setdefault(group, {})
+            for partition, offset in mine.items():
+                behind[partition.topic] = behind.get(partition.topic, 0) + max(0, ends[partition] - offset)
+        return found
+    except KafkaError as error:
+        raise OperatorError(f"Kafka at {bootstrap} does not answer ({type(error).__name__})") from error
+    finally:
+        await consumer.stop()
+        await admin.close()
+
+
+async def _listens(address: str, usual: int) -> bool:
+    parts = urlsplit(address if "://" in address else f"kafka://{address.split(',')[0]}")
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port or usual), 2)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def tell(report: Report) -> str:
+    if not report.servers:
+        what = "is starting" if report.starting else "does not run"
+        hint = "" if report.starting else "; `baton up` (or `make run`) starts it"
+        return f"Baton {what} in {report.home.path}{hint}."
+    lines = [f"Baton in {report.home.path}" + (f", process {report.pid}" if report.pid else "")]
+    lines += [f"  {name:<9} {'answers' if up else 'DOES NOT ANSWER'}" for name, up in report.servers.items()]
+    lines += [f"  {name:<9} {_readiness(*found)}" for name, found in report.services.items()]
+    lines += [f"  {group:<9} {_lag(behind)}" for group, behind in report.lags.items()]
+    return "\n".join(lines)
+
+
+def _readiness(ready: bool, words: str) -> str:
+    if ready:
+        return "is ready"
+    waits = ", ".join(line.removeprefix("not yet ") for line in words.splitlines() if line.startswith("not yet"))
+    return f"IS NOT READY, waits for: {waits}" if waits else "DOES NOT ANSWER"
+
+
+def _lag(behind: Mapping[str, int]) -> str:
+    if not behind:
+        return "has read nothing yet"
+    late = {topic: count for topic, count in behind.items() if count}
+    if not late:
+        return "has read everything"
+    told = ", ".join(f"{count:,} records of {topic}" for topic, count in late.items())
+    return f"has yet to read {told}" + ("" if sum(late.values()) > CALM else " (moments)")
