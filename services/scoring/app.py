@@ -31,7 +31,7 @@ async def run(settings: Settings) -> int:
     closing = AsyncExitStack()
     redis = connect(settings.redis_url)
     closing.push_async_callback(redis.aclose)
-    states = RedisStates(redis)
+    states = RedisStates(redis, group=settings.group)
     publisher = KafkaPublisher(settings.kafka_bootstrap_servers)
     closing.push_async_callback(publisher.stop)
     policies = Policies(patience=settings.policy_patience_seconds)

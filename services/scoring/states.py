@@ -80,13 +80,13 @@ return 1
 
 
 class RedisStates:
-    """Two hashes per partition, `{s:<partition>}:states` and `:applied`: one slot of a Redis Cluster.
+    """Two hashes per partition, `<group>:{s:<partition>}:states` and `:applied`: one slot of a Redis Cluster.
 
-    A lost connection is waited out: an ambiguous write resolves itself by the fence.
+    group: the consumer group, whose offsets these are;  pause: seconds between tries. A lost connection is waited out: an ambiguous write resolves itself by the fence.
     """
 
-    def __init__(self, redis: Redis, *, prefix: str = "scoring:", pause: float = 0.2) -> None:
-        self._redis, self._prefix, self._pause = redis, prefix, pause
+    def __init__(self, redis: Redis, *, group: str = "scoring", pause: float = 0.2) -> None:
+        self._redis, self._group, self._pause = redis, group, pause
         self._sha: str | None = None
 
     async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
@@ -148,7 +148,7 @@ class RedisStates:
         )
 
     def _key(self, partition: int, what: str) -> str:
-        return f"{self._prefix}{{s:{partition}}}:{what}"
+        return f"{self._group}:{{s:{partition}}}:{what}"
 
     async def _persistently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeat `work` until Redis answers."""

@@ -165,7 +165,8 @@ class BatchConsumer(driver.Consumer):
         metrics.ASSIGNED.set(len(assigned))
         offsets: dict[TP, int] = {}
         if assigned:
-            partitions = {tp.partition for tp in assigned}
+            partitions = _shared(assigned)
+            log.info("partitions_assigned", partitions=sorted(partitions))
             found = await self.beginnings.find(partitions, lambda: self._logs(assigned))
             for partition, topics in found.items():
                 offsets |= {TP(topic, partition): offset for topic, offset in topics.items()}
@@ -182,6 +183,14 @@ class BatchConsumer(driver.Consumer):
             committed = await self._thread.call_thread(consumer.committed, key)
             logs.setdefault(tp.partition, {})[tp.topic] = Log(starts[key], ends[key], committed)
         return logs
+
+
+def _shared(assigned: Sequence[TP]) -> set[int]:
+    """The partitions assigned. Raises RuntimeError unless they are the same ones of every topic: they share their states."""
+    by_topic = [{tp.partition for tp in assigned if tp.topic == topic} for topic in INPUTS]
+    if any(partitions != by_topic[0] for partitions in by_topic):
+        raise RuntimeError(f"{' and '.join(INPUTS)} must have the same number of partitions, assigned together")
+    return by_topic[0]
 
 
 class Stream:
