@@ -22,7 +22,6 @@ WORDS = {
         "chosen": "✓ {name}",
         "not": "  {name}: {why}",
         "others": "Why not the others",
-        "bant": "BANT: {met} met, {minimum} needed for field sales",
         "states": {"met": "met", "unmet": "answered, not met", "expired": "expired", "missing": "not known"},
         "letters": {"need": "need", "timeline": "timeline", "authority": "authority", "budget": "budget"},
         "ask": "Cheapest missing question: {text}",
@@ -55,7 +54,6 @@ WORDS = {
         "chosen": "✓ {name}",
         "not": "  {name}: {why}",
         "others": "他の担当者でない理由",
-        "bant": "BANT: {met} 項目を確認済み(営業に渡すには {minimum} 項目)",
         "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
         "letters": {"need": "ニーズ", "timeline": "時期", "authority": "決裁", "budget": "予算"},
         "ask": "次に聞くとよい質問: {text}",
@@ -146,12 +144,11 @@ class _Teller:
             for one in others:
                 yield "  " + self._w["not"].format(name=one["name"], why=self._text(one["why_not"]["text"]))
         if bant := decision.get("bant"):
-            yield "  " + self._w["bant"].format(met=bant["met"], minimum=bant["minimum"])
             states = (
                 f"{self._w['letters'].get(name, name)}: {self._w['states'].get(found['state'], found['state'])}"
                 for name, found in bant["criteria"].items()
             )
-            yield f"    {', '.join(states)}"
+            yield f"  BANT: {', '.join(states)}"
         if question := decision.get("cheapest_missing_question"):
             yield "  " + self._w["ask"].format(text=self._text(question["text"]))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton.errors import OperatorError
+from baton.stack import running
 
 TENANTS = {"northstar": "DEMO", "hinode": "HINODE", "olist": "OLIST"}  # tenant -> prefix of its names in `env`
 DEMO_TENANTS = ("northstar", "hinode")
@@ -78,22 +79,34 @@ def _new_secret(name: str) -> str:
     return f"{'bt' if name.endswith('TOKEN') else 'wk'}_{secrets.token_urlsafe(24)}"
 
 
-def environment(home: Home) -> dict[str, str]:
+class Names(dict[str, str]):
+    """NAME -> value; asking for a name that is not known is told to the operator in a sentence."""
+
+    def __missing__(self, name: str) -> str:
+        raise OperatorError(f"{name} is not known: start Baton with `baton up`, or set BATON_HOME to where it runs")
+
+
+def environment(home: Home) -> Names:
     """The names of the Baton that runs in `home`; servers that the environment names come first, and do without a home.
 
     Raises OperatorError when there are none.
     """
     given = {name: os.environ[name] for name in SERVER_NAMES if os.environ.get(name)}
     try:
-        return read_names(home.env) | given
+        found = read_names(home.env)
     except FileNotFoundError:
         if given:
-            return given
+            return Names(given)
         raise OperatorError(
             f"no Baton is ready in {home.path}: start it with `baton up` (or `make run`), or set BATON_HOME to where it runs"
         ) from None
     except PermissionError:
         raise OperatorError(f"{home.env} may not be read: it belongs to whoever started Baton") from None
+    if not given and (home.path / "state.json").exists() and not running(home.path):
+        raise OperatorError(
+            f"the Baton in {home.path} was killed and left its `env` behind: start it again with `baton up` (or `make run`)"
+        )
+    return Names(found | given)
 
 
 def token_of(names: Mapping[str, str], tenant: str) -> str:
@@ -108,9 +121,9 @@ def write_key_of(names: Mapping[str, str], tenant: str, *, trusted: bool = False
 
 def _key_of(names: Mapping[str, str], tenant: str, kind: str) -> str:
     prefix = TENANTS.get(tenant, tenant.upper().replace("-", "_"))
-    try:
-        return names[f"{prefix}_{kind}"]
-    except KeyError:
+    key = names.get(f"{prefix}_{kind}")
+    if key is None:
         raise OperatorError(
             f"there is no {prefix}_{kind} for the tenant `{tenant}`: known tenants are {', '.join(TENANTS)}"
-        ) from None
+        )
+    return key

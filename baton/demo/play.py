@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from baton.demo.reps import Reps
@@ -67,8 +68,11 @@ class Demo:
 
 
 def _summary(senders: Mapping[tuple[str, bool], Sender]) -> str:
-    tallies = [sender.tally for sender in senders.values()]
-    counts = {status: sum(tally.count(status) for tally in tallies) for status in ("accepted", "duplicate", "rejected")}
-    failed = sum(len(tally.failed) for tally in tallies)
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"The demo is over. Ingest answered: {told}" + (f"; {failed} events got no answer." if failed else ".")
+    answers = [a for sender in senders.values() for told in sender.tally.answers.values() for a in told]
+    counts = Counter(answer.status for answer in answers)
+    codes = Counter(answer.code or "no reason" for answer in answers if answer.status == "rejected")
+    failed = [why for sender in senders.values() for why in sender.tally.failed.values()]
+    told = ", ".join(f"{counts[status]} {status}" for status in ("accepted", "duplicate", "rejected"))
+    why = f" ({', '.join(f'{count} {code}' for code, count in codes.items())})" if codes else ""
+    lost = f"; {len(failed)} events got no answer: {failed[0]}" if failed else ""
+    return f"The demo is over. Ingest answered: {told}{why}{lost}."

@@ -28,7 +28,7 @@ from baton.migrations import upgrade
 from baton.run import ports
 from baton.run.numbers import Reader
 from baton.run.screen import Screen
-from baton.run.services import Services
+from baton.run.services import ORDER, Services
 from baton.stack import Addresses, Stack, StackError
 from shared.kit.kafka import ensure_topics
 
@@ -147,7 +147,7 @@ def _look_at(names: Mapping[str, str]) -> list[str]:
         f"  send events to   {names['INGEST_URL']}/v1/batch  (write key: DEMO_WRITE_KEY)",
         f"  leads, decisions {names['ROUTER_URL']}/docs  (token: DEMO_API_TOKEN)",
         f"  opportunities    {names['HANDOFF_URL']}/docs",
-        f"  scores           {names['SCORING_URL']}/docs",
+        f"  metrics          {', '.join(names[f'{name.upper()}_URL'] + '/metrics' for name in ORDER)}",
         "  in words         .venv/bin/baton explain EMAIL        stop with Ctrl-C",
         "",
     ]

@@ -57,7 +57,7 @@ class Screen:
             if self._live:
                 self._recent.append(text)
             else:
-                self.console.print(text)
+                self.console.print(text, soft_wrap=True)
 
     def begin(self) -> None:
         """From now on the table."""
@@ -86,7 +86,7 @@ class Screen:
 def table(numbers: Numbers) -> RenderableType:
     """The table, one column per tenant that has leads."""
     shown = {tenant: reading for tenant, reading in numbers.tenants.items() if reading.scored or tenant != "olist"}
-    grid = Table(box=None, pad_edge=False, header_style="bold", title=_touches(numbers.events), title_justify="left")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     grid.add_column("")
     for tenant in shown:
         grid.add_column(tenant, justify="right", min_width=9)
@@ -98,7 +98,7 @@ def table(numbers: Numbers) -> RenderableType:
         if numbers.problem
         else []
     )
-    return Group("", grid, *notes, "")
+    return Group("", Text(_touches(numbers.events), "bold"), grid, *notes, "")
 
 
 def sentence(numbers: Numbers) -> str:

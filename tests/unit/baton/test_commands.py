@@ -1,0 +1,116 @@
+"""The command line teaches, and its errors are sentences."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from baton.cli import main
+from baton.errors import OperatorError
+from baton.run import ports
+
+COMMANDS = ("up", "down", "status", "demo", "replay", "explain", "migrate", "policy", "dlq")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Baton = Callable[..., Done]
+
+
+@pytest.fixture
+def baton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Baton:
+    """The command line as the console script runs it, in an empty home."""
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BATON_HOME", str(tmp_path / "home"))
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["baton", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run
+
+
+def test_help_names_every_command(baton: Baton) -> None:
+    done = baton("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)
+    assert "make run" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("explain", "a@b.example"), ("dlq", "list"), ("policy", "show", "sla"), ("demo",)]
+)
+def test_without_a_running_baton_one_sentence_says_what_to_do(baton: Baton, arguments: tuple[str, ...]) -> None:
+    done = baton(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("baton: no Baton is ready in ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_status_says_that_nothing_runs(baton: Baton) -> None:
+    done = baton("status")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "does not run" in done.stdout
+
+
+def test_down_with_nothing_running_is_no_error(baton: Baton) -> None:
+    done = baton("down")
+    assert (done.returncode, done.stdout[:13]) == (0, "Nothing runs ")
+
+
+def test_a_missing_command_is_wrong_usage(baton: Baton) -> None:
+    done = baton("upp")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_policies_can_be_checked_with_nothing_running(baton: Baton) -> None:
+    done = baton("policy", "apply", "--check", str(Path(__file__).parents[3] / "policies"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "northstar: 7 policies are good." in done.stdout
+
+
+def test_a_broken_policy_is_told_without_a_traceback(baton: Baton, tmp_path: Path) -> None:
+    folder = tmp_path / "acme"
+    folder.mkdir()
+    (folder / "sla.yaml").write_text("kind: sla\ndefualt: {}\n")
+    done = baton("policy", "apply", "--check", str(folder))
+    assert done.returncode == 1
+    assert "sla.yaml:2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pinned_port_that_is_taken_is_told_with_its_holder() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            OperatorError, match=rf"port {port} on 127.0.0.1, pinned by INGEST_PORT, is in use by process"
+        ):
+            ports.choose({"INGEST_PORT": str(port)})
+
+
+def test_a_pinned_port_that_is_no_port_is_told() -> None:
+    with pytest.raises(OperatorError, match="which is no port"):
+        ports.choose({"ROUTER_PORT": "eighty"})
+
+
+def test_every_service_gets_a_port_of_its_own() -> None:
+    chosen = ports.choose({})
+    assert set(chosen) == {"ingest", "scoring", "router", "handoff"}
+    assert len(set(chosen.values())) == 4

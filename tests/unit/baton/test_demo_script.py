@@ -1,0 +1,62 @@
+"""The demo is the same for the same seed, followable, and about nobody."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from baton.demo.cast import CAST
+from baton.demo.reps import LIVE, habit
+from baton.demo.script import LENGTH, script
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    assert script("p", seed=3) == script("p", seed=3)
+    assert script("p", seed=3) != script("p", seed=4)
+
+
+def test_another_performance_sends_other_events_of_the_same_people() -> None:
+    first, second = script("one"), script("two")
+    assert {step.message["messageId"] for step in first}.isdisjoint(step.message["messageId"] for step in second)
+    assert {step.message.get("userId") for step in first} == {step.message.get("userId") for step in second}
+
+
+def test_steps_come_in_order_within_the_length_of_the_play() -> None:
+    times = [step.at for step in script("p")]
+    assert times == sorted(times)
+    assert all(0 <= at <= LENGTH for at in times)
+
+
+def test_a_few_dozen_leads_of_two_tenants_play() -> None:
+    assert 24 <= len(CAST) <= 60
+    assert {person.tenant for person in CAST} == {"northstar", "hinode"}
+
+
+def test_every_address_belongs_to_nobody() -> None:
+    assert all(person.email.endswith(".example") for person in CAST)
+    assert len({person.email for person in CAST}) == len(CAST)
+
+
+def test_a_sender_repeats_itself_and_nobody_else_does() -> None:
+    ids = Counter(step.message["messageId"] for step in script("p"))
+    assert sorted(count for count in ids.values() if count > 1) == [3, 3]
+
+
+def test_a_visitor_is_nobody_until_they_say_who_they_are() -> None:
+    steps = [step.message for step in script("p") if step.message.get("anonymousId")]
+    names = [message for message in steps if message.get("userId")]
+    assert len(names) == 2
+    for message in names:
+        earlier = [m for m in steps if m["anonymousId"] == message["anonymousId"] and m is not message]
+        assert len(earlier) == 3
+        assert not any(m.get("userId") for m in earlier)
+
+
+def test_whoever_waits_in_the_chat_is_forgotten_once_and_then_served() -> None:
+    assert habit("lead", "rep", 1, LIVE).mood == "forgets"
+    assert habit("lead", "rep", 2, LIVE).mood in ("accepts", "touches")
+
+
+def test_reps_differ_and_most_accept() -> None:
+    moods = Counter(habit(f"lead-{n}", "rep", 1, "hand_raise").mood for n in range(400))
+    assert set(moods) == {"accepts", "declines", "touches", "forgets"}
+    assert moods["accepts"] + moods["touches"] > 200
