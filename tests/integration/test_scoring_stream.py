@@ -1,0 +1,334 @@
+"""The whole service over real Kafka and Redis: workers come, go and are killed, and the scores are those of a recomputation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from time import monotonic, time_ns
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from redis.asyncio import Redis
+
+from services.scoring import wire
+from services.scoring.batch import Told
+from services.scoring.decide import join
+from services.scoring.domain.rules import Rules
+from services.scoring.domain.score import score
+from services.scoring.domain.state import LeadState
+from services.scoring.states import connect
+from shared.kit.kafka import KafkaPublisher, Outgoing
+from shared.schemas import ids
+from shared.schemas.base import Record
+from shared.schemas.policies import PolicyPublished, ScoringPolicy
+from shared.schemas.scores import LeadScored, PolicyRef, Version
+from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.touches import LinkChanged, Touch
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
+
+DAY = 86_400_000
+NOW = time_ns() // 1_000_000
+INPUTS = (TOUCHPOINTS.name, SCORE_TRANSFERS.name)
+POLICY: dict[str, Any] = {
+    "kind": "scoring",
+    "hand_raises": ["contact_requested"],
+    "engagement": {
+        "groups": {"web": 40, "ask": 40},
+        "rules": [
+            {
+                "id": "page",
+                "when": {"touch.type": {"eq": "page_viewed"}},
+                "points": 3,
+                "half_life_days": 14,
+                "limit": 3,
+                "group": "web",
+            },
+            {
+                "id": "contact",
+                "when": {"touch.type": {"eq": "contact_requested"}},
+                "points": 30,
+                "half_life_days": 30,
+                "per": "once",
+                "group": "ask",
+            },
+        ],
+    },
+    "fit": {"rules": [{"id": "head", "when": {"lead.level": {"eq": "head"}}, "points": 30}]},
+}
+RULES = Rules(ScoringPolicy.model_validate(POLICY), PolicyRef(sequence=1, hash="h"))
+
+
+@dataclass
+class Worker:
+    """A scoring process, started again when it crashes, as its supervisor would."""
+
+    environment: dict[str, str]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+    crashes: int = 0
+    _stopped: bool = False
+    _supervisor: asyncio.Task[None] | None = None
+
+    async def start(self) -> Worker:
+        await self._spawn()
+        self._supervisor = asyncio.create_task(self._supervise())
+        return self
+
+    async def _spawn(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "services.scoring", env=os.environ | self.environment, stderr=log, stdout=log
+            )
+
+    async def _supervise(self) -> None:
+        while not self._stopped:
+            assert self.process
+            status = await self.process.wait()
+            if not self._stopped:
+                assert status == 1, f"ended with {status}: {self.log.read_text()[-2000:]}"
+                self.crashes += 1
+                await self._spawn()
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send the signal and do not start again; the exit status."""
+        assert self.process
+        self._stopped = True
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        status = await self.process.wait()
+        assert self._supervisor
+        await self._supervisor
+        return status
+
+    async def is_ready(self) -> bool:
+        url = f"http://127.0.0.1:{self.environment['SCORING_PORT']}/readyz"
+        async with httpx.AsyncClient() as http:
+            with suppress(httpx.TransportError):
+                return (await http.get(url)).status_code == 200
+        return False
+
+
+@dataclass
+class Town:
+    """Workers of one group of their own, what is sent to them, and what they say."""
+
+    kafka: str
+    redis: Redis
+    redis_url: str
+    tenant: str
+    folder: Path
+    ports: Callable[[], int]
+    group: str = field(default_factory=lambda: f"scoring-{uuid4().hex[:8]}")
+    workers: list[Worker] = field(default_factory=list)
+    scores: dict[str, LeadScored] = field(default_factory=dict)
+
+    async def hire(self, **more: str) -> Worker:
+        environment = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "REDIS_URL": self.redis_url,
+            "IDENTITY_SECRET": "x" * 32,
+            "SCORING_GROUP": self.group,
+            "SCORING_PORT": str(self.ports()),
+            "SCORING_SESSION_SECONDS": "6",
+            "SCORING_POLICY_PATIENCE_SECONDS": "0",  # other tests' tenants have no policy, or one of another shape
+            "SCORING_DEAD_LETTERS_PER_MINUTE": "1000000",
+        } | more
+        worker = await Worker(environment, self.folder / f"worker-{len(self.workers)}.log").start()
+        self.workers.append(worker)
+        return worker
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 90) -> None:
+        """Wait until it holds, reading scores meanwhile."""
+        deadline = monotonic() + seconds
+        while True:
+            holds = condition()
+            if await holds if asyncio.iscoroutine(holds) else holds:
+                return
+            logs = "".join(worker.log.read_text()[-3000:] for worker in self.workers)
+            assert monotonic() < deadline, f"not within {seconds} s; logs: {logs}"
+            await self._read()
+
+    async def _read(self) -> None:
+        for records in (await self.reader.getmany(timeout_ms=200)).values():
+            for record in records:
+                if record.key and record.key.startswith(f"{self.tenant}/".encode()):
+                    told = LeadScored.model_validate_json(record.value or b"")
+                    known = self.scores.get(told.lead_id)
+                    if known is None or told.version >= known.version:  # as every reader must
+                        self.scores[told.lead_id] = told
+
+    async def open(self) -> None:
+        self.publisher = KafkaPublisher(self.kafka)
+        await self.publisher.start()
+        self.reader = AIOKafkaConsumer(LEAD_SCORED.name, bootstrap_servers=self.kafka, auto_offset_reset="earliest")
+        await self.reader.start()
+        policy = PolicyPublished(
+            tenant=self.tenant, kind="scoring", sequence=1, hash="h", body=POLICY, activated_at=NOW
+        )
+        await self.publisher.publish([Outgoing("policies", policy.key(), policy.model_dump_json().encode())])
+
+    async def close(self) -> None:
+        for worker in self.workers:
+            await worker.end(signal.SIGKILL)
+        await self.reader.stop()
+        await self.publisher.stop()
+
+    async def send(self, records: list[Record]) -> None:
+        out = [Outgoing(TOUCHPOINTS.name, r.key(), r.model_dump_json(exclude_none=True).encode()) for r in records]
+        await self.publisher.publish(out)
+
+
+@pytest.fixture
+async def town(
+    kafka_url: str, redis_url: str, tenant: str, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> AsyncIterator[Town]:
+    redis = connect(redis_url)
+    town = Town(kafka_url, redis, redis_url, tenant, tmp_path, unused_tcp_port_factory)
+    await town.open()
+    yield town
+    await town.close()
+    await redis.aclose()
+
+
+def touch(tenant: str, identity: str, kind: str, lead: str, number: int, rng: Random) -> Touch:
+    at = NOW - rng.randrange(20 * DAY)
+    return Touch.model_validate(
+        {
+            "tenant": tenant,
+            "lead_id": lead,
+            "identity_id": identity,
+            "identity_kind": kind,
+            "event_id": ids.derived_id(tenant, number),
+            "source_id": "site",
+            "type": rng.choice(["page_viewed", "page_viewed", "contact_requested"]),
+            "at": at,
+            "received_at": NOW + number,
+            "attributes": {"level": "head"} if rng.random() < 0.1 else {},
+        }
+    )
+
+
+def history(tenant: str, touches: int, people: int, rng: Random) -> list[Record]:
+    """Touches by mail and by device; a third of the devices become known, a few people turn out to be another, and back."""
+    owner: dict[str, str] = {}
+    records: list[Record] = []
+
+    def link(identity: str, kind: str, to: str, sequence: int) -> None:
+        before = owner.get(identity, ids.lead_id(identity))
+        owner[identity] = to
+        for lead in {ids.lead_id(identity), before, to}:
+            link = {"identity_id": identity, "identity_kind": kind, "owner": to, "sequence": sequence}
+            records.append(LinkChanged(tenant=tenant, lead_id=lead, received_at=NOW, **link))  # type: ignore[arg-type]
+
+    for number in range(touches):
+        person = rng.randrange(people)
+        mail, device = f"{tenant}-mail-{person}", f"{tenant}-device-{person}"
+        if number % 10 == 7 and person % 3 == 0:
+            link(device, "anonymous", ids.lead_id(mail), number + 1)
+        if number % 50 == 9:
+            link(mail, "email", ids.lead_id(f"{tenant}-mail-{(person + 1) % people}"), number + 1)
+        if number % 50 == 39:
+            link(mail, "email", ids.lead_id(mail), number + 1)
+        identity, kind = (device, "anonymous") if rng.random() < 0.4 else (mail, "email")
+        records.append(touch(tenant, identity, kind, owner.get(identity, ids.lead_id(identity)), number, rng))
+    return records
+
+
+def recomputed(records: list[Record]) -> dict[str, LeadScored]:
+    """Every known lead's score from all touches and the last registers at once: no batches, no transfers, no stores."""
+    registers: dict[str, LinkChanged] = {}
+    for record in records:
+        if isinstance(record, LinkChanged):
+            known = registers.get(record.identity_id)
+            registers[record.identity_id] = record if known is None or record.sequence > known.sequence else known
+    told: dict[str, Told] = {}
+    for record in [*registers.values(), *(r for r in records if isinstance(r, Touch))]:
+        register = registers.get(record.identity_id)
+        owner = register.owner if register else ids.lead_id(record.identity_id)
+        read = wire.decode(TOUCHPOINTS.name, record.model_dump_json().encode())
+        told.setdefault(owner, Told(record.tenant, owner)).inputs.append((read, None))
+    expected = {}
+    for lead, said in told.items():
+        state = join(said, LeadState(), RULES).finish()
+        if state.is_known(state.owned(lead)):
+            scored = score(state, lead, RULES)
+            version = Version(1, 1, 0, scored.as_of)
+            out = wire.lead_scored(said.tenant, lead, version, wire.PolicyRef(1, "h"), scored)
+            expected[lead] = LeadScored.model_validate_json(wire.encode(out))
+    return expected
+
+
+def content(scores: dict[str, LeadScored]) -> dict[str, Any]:
+    return {lead: one.model_dump(exclude={"version"}) for lead, one in scores.items() if one.merged_into is None}
+
+
+async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(town: Town) -> None:
+    """Traps 1 to 6: two workers on a new group, one killed, one stopped, two partitions' states lost, records sent twice."""
+    rng = Random(7)
+    records = history(town.tenant, 2_000, 120, rng)
+    expected = content(recomputed(records))
+    sent = records + rng.sample(records, 200)  # duplicates, late and out of order
+    first, second = await asyncio.gather(town.hire(), town.hire())
+    await town.send(sent[:700])
+    await town.until(lambda: len(town.scores) > 20)
+
+    await first.end(signal.SIGKILL)
+    await town.send(sent[700:1_200])
+    await town.hire()
+    for partition in (0, 1):
+        keys = [f"{town.group}:{{s:{partition}}}:{what}" for what in ("applied", "states")]
+        await town.redis.delete(*keys)
+    await town.send(sent[1_200:1_700])
+    await town.until(second.is_ready)
+    assert await second.end(signal.SIGTERM) == 0
+    await town.send(sent[1_700:])
+
+    def all_right() -> bool:
+        seen = content(town.scores)
+        return all(seen.get(lead) == wanted for lead, wanted in expected.items())
+
+    assert len(expected) > 60
+    await town.until(all_right)
+    assert set(content(town.scores)) == set(expected)
+
+
+async def test_workers_share_the_partitions_of_both_topics_alike(town: Town) -> None:
+    """Three workers for eight partitions, where a plain round robin would part the topics; a worker that is given them so stops."""
+    await asyncio.gather(*(town.hire(SCORING_INSTANCE_ID=f"scoring-{n}") for n in range(3)))
+    for worker in town.workers:
+        await town.until(worker.is_ready)
+    records = history(town.tenant, 200, 40, Random(3))
+    expected = content(recomputed(records))
+    await town.send(records)
+    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
+    assert [worker.crashes for worker in town.workers] == [0, 0, 0]
+
+
+async def test_a_worker_that_is_told_to_stop_has_committed_what_it_did(town: Town) -> None:
+    worker = await town.hire()
+    records = history(town.tenant, 100, 20, Random(5))
+    expected = content(recomputed(records))
+    await town.send(records)
+    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
+    assert await worker.end(signal.SIGTERM) == 0
+    admin = AIOKafkaAdminClient(bootstrap_servers=town.kafka)
+    await admin.start()
+    committed = await admin.list_consumer_group_offsets(town.group)
+    await admin.close()
+    for partition in range(8):
+        applied = await town.redis.hgetall(f"{town.group}:{{s:{partition}}}:applied")
+        for topic in INPUTS:
+            if int(applied.get(topic.encode(), 0)):
+                assert committed[TopicPartition(topic, partition)].offset == int(applied[topic.encode()])

@@ -1,0 +1,161 @@
+"""What of Faust is overridden, held to on Faust's own objects, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import pytest
+from faust.types import TP
+from pydantic import ValidationError
+
+from services.scoring.batch import Slice
+from services.scoring.beginnings import Beginnings
+from services.scoring.settings import Settings
+from services.scoring.states import FakeStates
+from services.scoring.stream import Stream, _shared
+from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
+
+IN, TR = TOUCHPOINTS.name, SCORE_TRANSFERS.name
+ENVIRONMENT = {
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "IDENTITY_SECRET": "x" * 32,
+}
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+@pytest.fixture
+async def stream(settings: Settings, bench: Any) -> Stream:
+    return Stream(settings, bench.restart(), Beginnings(FakeStates(), lambda _: None, accept_loss=False))
+
+
+@pytest.fixture
+def consumer(stream: Stream) -> Any:
+    """A consumer that owns partition 0 of both topics; `committing` says whether the broker takes commits."""
+    made = stream.app._new_consumer()
+    owned = {TP(IN, 0), TP(TR, 0)}
+    made.assignment = lambda: owned
+    made.committing = True
+    made.commits = []
+
+    async def commit(offsets: Mapping[TP, int]) -> bool:
+        made.commits.append(dict(offsets))
+        return bool(made.committing)
+
+    async def flush() -> None: ...
+
+    made._commit = commit
+    stream.app.producer.flush = flush
+    return made
+
+
+def polled(consumer: Any, bench: Any, first: int, end: int) -> Any:
+    for number in range(len(bench.log.topics.get(IN, ())), end):
+        bench.touch("ann", number)
+    part: Slice = bench.log.slice(IN, first, end)
+    part.records[-1].timestamp_type = 0  # type: ignore[attr-defined]
+    return consumer._message([part])
+
+
+async def test_nothing_is_committed_before_it_is_acknowledged(consumer: Any, bench: Any) -> None:
+    message = polled(consumer, bench, 0, 3)
+    await consumer.commit()
+    assert consumer.commits == []
+    assert consumer.ack(message)
+    assert not consumer.ack(message)
+    await consumer.commit()
+    assert consumer.commits == [{TP(IN, 0): 3}]
+
+
+async def test_a_commit_that_failed_is_made_again(consumer: Any, bench: Any) -> None:
+    """Trap 9: Faust takes it for made, and would make none before the next acknowledgement."""
+    consumer.ack(polled(consumer, bench, 0, 3))
+    consumer.committing = False
+    await consumer.commit()
+    consumer.committing = True
+    await consumer.commit()
+    await consumer.commit()
+    assert consumer.commits == [{TP(IN, 0): 3}] * 2
+
+
+async def test_the_next_poll_waits_for_the_last_one(consumer: Any, bench: Any) -> None:
+    message = polled(consumer, bench, 0, 3)
+    consumer._under_way = message
+    waiting = consumer.loop.create_task(consumer._wait_for_gate())
+    done, _ = await _turns(waiting)
+    assert not done
+    consumer.ack(message)
+    await waiting
+
+
+async def test_a_rebalance_opens_the_gate(consumer: Any, bench: Any) -> None:
+    consumer._under_way = polled(consumer, bench, 0, 3)
+    waiting = consumer.loop.create_task(consumer._wait_for_gate())
+    await _turns(waiting)
+    consumer.stop_flow()
+    await waiting
+
+
+async def test_only_what_was_not_read_yet_is_delivered_and_all_partitions_at_once(consumer: Any, bench: Any) -> None:
+    delivered: list[Any] = []
+
+    async def callback(message: Any) -> None:
+        delivered.append(message.value)
+
+    consumer.callback = callback
+    consumer.highwater = lambda _: 5
+    bench.link("x", "bob", "y", 1)
+    polled(consumer, bench, 0, 5)
+    bench.log.topics[TR] = bench.log.topics[IN]
+    consumer._read_offset[TP(IN, 0)] = 2
+    records = {TP(IN, 0): _records(bench, IN, 5), TP(TR, 0): _records(bench, TR, 3)}
+    await consumer._deliver(records, consumer.assignment())
+    assert [(part.topic, part.first(), part.end()) for part in delivered[0]] == [(IN, 2, 5), (TR, 0, 3)]
+    assert consumer._read_offset == {TP(IN, 0): 5, TP(TR, 0): 3}
+
+
+def _records(bench: Any, topic: str, end: int) -> list[Any]:
+    records = list(bench.log.slice(topic, 0, end).records)
+    for record in records:
+        record.timestamp_type = 0
+    return records
+
+
+async def test_the_two_topics_must_be_assigned_together() -> None:
+    assert _shared([TP(IN, 0), TP(TR, 0), TP(TR, 4), TP(IN, 4)]) == {0, 4}
+    with pytest.raises(RuntimeError, match="assigned together"):
+        _shared([TP(IN, 0), TP(TR, 0), TP(IN, 4)])
+
+
+async def test_a_worker_without_progress_while_there_is_work_is_not_live(stream: Stream, settings: Settings) -> None:
+    """Trap 10: a group that cannot be joined shows in nothing else."""
+    assert stream.is_live()
+    stream.app.consumer.last_sign = monotonic() - settings.liveness_seconds - 1
+    assert not stream.is_live()
+
+
+async def test_it_is_not_ready_before_it_has_joined_its_group(stream: Stream) -> None:
+    assert not stream.is_ready()
+
+
+def test_a_session_below_the_brokers_minimum_is_refused_at_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hang for ever instead."""
+    monkeypatch.setenv("SCORING_SESSION_SECONDS", "5")
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+async def _turns(task: Any) -> tuple[set[Any], set[Any]]:
+    """A few turns of the loop."""
+    return await asyncio.wait({task}, timeout=0)
