@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
+from starlette.types import ASGIApp
 
 from services.ingest import api
 from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
 from services.ingest.follower import Follower
+from services.ingest.gather import Gathered
 from services.ingest.guard import Guard
 from services.ingest.handler import Ingest, UnavailableError
 from services.ingest.links import LinksLostError, RedisLinks
@@ -39,7 +41,7 @@ log = structlog.get_logger(__name__)
 class Service:
     """ingest, wired. `tasks` have to run beside `app`; `closing` has to be unwound at the end."""
 
-    app: FastAPI
+    app: ASGIApp
     tasks: dict[str, Coroutine[Any, Any, None]]
     closing: AsyncExitStack
     probes: Probes = field(default_factory=Probes)
@@ -63,7 +65,7 @@ class Policies:
             return
         if entry and isinstance(entry.policy, SourcesPolicy):
             tenant = (message.key or b"").decode().partition("/")[0]
-            self._senders.load(tenant, entry.policy, entry.ref.sequence)
+            self._senders.load(tenant, entry.policy)
             kit_metrics.POLICY_SEQUENCE.set(self._book.sequence())
             log.info("policy_in_force", tenant=tenant, sequence=entry.ref.sequence)
 
@@ -76,7 +78,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     closing = AsyncExitStack()
     clock = clock or SystemClock()
     email.warm_up()
-    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
+    redis = _redis(settings.redis_url)
     closing.push_async_callback(redis.aclose)
     kafka = KafkaPublisher(settings.kafka_bootstrap_servers)
     closing.push_async_callback(kafka.stop)
@@ -87,7 +89,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     follower = Follower(settings.kafka_bootstrap_servers, links, senders.tenants)
     ingest = Ingest(links, publisher or kafka, clock)
 
-    async def handle(drafts: list[Draft], others: list[Outgoing]) -> list[bool]:
+    async def handle(drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
         if drafts and not follower.ready:
             raise UnavailableError("the link registers are being read")
         try:
@@ -99,11 +101,12 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
             follower.report_loss()
             raise
 
-    tracking = api.Tracking(senders, handle, clock, body_bytes=settings.ingest_body_bytes)
+    tracking = api.Tracking(senders, Gathered(handle), clock, body_bytes=settings.ingest_body_bytes)
     app = FastAPI(title="Baton ingest", docs_url=None, redoc_url=None)
-    api.install(app, tracking)
-    app.add_middleware(
-        Guard,
+    api.install_errors(app)
+    guard = Guard(
+        tracking.endpoints(),
+        app,
         body_bytes=settings.ingest_body_bytes,
         read_seconds=settings.ingest_read_seconds,
         concurrent=settings.ingest_concurrent_requests,
@@ -113,7 +116,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         "policies": _with_kafka(started, policies.run),
         "links": _with_kafka(policies.caught_up, follower.run),  # whose tenants have to be known first
     }
-    service = Service(app, tasks, closing)
+    service = Service(guard, tasks, closing)
     service.probes.ready = {
         "kafka": started.is_set,
         "policies": policies.caught_up.is_set,
@@ -130,6 +133,13 @@ async def run(settings: IngestSettings) -> int:
     return await serve(
         service.app, host=settings.host, port=settings.ingest_port, tasks=service.tasks, closing=service.closing
     )
+
+
+def _redis(url: str) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=32, timeout=5, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15
+    )
+    return Redis(connection_pool=pool)
 
 
 async def _start(publisher: KafkaPublisher, started: asyncio.Event) -> None:

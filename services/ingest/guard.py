@@ -1,37 +1,37 @@
-"""What stands before the tracking calls: bounds on headers, bytes, time and number of requests at once.
+"""What stands before everything: bounds on headers, bytes, time and number of tracking calls at once.
 
-uvicorn and Starlette have none of these. The body is read here, so that nobody behind can forget a bound.
+uvicorn and Starlette have none of these. Bodies are read here, so that nobody behind can forget a bound, and the tracking calls
+are answered without a detour through routing and middleware, which would cost as much as the work itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
-import orjson
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest import metrics
+from services.ingest.answers import Answer, failure
+
+log = structlog.get_logger(__name__)
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
-DRAINED = (
-    16 * 1_048_576
-)  # of a body that is too large so much is read and thrown away, so that its sender sees the answer
-RETRY_AFTER = 2  # seconds
-GUARDED = "/v1/"
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A request's bytes, or the first of them where there are more than are allowed."""
+class Call(NamedTuple):
+    """A tracking call. body: its bytes, or only the first of them where it is `too_large`"""
 
-    data: bytes
+    headers: list[tuple[bytes, bytes]]
+    query: bytes
+    body: bytes
     too_large: bool = False
 
 
-class TooSlowError(Exception):
-    """The sender took longer for its body than it may."""
+Endpoint = Callable[[Call], Awaitable[Answer]]
 
 
 class GoneError(Exception):
@@ -39,103 +39,101 @@ class GoneError(Exception):
 
 
 class Guard:
-    """Passes on calls below `/v1/` with their body in `scope["state"]["body"]`; everything else untouched."""
+    """Answers POST to the paths of `endpoints`; everything else is for `rest`."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int, read_seconds: float, concurrent: int) -> None:
-        self._app = app
+    def __init__(
+        self,
+        endpoints: Mapping[str, Endpoint],
+        rest: ASGIApp,
+        *,
+        body_bytes: int,
+        read_seconds: float,
+        concurrent: int,
+    ) -> None:
+        self._endpoints, self._rest = endpoints, rest
         self._most, self._seconds, self._concurrent = body_bytes, read_seconds, concurrent
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
-            await self._app(scope, receive, send)
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None or scope["method"] != "POST":
+            await self._rest(scope, receive, send)
             return
-        if self._in_flight >= self._concurrent:
-            metrics.SHED.labels("concurrency").inc()
-            await _answer(send, 503, "busy", "too many calls at once: send again later", close=True)
-            return
-        headers = scope["headers"]
-        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
-            metrics.SHED.labels("headers").inc()
-            await _answer(send, 431, "headers_too_large", "too many or too large headers", close=True)
+        if refused := self._refused_unread(scope["headers"]):
+            await _send(send, refused, close=True)
             return
         self._in_flight += 1
         metrics.IN_FLIGHT.set(self._in_flight)
         try:
-            await self._guarded(scope, receive, send)
+            await self._answer(endpoint, scope, receive, send)
         finally:
             self._in_flight -= 1
             metrics.IN_FLIGHT.set(self._in_flight)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _refused_unread(self, headers: list[tuple[bytes, bytes]]) -> Answer | None:
+        if self._in_flight >= self._concurrent:
+            metrics.SHED.labels("concurrency").inc()
+            return failure(503, "busy", "too many calls at once: send again later")
+        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+            metrics.SHED.labels("headers").inc()
+            return failure(
+                431, "headers_too_large", f"up to {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
+            )
+        return None
+
+    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await self._read(scope, receive)
+            async with asyncio.timeout(self._seconds):
+                body, too_large = await self._read(scope["headers"], receive)
         except GoneError:
             metrics.SHED.labels("hung_up").inc()
-            return
-        except TooSlowError:
+        except TimeoutError:
             # Not 408: some SDKs take it for final and drop what they had.
             metrics.SHED.labels("slow").inc()
-            await _answer(send, 503, "slow_body", f"the body took longer than {self._seconds:g} s", close=True)
-            return
-        scope.setdefault("state", {})["body"] = body
-        await self._app(scope, _nothing_more, send)
+            slow = failure(503, "slow_body", f"the body took longer than {self._seconds:g} s")
+            await _send(send, slow, close=True)
+        else:
+            try:
+                answer = await endpoint(Call(scope["headers"], scope["query_string"], body, too_large))
+            except Exception as error:
+                log.exception("unhandled", path=scope["path"], exc_info=error)
+                answer = failure(500, "internal_error", "this is a fault of ours; the log of the service says more")
+            await _send(send, answer)
 
-    async def _read(self, scope: Scope, receive: Receive) -> Body:
-        declared = _content_length(scope)
-        message = await self._first(receive)
-        if not message.get("more_body"):
-            data = message.get("body", b"")
-            return Body(data[: self._most], len(data) > self._most)
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await self._stream(message, receive, declared > DRAINED)
-        except TimeoutError:
-            raise TooSlowError from None
-
-    async def _first(self, receive: Receive) -> Message:
-        try:
-            async with asyncio.timeout(self._seconds):
-                return _present(await receive())
-        except TimeoutError:
-            raise TooSlowError from None
-
-    async def _stream(self, message: Message, receive: Receive, hopeless: bool) -> Body:
-        """hopeless: the sender announced more than would be drained"""
-        parts, size = [], 0
+    async def _read(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> tuple[bytes, bool]:
+        """The body and whether it is too large. What is left of it is thrown away by uvicorn as it comes, so that a sender that
+        reads no answer before it has sent everything gets it too."""
+        if _announced(headers) > self._most and any(name == b"expect" for name, _ in headers):
+            return b"", True
+        parts: list[bytes] = []
+        size = 0
         while True:
+            message: Message = await receive()
+            if message["type"] == "http.disconnect":
+                raise GoneError
             part = message.get("body", b"")
             size += len(part)
-            if size <= self._most:
-                parts.append(part)
-            if hopeless or size > self._most + DRAINED or not message.get("more_body"):
-                return Body(b"".join(parts), hopeless or size > self._most)
-            message = _present(await receive())
+            if size > self._most:
+                return b"".join([*parts, part])[: self._most], True
+            parts.append(part)
+            if not message.get("more_body"):
+                return parts[0] if len(parts) == 1 else b"".join(parts), False
 
 
-def _present(message: Message) -> Message:
-    if message["type"] == "http.disconnect":
-        raise GoneError
-    return message
-
-
-async def _nothing_more() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-def _content_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
+def _announced(headers: list[tuple[bytes, bytes]]) -> int:
+    for name, value in headers:
         if name == b"content-length":
             return int(value) if value.isdigit() and len(value) < 16 else 0
     return 0
 
 
-async def _answer(send: Send, status: int, code: str, message: str, *, close: bool = False) -> None:
-    body = orjson.dumps({"code": code, "message": message})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 503:
-        headers.append((b"retry-after", str(RETRY_AFTER).encode()))
+async def _send(send: Send, answer: Answer, *, close: bool = False) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer.body)).encode()),
+        *answer.headers,
+    ]
     if close:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

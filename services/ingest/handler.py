@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -32,9 +33,10 @@ class Plan:
     """What is to be written for the drafts of one tenant, and confirmed afterwards."""
 
     tenant: str
+    owners: list[str | None]
+    links: list[Link]
     records: list[Outgoing] = field(default_factory=list)
     event_ids: list[str] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
 
 
 class Ingest:
@@ -48,7 +50,9 @@ class Ingest:
         self._links, self._publisher, self._clock = links, publisher, clock
 
     async def handle(self, drafts: Sequence[Draft], others: Sequence[Outgoing] = ()) -> list[bool]:
-        """Per draft whether it was accepted; else it is a duplicate. `others` are written beside them.
+        """Per draft whether it was accepted; else it is a duplicate, of an event confirmed before or earlier in `drafts`.
+
+        `others` are records to be written beside the touches.
 
         Raises UnavailableError when Redis or Kafka is away, and LinksLostError when Redis has to be filled first.
         """
@@ -58,19 +62,21 @@ class Ingest:
         return accepted
 
     async def _resolve(self, drafts: Sequence[Draft]) -> tuple[list[bool], list[Plan]]:
-        accepted, plans = [False] * len(drafts), []
-        for tenant, chosen in _by_tenant(drafts).items():
-            for start in range(0, len(chosen), MOST_PER_SCRIPT):
-                part = chosen[start : start + MOST_PER_SCRIPT]
-                now = self._clock.now()
-                try:
-                    resolved = await self._links.resolve(tenant, [drafts[index] for index in part], now)
-                except RedisError as error:
-                    raise _unavailable("redis", error) from error
-                plans.append(plan(tenant, [drafts[index] for index in part], resolved, now))
-                for index, owner in zip(part, resolved.owners, strict=True):
-                    accepted[index] = owner is not None
+        accepted = [False] * len(drafts)
+        parts = _parts(drafts)
+        plans = await asyncio.gather(*(self._resolve_part([drafts[index] for index in part]) for part in parts))
+        for part, made in zip(parts, plans, strict=True):
+            for index, owner in zip(part, made.owners, strict=True):
+                accepted[index] = owner is not None
         return accepted, plans
+
+    async def _resolve_part(self, drafts: Sequence[Draft]) -> Plan:
+        tenant, now = drafts[0].tenant, self._clock.now()
+        try:
+            resolved = await self._links.resolve(tenant, drafts, now)
+        except RedisError as error:
+            raise _unavailable("redis", error) from error
+        return plan(tenant, drafts, resolved, now)
 
     async def _publish(self, records: list[Outgoing]) -> None:
         if not records:
@@ -94,7 +100,7 @@ class Ingest:
 
 def plan(tenant: str, drafts: Sequence[Draft], resolved: Resolved, now: int) -> Plan:
     """The records that say what `resolved` decided: links first, each to everybody concerned, then touches and conflicts."""
-    todo = Plan(tenant, links=resolved.links)
+    todo = Plan(tenant, resolved.owners, resolved.links)
     for link in resolved.links:
         todo.records.extend(_link_records(tenant, link, now))
     for index, (draft, owner) in enumerate(zip(drafts, resolved.owners, strict=True)):
@@ -145,11 +151,17 @@ def _conflict_record(tenant: str, conflict: Conflict, source_id: str, now: int) 
     return Outgoing(IDENTITY_CONFLICTS.name, record_key(tenant, conflict.lead), orjson.dumps(wire))
 
 
-def _by_tenant(drafts: Sequence[Draft]) -> dict[str, list[int]]:
-    chosen: dict[str, list[int]] = {}
+def _parts(drafts: Sequence[Draft]) -> list[list[int]]:
+    """Indexes of the drafts of one script call each: of one tenant, no more than it may hold, every event id once."""
+    chosen: dict[str, dict[str, int]] = {}
     for index, draft in enumerate(drafts):
-        chosen.setdefault(draft.tenant, []).append(index)
-    return chosen
+        chosen.setdefault(draft.tenant, {}).setdefault(draft.event_id, index)
+    return [
+        indexes[start : start + MOST_PER_SCRIPT]
+        for by_event in chosen.values()
+        for indexes in [list(by_event.values())]
+        for start in range(0, len(indexes), MOST_PER_SCRIPT)
+    ]
 
 
 def _unavailable(what: str, error: Exception) -> UnavailableError:

@@ -13,6 +13,7 @@ REQUEST_SECONDS = Histogram(
 IN_FLIGHT = Gauge("baton_ingest_in_flight_requests", "Tracking calls being read or worked on")
 SHED = Counter("baton_ingest_shed_total", "Tracking calls refused before work was done on them", ["reason"])
 EVENTS = Counter("baton_ingest_events_total", "Events answered", ["outcome"])  # accepted, duplicate, rejected
+ACCEPTED, DUPLICATE, REFUSED = (EVENTS.labels(outcome) for outcome in ("accepted", "duplicate", "rejected"))
 REJECTED = Counter("baton_ingest_rejected_total", "Events and bodies refused", ["code"])
 LINKS = Counter("baton_ingest_links_published_total", "Link registers published")
 LINKS_REFUSED = Counter(

@@ -29,12 +29,12 @@ class Senders:
         self._of_tenant: dict[str, dict[bytes, Sender]] = {}
         self._by_key: dict[bytes, Sender] = {}
 
-    def load(self, tenant: str, policy: SourcesPolicy, sequence: int) -> None:
+    def load(self, tenant: str, policy: SourcesPolicy) -> None:
         """Use this version of a tenant's policy from now on."""
         secret = tenant_secret(self._master, tenant)
         senders: dict[bytes, Sender] = {}
         for source in policy.sources:
-            sender = _sender(tenant, source, policy, secret, sequence)
+            sender = _sender(tenant, source, policy, secret)
             for reference in source.write_keys:
                 if (key := self._key(tenant, source.id, reference)) is not None:
                     senders[_digest(key)] = sender
@@ -75,7 +75,7 @@ class Senders:
         return key or None
 
 
-def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, sequence: int) -> Sender:
+def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes) -> Sender:
     rules = (*source.mapping, *policy.mapping)
     return Sender(
         tenant=tenant,
@@ -85,7 +85,6 @@ def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, s
         meanings=Meanings(rules, {"source.id": source.id, "source.trusted": source.trusted}),
         evidence=Evidence(policy.evidence),
         free_mail=frozenset(domain.casefold() for domain in policy.free_mail_domains),
-        version=sequence,
     )
 
 
@@ -94,15 +93,23 @@ def _digest(key: str) -> bytes:
 
 
 def header_key(headers: Mapping[bytes, bytes]) -> str | None:
-    """The write key in a request's headers: `X-Write-Key` before Basic (as user name, with or without colon) and Bearer."""
+    """The write key in a request's headers: `X-Write-Key`, else Basic (as user name, with or without colon)."""
     if key := headers.get(b"x-write-key"):
         return key.decode("latin-1").strip() or None
+    credentials = _credentials(headers, b"basic")
+    if credentials is None:
+        return None
+    try:
+        return b64decode(credentials, validate=True).decode("utf-8", "replace").partition(":")[0] or None
+    except Base64Error:
+        return None
+
+
+def bearer(headers: Mapping[bytes, bytes]) -> str | None:
+    credentials = _credentials(headers, b"bearer")
+    return credentials.decode("latin-1") if credentials else None
+
+
+def _credentials(headers: Mapping[bytes, bytes], wanted: bytes) -> bytes | None:
     scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"basic":
-        try:
-            return b64decode(value.strip(), validate=True).decode("utf-8", "replace").partition(":")[0] or None
-        except Base64Error:
-            return None
-    if scheme.lower() == b"bearer":
-        return value.decode("latin-1").strip() or None
-    return None
+    return value.strip() if scheme.lower() == wanted else None

@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp
 
 from shared.kit import metrics
 
@@ -64,7 +65,7 @@ async def _holds(check: Check) -> bool:
 
 
 async def serve(
-    app: FastAPI, *, host: str, port: int, tasks: Mapping[str, Coroutine[Any, Any, None]], closing: AsyncExitStack
+    app: ASGIApp, *, host: str, port: int, tasks: Mapping[str, Coroutine[Any, Any, None]], closing: AsyncExitStack
 ) -> int:
     """Serve `app` and run `tasks` until SIGTERM or SIGINT; the exit status. A task that ends or raises stops the service with 1:
     its supervisor starts it anew. Requests under way are finished first, then tasks are cancelled, then `closing` is unwound."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.times import read_time
@@ -20,17 +19,18 @@ _NOBODY = frozenset({*_NOBODY_TEXT.split(), "[object object]"})
 _NONE: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event as it was sent, its ids checked. Of the maps each may be empty.
 
+    name:      what the sender calls it: the event of a track call, the name of a page or screen
     sent:      the event as it stood in the body
     at:        when it happened by the sender's clock;  sent_at: when it was sent by that clock (both ms, or None)
     user_id, anonymous_id, previous_id, message_id: as sent, trimmed; None where absent
     """
 
-    index: int
+    position: int  # in its body
     call: str
+    name: str | None
     sent: Mapping[str, Any]
     context: Mapping[str, Any]
     properties: Mapping[str, Any]
@@ -42,14 +42,8 @@ class Event:
     previous_id: str | None
     message_id: str | None
 
-    def name(self) -> str | None:
-        """What the sender calls it: the event of a track call, the name of a page or screen."""
-        name = self.sent.get("event") if self.call == "track" else self.sent.get("name") or self.properties.get("name")
-        return name if isinstance(name, str) and name else None
 
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The items of a body in their order, and what the body says of all of them."""
 
     items: list[Any]
@@ -86,19 +80,22 @@ def read_event(envelope: Envelope, index: int) -> Event:
     traits = _map(item.get("traits"), "traits")
     if not traits:
         traits = _map(context.get("traits"), "context.traits")
+    properties = _map(item.get("properties"), "properties")
+    name = item.get("event") if call == "track" else item.get("name") or properties.get("name")
     return Event(
-        index=index,
-        call=call,
-        sent=item,
-        context=context,
-        properties=_map(item.get("properties"), "properties"),
-        traits=traits,
-        at=read_time(item.get("originalTimestamp") or item.get("timestamp")),
-        sent_at=read_time(item.get("sentAt") or envelope.sent_at),
-        user_id=_who(item.get("userId"), "userId"),
-        anonymous_id=_who(item.get("anonymousId"), "anonymousId"),
-        previous_id=_who(item.get("previousId"), "previousId"),
-        message_id=_id(item.get("messageId"), "messageId"),
+        index,
+        call,
+        name if isinstance(name, str) and name else None,
+        item,
+        context,
+        properties,
+        traits,
+        read_time(item.get("originalTimestamp") or item.get("timestamp")),
+        read_time(item.get("sentAt") or envelope.sent_at),
+        _who(item.get("userId"), "userId"),
+        _who(item.get("anonymousId"), "anonymousId"),
+        _who(item.get("previousId"), "previousId"),
+        _id(item.get("messageId"), "messageId"),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.normalise import email
@@ -11,8 +11,7 @@ from services.ingest.domain.refusals import Refused
 from shared.schemas import ids
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """One identifier: its id, its kind, and the lead it belongs to while no register says otherwise."""
 
     id: str
@@ -20,8 +19,7 @@ class Identity:
     lead: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identities:
+class Identities(NamedTuple):
     """Those of one event. strong: user id before e-mail; anonymous: at most one.
 
     previous: an earlier user id that counts only if it is known (the sender of an alias does not say which kind it was)

@@ -11,14 +11,16 @@ MOST_RATIO = 100  # beyond the first megabyte a body that grows more than this w
 _RATIO_FROM = 1_048_576
 
 
-def inflate(body: bytes, encodings: list[str], most: int) -> bytes:
+def inflate(body: bytes, encodings: list[bytes], most: int) -> bytes:
     """The body as its sender meant it, `most` bytes at most. `encodings` are the values of Content-Encoding.
 
     Raises Refused: 415 `unsupported_encoding` for what is not gzip or deflate, 400 `many_encodings` for more than one,
     413 `too_large`, 400 `bad_encoding` for what is truncated, damaged, followed by something, or a bomb.
     """
-    names = [name.strip().lower() for value in encodings for name in value.split(",") if name.strip()]
-    names = [name for name in names if name != "identity"]
+    if not encodings:
+        return body
+    values = ",".join(value.decode("latin-1") for value in encodings).lower()
+    names = [name for part in values.split(",") if (name := part.strip()) not in ("", "identity")]
     if not names:
         return body
     if len(names) > 1:

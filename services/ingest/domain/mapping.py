@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.normalise.text import clean
@@ -18,15 +17,13 @@ MOST_PATH = 500
 _MOST_KNOWN = 20_000  # remembered verdicts; paths are many
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     type: str
     topic: str | None = None
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Where it happened; of an address only host and path are read, what follows may name people."""
 
     path: str | None
@@ -42,7 +39,7 @@ def page_of(event: Event) -> Page:
     page = within if isinstance(within, dict) else {}
     url = properties.get("url") or page.get("url")
     path = properties.get("path") or page.get("path")
-    if not url and not path and not page:
+    if not page and not url and not path:
         return _NOWHERE
     host, of_url = _split(url) if isinstance(url, str) else (None, None)
     title = properties.get("title") if event.call in ("page", "screen") else None
@@ -72,8 +69,8 @@ def _getter(field: str) -> Getter:
     """How a fact of the catalogue is read from an event."""
     known: dict[str, Getter] = {
         "event.type": lambda event, _: event.call,
-        "event.name": lambda event, _: event.name(),
-        "event.category": lambda event, _: event.sent.get("category") or event.properties.get("category"),
+        "event.name": lambda event, _: event.name,
+        "event.category": lambda event, _: _scalar(event.sent.get("category") or event.properties.get("category")),
         "event.path": lambda _, page: page.path,
         "event.host": lambda _, page: page.host,
         "event.title": lambda _, page: page.title,
@@ -85,12 +82,16 @@ def _getter(field: str) -> Getter:
     def nested(event: Event, _page: Page) -> Any:
         value: Any = event.properties if root == "properties" else event.traits
         if len(names) > 1 and (whole := value.get(".".join(names))) is not None:
-            return whole
+            return _scalar(whole)
         for name in names:
             value = value.get(name) if isinstance(value, dict) else None
-        return value
+        return _scalar(value)
 
-    return nested
+    def direct(event: Event, _page: Page) -> Any:
+        value = (event.properties if root == "properties" else event.traits).get(names[0])
+        return None if value is None else _scalar(value)
+
+    return direct if len(names) == 1 else nested
 
 
 class Meanings:
@@ -107,16 +108,16 @@ class Meanings:
 
     def meaning(self, event: Event, page: Page) -> Meaning:
         """By the rules, else by the vocabulary."""
-        facts = tuple([_scalar(get(event, page)) for get in self._getters])
+        facts = tuple([get(event, page) for get in self._getters])
         # True == 1 in Python and not in a condition; so truth values are told apart by their type.
-        key = tuple([(fact, "bool") if fact is True or fact is False else fact for fact in facts])
+        key = facts if True not in facts and False not in facts else tuple([(type(fact), fact) for fact in facts])
         try:
             found = self._known[key]
         except KeyError:
             found = self._known[key] = self._decide(facts)
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-        return found or Meaning(default_type(event.call, event.name()))
+        return found or Meaning(default_type(event.call, event.name))
 
     def _decide(self, values: tuple[Any, ...]) -> Meaning | None:
         facts = self._source_facts | dict(zip(self._fields, values, strict=True))
@@ -151,6 +152,8 @@ class Evidence:
     def _answer(self, rule: EvidenceRule, event: Event) -> str | None:
         for name in rule.fields:
             said = event.properties.get(name, event.traits.get(name))
+            if said is None:
+                continue
             texts = [text for item in (said if isinstance(said, list) else [said]) if (text := _said(item))]
             if texts:
                 codes = self._codes[rule.criterion]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,30 +22,29 @@ from shared.kit.person import seal
 from shared.schemas import ids
 
 DAY = 86_400_000
+_OF_THE_SENDING = ("sentAt", "writeKey", "_metadata")  # not of the event: they differ from try to try
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
     """A source that may send, with what its policy makes of its events.
 
-    version: sequence of the policy;  free_mail: domains of the tenant's own list
+    free_mail: domains of the tenant's own list
     """
 
     tenant: str
     source_id: str
     trusted: bool
-    secret: bytes
+    secret: bytes = field(repr=False)
     meanings: Meanings
     evidence: Evidence
     free_mail: frozenset[str]
-    version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A touch that lacks only the lead it belongs to. `body` is its JSON without `lead_id`."""
+class Draft(NamedTuple):
+    """A touch that lacks only the lead it belongs to: `body` is its JSON without `lead_id`."""
 
-    index: int
+    position: int  # in its body
     tenant: str
     source_id: str
     trusted: bool
@@ -53,50 +52,38 @@ class Draft:
     identities: Identities
     body: bytes
 
-    def complete(self, lead_id: str) -> bytes:
-        """The touch as it travels."""
-        return complete(lead_id, self.body)
-
 
 def complete(lead_id: str, body: bytes) -> bytes:
+    """The touch as it travels, from the body of a draft."""
     return b'{"lead_id":"' + lead_id.encode() + b'",' + body[1:]
 
 
 def draft(event: Event, sender: Sender, received_at: int) -> Draft:
     """What `event` becomes. Raises Refused for this one event."""
-    if event.call == "track" and event.name() is None:
+    if event.call == "track" and event.name is None:
         raise Refused("no_event_name", "a track call names its event in `event`")
     told = traits.told_by(event)
     address = email.address(told.get("email"))
     known = identities(event, address, sender.secret, sender.tenant)
-    at, clock = settle(event.at, event.sent_at, received_at)
     chief = known.chief()
+    at, clock = settle(event.at, event.sent_at, received_at)
     event_id = _event_id(event, sender, received_at)
-    body = _wire(event, sender, told, address)
-    body |= {
-        "identity_id": chief.id,
-        "identity_kind": chief.kind,
-        "event_id": event_id,
-        "at": at,
-        "received_at": received_at,
-        "clock": clock,
-    }
-    return Draft(event.index, sender.tenant, sender.source_id, sender.trusted, event_id, known, orjson.dumps(body))
-
-
-def _wire(event: Event, sender: Sender, told: traits.Told, address: str | None) -> dict[str, Any]:
-    """All of a touch but who, when and which; what is absent or false is left out."""
     page = page_of(event)
     meaning = sender.meanings.meaning(event, page)
-    name = event.name()
     person = seal(traits.personal(told, address))
     wire = {
         "record": "touch",
         "tenant": sender.tenant,
         "source_id": sender.source_id,
         "trusted": sender.trusted,
+        "identity_id": chief.id,
+        "identity_kind": chief.kind,
+        "event_id": event_id,
         "type": meaning.type,
-        "event": clean(name) if name else None,
+        "event": clean(event.name),
+        "at": at,
+        "received_at": received_at,
+        "clock": clock,
         "path": page.path,
         "topic": meaning.topic or clean(told.get("topic"), 100),
         "campaign": _campaign(event, told),
@@ -107,14 +94,16 @@ def _wire(event: Event, sender: Sender, told: traits.Told, address: str | None) 
         "evidence": sender.evidence.answers(event),
         "person": {"scheme": person.scheme, "fields": person.fields} if person else None,
     }
-    return {field: value for field, value in wire.items() if value}
+    # What is absent, false or empty says the same unsaid.
+    body = orjson.dumps({name: value for name, value in wire.items() if value})
+    return Draft(event.position, sender.tenant, sender.source_id, sender.trusted, event_id, known, body)
 
 
 def _event_id(event: Event, sender: Sender, received_at: int) -> str:
     """By the sender's id; else by content and the day of receipt, keyed, since content may be guessed."""
     if event.message_id:
         return ids.derived_id("event", sender.tenant, sender.source_id, event.message_id)
-    content = {key: value for key, value in event.sent.items() if key not in ("sentAt", "writeKey", "_metadata")}
+    content = {name: value for name, value in event.sent.items() if name not in _OF_THE_SENDING}
     digest = sha256(orjson.dumps([event.call, content], option=orjson.OPT_SORT_KEYS)).hexdigest()
     return ids.keyed_id(sender.secret, "event", sender.tenant, sender.source_id, digest, received_at // DAY)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from services.ingest.domain.normalise.text import clean
 
 Scalar = str | int | float | bool
 Told = dict[str, Any]  # field -> value as sent
+Facts = dict[str, Scalar | None]
 
 MOST_FREE_TEXT = 2_000
 KINDS = frozenset(
@@ -98,19 +99,11 @@ def _gather_form(told: Told, event: Event) -> None:
 
 def attributes(event: Event, told: Told, address: str | None, free_mail: frozenset[str]) -> dict[str, Scalar]:
     """Normalised facts about the lead, named as in the catalogue without `lead.`; nothing personal."""
-    facts: dict[str, Scalar | None] = {}
+    facts: Facts = {}
     if told:
-        if title := clean(told.get("title")):
-            _of_title(facts, title)
-        if department := clean(told.get("department")):
-            facts["department"] = departments.department(department)
-        _of_company(facts, told)
-        facts["country"] = place.country(told.get("country"))
-        for field in ("region", "landing_page", "origin"):
-            facts[field] = clean(told.get(field))
-        kind = clean(told.get("kind"))
-        if kind and kind.casefold() in KINDS:
-            facts["kind"] = kind.casefold()
+        for field, value in told.items():
+            if read := _READERS.get(field):
+                read(facts, value)
     if address:
         facts["domain"] = domain = email.domain(address)
         facts["own_domain"] = email.is_own(domain, free_mail)
@@ -119,40 +112,77 @@ def attributes(event: Event, told: Told, address: str | None, free_mail: frozens
     return {field: value for field, value in facts.items() if value is not None}
 
 
-def _of_title(facts: dict[str, Scalar | None], title: str) -> None:
+def _of_title(facts: Facts, value: Any) -> None:
+    if not (title := clean(value)):
+        return
     level = titles.level(title)
     facts["level"] = level
     if level == "student":
-        facts["kind"] = "student"
+        facts.setdefault("kind", "student")
     department = departments.department(title)  # senders who join both in one field: `情報システム部 部長`
     if department != departments.OTHER:
-        facts["department"] = department
+        facts.setdefault("department", department)
 
 
-def _of_company(facts: dict[str, Scalar | None], told: Told) -> None:
-    facts["company"] = company.company_name(told.get("company"))
-    facts["industry"] = company.industry(told.get("industry"))
-    people = company.employees(told.get("employees"))
-    if people:
+def _of_department(facts: Facts, value: Any) -> None:
+    if department := clean(value):
+        facts["department"] = departments.department(department)
+
+
+def _of_employees(facts: Facts, value: Any) -> None:
+    if people := company.employees(value):
         facts["employees"], facts["size_band"] = people, company.size_band(people)
+
+
+def _of_kind(facts: Facts, value: Any) -> None:
+    kind = clean(value)
+    if kind and kind.casefold() in KINDS:
+        facts["kind"] = kind.casefold()
+
+
+def _reader(name: str, read: Callable[[Any], Scalar | None]) -> Callable[[Facts, Any], None]:
+    def into(facts: Facts, value: Any) -> None:
+        facts[name] = read(value)
+
+    return into
+
+
+_READERS: Mapping[str, Callable[[Facts, Any], None]] = {
+    "title": _of_title,
+    "department": _of_department,
+    "employees": _of_employees,
+    "kind": _of_kind,
+    "company": _reader("company", company.company_name),
+    "industry": _reader("industry", company.industry),
+    "country": _reader("country", place.country),
+    "region": _reader("region", clean),
+    "landing_page": _reader("landing_page", clean),
+    "origin": _reader("origin", clean),
+}
 
 
 def personal(told: Told, address: str | None) -> dict[str, str | None]:
     """What is personal in what was told, for `shared.kit.person.seal`. An IP address and a user agent are not kept at all."""
     if not told and not address:
         return {}
-    title, department, country = told.get("title"), told.get("department"), place.country(told.get("country"))
-    return {
-        "email": address,
-        "phone": phone.number(told["phone"], country) if "phone" in told else None,
-        "name": names.person_name(told.get("name")),
-        "first_name": names.person_name(told.get("first_name")),
-        "last_name": names.person_name(told.get("last_name")),
-        "title": clean(title),
-        "department": clean(department),
-        "free_text": _free_text(told.get("free_text")),
-    }
+    person: dict[str, str | None] = {"email": address}
+    for field, value in told.items():
+        if read := _PERSONAL.get(field):
+            person[field] = read(value)
+    if "phone" in told:
+        person["phone"] = phone.number(told["phone"], place.country(told.get("country")))
+    return person
 
 
 def _free_text(value: Any) -> str | None:
     return value.strip()[:MOST_FREE_TEXT] or None if isinstance(value, str) else None
+
+
+_PERSONAL: Mapping[str, Callable[[Any], str | None]] = {
+    "name": names.person_name,
+    "first_name": names.person_name,
+    "last_name": names.person_name,
+    "title": clean,
+    "department": clean,
+    "free_text": _free_text,
+}
