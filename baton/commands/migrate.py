@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 import typer
@@ -30,6 +31,8 @@ def migrate(
     Servers are those of KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL, else those of the Baton that runs here.
     """
     names = environment(here())
+    # While new topics find their leaders the client tells of every try; what it cannot do in the end, it raises.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         upgrade(names["DATABASE_URL"])
     except (OSError, SQLAlchemyError) as error:

@@ -33,7 +33,7 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(params=["ingest", "scoring", "router", "handoff", "baton"])
+@pytest.fixture(scope="module", params=["ingest", "scoring", "router", "handoff", "baton"])
 def program(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -50,27 +50,30 @@ def copied(stages: dict[str, list[Any]]) -> Callable[[str], list[tuple[str, str]
     return read
 
 
-@pytest.fixture
-def image(root: Path, copied: Callable[[str], list[tuple[str, str]]], program: str, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def image(
+    root: Path, copied: Callable[[str], list[tuple[str, str]]], program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The application folder of the program's image, without the machine around it."""
+    folder = tmp_path_factory.mktemp(program)
     for source, target in copied(program):
-        origin, place = root / source, tmp_path / target
+        origin, place = root / source, folder / target
         place.parent.mkdir(parents=True, exist_ok=True)
         if origin.is_dir():
             shutil.copytree(origin, place, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(origin, place)
-    return tmp_path
+    return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def imported(image: Path, program: str) -> dict[str, Any]:
     """What importing all modules of the service, or the command line, takes inside its image's folder."""
     own = "baton.cli" if program == "baton" else f"services.{program}"
     run = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, own],
         cwd=image,
-        env={"PYTHONPATH": str(image)},
+        env={"PYTHONPATH": str(image), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
     )
