@@ -145,9 +145,9 @@ class Town:
             "SCORING_POLICY_PATIENCE_SECONDS": "0",  # other tests' tenants have no policy, or one of another shape
             "SCORING_DEAD_LETTERS_PER_MINUTE": "1000000",
         } | more
-        worker = await Worker(environment, self.folder / f"worker-{len(self.workers)}.log").start()
+        worker = Worker(environment, self.folder / f"worker-{len(self.workers)}.log")
         self.workers.append(worker)
-        return worker
+        return await worker.start()
 
     async def until(self, condition: Callable[[], Any], seconds: float = 90) -> None:
         """Wait until it holds, reading scores meanwhile."""
@@ -275,7 +275,7 @@ def content(scores: dict[str, LeadScored]) -> dict[str, Any]:
 
 
 async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(town: Town) -> None:
-    """Traps 1 to 6: two workers on a new group, one killed, one stopped, two partitions' states lost, records sent twice."""
+    """Traps 1 to 6: two workers on a new group, one killed, one stopped, all states lost, records sent twice."""
     rng = Random(7)
     records = history(town.tenant, 2_000, 120, rng)
     expected = content(recomputed(records))
@@ -283,14 +283,17 @@ async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(
     first, second = await asyncio.gather(town.hire(), town.hire())
     await town.send(sent[:700])
     await town.until(lambda: len(town.scores) > 20)
+    await town.until(first.is_ready)
+    await town.until(second.is_ready)
 
     await first.end(signal.SIGKILL)
     await town.send(sent[700:1_200])
-    await town.hire()
-    for partition in (0, 1):
+    for partition in range(8):
         keys = [f"{town.group}:{{s:{partition}}}:{what}" for what in ("applied", "states")]
         await town.redis.delete(*keys)
     await town.send(sent[1_200:1_700])
+    await town.until(lambda: second.crashes > 0)
+    await town.hire()
     await town.until(second.is_ready)
     assert await second.end(signal.SIGTERM) == 0
     await town.send(sent[1_700:])

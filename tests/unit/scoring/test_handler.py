@@ -10,6 +10,7 @@ import pytest
 
 from services.scoring.handler import ContendedError, GapError, StatesLostError
 from services.scoring.states import Change, FakeStates
+from shared.kit.kafka import FakePublisher
 from shared.schemas.ids import lead_id
 from shared.schemas.scores import ScoreTransfer
 from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
@@ -187,6 +188,20 @@ async def test_a_zombie_is_refused_reads_again_and_says_nothing_old(bench: Any) 
     score = bench.scores()[ANN]
     assert score.engagement.parts[0].times == 2
     assert score.version.position == 2
+
+
+async def test_a_zombies_late_output_carries_a_lower_version(bench: Any) -> None:
+    """Trap 6: the fence guards the states, not the topic; readers keep the highest version."""
+    zombie, owner = bench.restart(), bench.restart()
+    late, in_time = FakePublisher(), bench.publisher
+    zombie._publisher = late
+    bench.touch("ann", 1)
+    await zombie.handle(bench.log.all())
+    bench.touch("ann", 2)
+    await owner.handle([bench.log.slice(TOUCHPOINTS.name, 1)])
+    newest = bench.scores()[ANN]
+    in_time.records.extend(late.records)
+    assert bench.scores()[ANN].version < newest.version
 
 
 async def test_a_write_that_took_effect_and_lost_its_answer_resolves_itself(bench: Any) -> None:
