@@ -38,8 +38,8 @@ class Firing:
             if not await self.fire_due():
                 await asyncio.sleep(await self._sleep_seconds())
 
-    async def fire_due(self) -> int:
-        """Fire a batch of what is due; how many clocks breached."""
+    async def fire_due(self) -> list[HandoffEvent]:
+        """Fire a batch of what is due; the breaches, the oldest first."""
         events: list[HandoffEvent] = []
         async with self._pool.acquire() as connection, connection.transaction():
             now = self._clock.now()
@@ -57,7 +57,7 @@ class Firing:
             metrics.LATENESS.labels(event.clock).observe((now - (event.due_at or now)) / 1000)
         if breached:
             log.info("clocks_fired", clocks=len(breached), oldest_due_at=min(event.due_at or 0 for event in breached))
-        return len(breached)
+        return breached
 
     async def _sleep_seconds(self) -> float:
         next_due: int | None = await self._pool.fetchval(

@@ -23,6 +23,7 @@ from shared.schemas.routing import LeadRouted, LeadWithdrawn
 log = structlog.get_logger(__name__)
 
 Record = LeadRouted | LeadWithdrawn
+ATTEMPTS = 5
 
 
 class Handoff:
@@ -37,12 +38,19 @@ class Handoff:
         for record in batch:
             by_tenant.setdefault(record.tenant, []).append(record)
         for tenant, records in by_tenant.items():
+            await self._apply_again_if_overtaken(tenant, records)
+
+    async def _apply_again_if_overtaken(self, tenant: str, records: Sequence[Record]) -> None:
+        """Processes that had these partitions a moment ago may still create opportunities of this batch; once they have, their rows
+        can be seen. Who is overtaken every time leaves the loop, and the batch comes again."""
+        for _ in range(ATTEMPTS - 1):
             try:
                 await self._apply(tenant, records)
             except asyncpg.UniqueViolationError:
-                # Another process, which had this partition a moment ago, created the opportunity in between: now it can be seen.
                 log.warning("opportunity_created_meanwhile", tenant=tenant)
-                await self._apply(tenant, records)
+            else:
+                return
+        await self._apply(tenant, records)
 
     async def _apply(self, tenant: str, records: Sequence[Record]) -> None:
         sla = await self._policies.sla(tenant) if any(isinstance(r, LeadRouted) for r in records) else None

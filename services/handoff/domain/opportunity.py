@@ -8,7 +8,7 @@ from typing import Literal
 from services.handoff.domain.clocks import Clock
 from shared.schemas.handoff import HandoffEvent
 
-# `merged` and the rest of vocabulary 9 differ: a lead that became part of another leaves no opportunity of its own behind.
+# Stages of vocabulary, section 9, as far as the handoff goes; `merged` is ours: the lead became part of another one.
 Stage = Literal["offered", "accepted", "recycled", "disqualified", "merged"]
 OfferState = Literal["open", "accepted", "declined", "expired", "superseded", "withdrawn"]
 

@@ -158,7 +158,7 @@ async def test_a_logged_call_accepts_the_offer_and_stops_both_clocks(crm, opport
     [activity] = logged["activities"]
     assert (activity["type"], activity["rep_id"], activity["note"]) == ("call_connected", "sato", "折り返しのお約束")
     world.clock.advance(days=1)
-    assert await world.firing().fire_due() == 0
+    assert await world.firing().fire_due() == []
 
 
 async def test_an_activity_sent_again_is_logged_once_and_its_id_is_not_given_to_another(crm, opportunity, world):

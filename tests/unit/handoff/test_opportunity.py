@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from services.handoff.domain.activities import ACTIVITY_TYPES
 from services.handoff.domain.ending import fire
 from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError, accept, attributed, decline, log_touch
 from services.handoff.domain.routed import route, withdraw
+from shared.schemas.vocabulary import TOUCH_TYPES
 
 SECOND = 1000
 
@@ -195,3 +197,7 @@ def test_the_events_of_a_decline_carry_reason_and_effect_but_never_the_note(give
     change = decline(given.offered(), "sato", given.reason("junk", "disqualify"), given.now + LATER, note_given=True)
     told = change.events[0]
     assert (told.reason, told.effect, told.note_given, told.rep_id) == ("junk", "disqualify", True, "sato")
+
+
+def test_every_activity_is_a_touch_type_of_the_vocabulary():
+    assert not ACTIVITY_TYPES - TOUCH_TYPES.keys()

@@ -1,9 +1,4 @@
-"""Opportunities in Postgres, read and written whole, under the lock of the opportunity's row.
-
-Lock order, for everybody: opportunity rows first, in the order of their ids, and nothing of an opportunity (offers, clocks,
-history) without its row. The firing of clocks takes the same rows, but skips what is locked, so it never waits and nobody can
-deadlock with it. Rows of the outbox are numbered after that lock, so the events of a lead are in order.
-"""
+"""What changed of opportunities, in one statement per table, and what is to be told of it."""
 
 from __future__ import annotations
 
@@ -15,7 +10,6 @@ import orjson
 
 from services.handoff.domain.clocks import Clock
 from services.handoff.domain.opportunity import Change, Offer, Opportunity
-from services.handoff.domain.rep import Activity
 from shared.kit import outbox
 from shared.kit.database import Connection
 from shared.kit.kafka import Outgoing
@@ -25,7 +19,6 @@ from shared.schemas.routing import LeadRouted
 from shared.schemas.topics import HANDOFF_EVENTS
 
 SCHEMA = "handoff"
-Key = tuple[str, str]  # tenant, opportunity id
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,78 +33,6 @@ class Write:
     change: Change
     record: LeadRouted | None = None
     note: SealedPerson | None = None
-
-
-async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[str]) -> dict[str, Opportunity]:
-    """The opportunities among `opportunity_ids` that exist, locked until the transaction ends."""
-    rows = await connection.fetch(
-        "SELECT tenant, opportunity_id, lead_id, cycle, stage, assignment, withdrawn FROM handoff.opportunities"
-        " WHERE tenant = $1 AND opportunity_id = ANY($2::uuid[]) ORDER BY opportunity_id FOR UPDATE",
-        tenant,
-        sorted(set(opportunity_ids)),
-    )
-    return {key[1]: found for key, found in (await _whole(connection, rows)).items()}
-
-
-# The limit stands outside of the locking, so that who finds the oldest locked goes on to the next ones.
-CLAIM_DUE = """
-    SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn
-    FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
-    WHERE c.state = 'running' AND c.due_at <= $1 ORDER BY c.due_at, c.tenant, c.opportunity_id LIMIT $2
-    FOR UPDATE OF o SKIP LOCKED
-"""
-
-
-async def claim_due(connection: Connection, now: int, most: int) -> dict[Key, Opportunity]:
-    """Opportunities of all tenants that have clocks due, the oldest first, locked; those locked by others are left to them."""
-    return await _whole(connection, await connection.fetch(CLAIM_DUE, now, most))
-
-
-async def _whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opportunity]:
-    """With offers and clocks. They are read in statements of their own, after the lock: what the statement that waited for the
-    lock (or skipped) saw of other tables may be older than the row it got."""
-    by_key = {_key(row): row for row in rows}
-    if not by_key:
-        return {}
-    offers: dict[Key, list[Offer]] = {key: [] for key in by_key}
-    clocks: dict[Key, list[Clock]] = {key: [] for key in by_key}
-    keys = [tenant for tenant, _ in by_key], [opportunity_id for _, opportunity_id in by_key]
-    for row in await connection.fetch(_PARTS.format(table="offers", order="assignment"), *keys):
-        offers[_key(row)].append(_offer(row))
-    for row in await connection.fetch(_PARTS.format(table="clocks", order="assignment, kind"), *keys):
-        clocks[_key(row)].append(_clock(row))
-    return {
-        key: Opportunity(
-            row["tenant"],
-            key[1],
-            row["lead_id"],
-            row["cycle"],
-            row["stage"],
-            row["assignment"],
-            row["withdrawn"],
-            tuple(offers[key]),
-            tuple(clocks[key]),
-        )
-        for key, row in by_key.items()
-    }
-
-
-_PARTS = (
-    "SELECT p.* FROM handoff.{table} p JOIN unnest($1::text[], $2::uuid[]) AS k(tenant, opportunity_id)"
-    " USING (tenant, opportunity_id) ORDER BY tenant, opportunity_id, {order}"
-)
-
-
-def _key(row: Any) -> Key:
-    return row["tenant"], str(row["opportunity_id"])
-
-
-def _offer(row: Any) -> Offer:
-    return Offer(**{name: row[name] for name in Offer.__slots__})
-
-
-def _clock(row: Any) -> Clock:
-    return Clock(**{name: row[name] for name in Clock.__slots__})
 
 
 async def save(connection: Connection, tenant: str, writes: Sequence[Write], now: int) -> None:
@@ -278,40 +199,4 @@ async def _add_history(connection: Connection, tenant: str, changes: Sequence[Ha
         " SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])",
         tenant,
         *_columns(rows),
-    )
-
-
-async def find_activity(connection: Connection, tenant: str, opportunity_id: str, activity_id: str) -> str | None:
-    """The type of the activity of this id, None where there is none."""
-    found: str | None = await connection.fetchval(
-        "SELECT type FROM handoff.activities WHERE (tenant, opportunity_id, activity_id) = ($1, $2::uuid, $3)",
-        tenant,
-        opportunity_id,
-        activity_id,
-    )
-    return found
-
-
-async def add_activity(
-    connection: Connection,
-    opportunity: Opportunity,
-    activity: Activity,
-    *,
-    logged_by: str,
-    note: SealedPerson | None,
-    now: int,
-) -> None:
-    await connection.execute(
-        "INSERT INTO handoff.activities"
-        " (tenant, opportunity_id, activity_id, type, at, logged_at, rep_id, logged_by, note)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)",
-        opportunity.tenant,
-        opportunity.opportunity_id,
-        activity.activity_id,
-        activity.type,
-        activity.at,
-        now,
-        activity.rep_id,
-        logged_by,
-        _json(note.model_dump() if note else None),
     )

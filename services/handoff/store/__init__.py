@@ -1,0 +1,12 @@
+"""Opportunities in Postgres, read and written whole, under the lock of the opportunity's row.
+
+Lock order, for everybody: opportunity rows first, in the order of their ids, and nothing of an opportunity (offers, clocks,
+history) without its row. The firing of clocks takes the same rows, but skips what is locked, so it never waits and nobody can
+deadlock with it. Rows of the outbox are numbered after that lock, so the events of a lead are in order.
+"""
+
+from services.handoff.store.activities import add_activity, find_activity
+from services.handoff.store.loading import CLAIM_DUE, claim_due, lock
+from services.handoff.store.saving import SCHEMA, Write, save
+
+__all__ = ["CLAIM_DUE", "SCHEMA", "Write", "add_activity", "claim_due", "find_activity", "lock", "save"]
