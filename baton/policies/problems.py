@@ -34,7 +34,7 @@ class PolicyErrors(Exception):  # noqa: N818 - all of them at once, so that an a
 def suggest(wrong: str, valid: Iterable[str]) -> str:
     """` Did you mean `x`?` for the valid name nearest to `wrong`, else the valid ones if they are few, else nothing."""
     names = sorted(set(valid))
-    found = process.extractOne(wrong.casefold(), names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=NEAR)
+    found = process.extractOne(wrong.casefold(), names, scorer=fuzz.ratio, processor=str.casefold, score_cutoff=NEAR)
     if found:
         return f" Did you mean `{found[0]}`?"
     if names and len(names) <= 8:

@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 class CompactedTopic:
     """Calls `apply` for each record of `topic`, oldest first; `caught_up` is set when the end seen at the start was reached.
 
-    offsets: partition -> offset to begin at, instead of the oldest
+    offsets: partition -> offset to begin at, instead of the oldest; one that the log does not have means that the log was lost or
+             made anew, so all of it is read
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class CompactedTopic:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",  # an offset that the log does not have means that it was lost: read all again
+            auto_offset_reset="earliest",  # a log that is truncated meanwhile is read again, never skipped
             fetch_max_wait_ms=100,
         )
         await consumer.start()
@@ -45,11 +46,11 @@ class CompactedTopic:
         partitions = [TopicPartition(self._topic.name, p) for p in sorted(await self._partitions(consumer))]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        starts = await consumer.beginning_offsets(partitions)
+        starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for partition in partitions:
-            if partition.partition in self._offsets:
-                consumer.seek(partition, max(self._offsets[partition.partition], starts[partition]))
-        ends = await consumer.end_offsets(partitions)
+            offset = self._offsets.get(partition.partition)
+            if offset is not None and starts[partition] <= offset <= ends[partition]:
+                consumer.seek(partition, offset)
         while True:
             if not self.caught_up.is_set():
                 behind = [p for p in partitions if await consumer.position(p) < ends[p]]

@@ -85,9 +85,13 @@ class Relay:
     async def _listen(self) -> None:
         async with self._pool.acquire() as connection:
             await connection.add_listener(f"{self._schema}_outbox", self._woken)
-            while not connection.is_closed():
-                await asyncio.sleep(5)
-                await connection.execute("SELECT 1")
+            try:
+                while not connection.is_closed():
+                    await asyncio.sleep(5)
+                    await connection.execute("SELECT 1")
+            finally:
+                if not connection.is_closed():
+                    await connection.remove_listener(f"{self._schema}_outbox", self._woken)
         raise ConnectionError("the connection that listens for new rows was lost")
 
     def _woken(self, *_: object) -> None:

@@ -1,0 +1,108 @@
+"""The frame of a service: it stops when told, finishing what it has begun, and never lives on with a dead task."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from shared.kit.service import serve
+
+DEADLINE = 30
+
+
+class Service:
+    """An app with a slow route, and a journal of what happened in which order."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.journal: list[str] = []
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+        self.app = FastAPI()
+        self.app.add_api_route("/slow", self._slow)
+        self.app.add_api_route("/fast", self._fast)
+
+    async def _slow(self) -> str:
+        self.asked.set()
+        await self.answer.wait()
+        self.journal.append("answered")
+        return "done"
+
+    async def _fast(self) -> str:
+        return "ok"
+
+    async def endless(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.journal.append("cancelled")
+            raise
+
+    def run(self, **tasks: Coroutine[Any, Any, None]) -> asyncio.Task[int]:
+        closing = AsyncExitStack()
+        closing.callback(self.journal.append, "closed")
+        return asyncio.create_task(serve(self.app, host="127.0.0.1", port=self.port, tasks=tasks, closing=closing))
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A client, as soon as the service answers."""
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=DEADLINE) as client:
+            async with asyncio.timeout(DEADLINE):
+                while not await self._answers(client):
+                    await asyncio.sleep(0.02)
+            yield client
+
+    async def _answers(self, client: httpx.AsyncClient) -> bool:
+        try:
+            return (await client.get("/fast")).is_success
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture
+async def service(free_port: int) -> Service:
+    return Service(free_port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_told_to_stop_it_answers_first_then_cancels_its_tasks_then_closes(
+    service: Service, number: signal.Signals
+) -> None:
+    serving = service.run(loop=service.endless())
+    async with service.up() as client:
+        slow = asyncio.create_task(client.get("/slow"))
+        await service.asked.wait()
+        os.kill(os.getpid(), number)
+        service.answer.set()
+        assert (await slow).json() == "done"
+    assert await asyncio.wait_for(serving, DEADLINE) == 0
+    assert service.journal == ["answered", "cancelled", "closed"]
+
+
+async def test_a_task_that_fails_stops_the_service_with_1(service: Service) -> None:
+    broken = asyncio.Event()
+
+    async def consume() -> None:
+        await broken.wait()
+        raise ConnectionError("Postgres is gone")
+
+    serving = service.run(consume=consume(), other=service.endless())
+    async with service.up():
+        broken.set()
+    assert await asyncio.wait_for(serving, DEADLINE) == 1
+    assert service.journal == ["cancelled", "closed"]
+
+
+async def test_a_task_that_merely_ends_stops_the_service_as_well(service: Service) -> None:
+    async def done() -> None:
+        return
+
+    assert await asyncio.wait_for(service.run(done=done(), other=service.endless()), DEADLINE) == 1
+    assert service.journal[-1] == "closed"
