@@ -74,7 +74,7 @@ HINODE = _people(
     hot|k.nishida@umibe-seiyaku.example|西田 慶子|情報システム部 部長|情報システム部|うみべ製薬株式会社|2600|製造業|ja-JP
     hot|m.harada@asagiri-bank.example|原田 誠|デジタル推進部 次長|デジタル推進部|あさぎり銀行|3100|銀行|ja-JP
     hot|r.kubo@hoshizora-d.example|久保 涼|代表取締役社長|経営企画部|ほしぞら電設株式会社|160|建設業|ja-JP
-    chat|t.endo@midori-butsuryu.example|遠藤 隆|物流企画部 課長|物流部|みどり物流株式会社|540|物流|ja-JP
+    chat|t.endo@midori-butsuryu.example|遠藤 隆|情報システム部 課長|情報システム部|みどり物流株式会社|540|物流|ja-JP
     warm|a.matsui@kazamidori.example|松井 葵|システム部 係長|システム部|かざみどり不動産|210|不動産|ja-JP
     warm|s.ogawa@tatsumi-kensetsu.example|小川 翔太|工務部 主任|工務部|たつみ建設株式会社|330|建設業|ja-JP
     fair|h.noguchi@iwashimizu.example|野口 浩|品質管理部 部長|品質管理部|いわしみず飲料株式会社|870|製造業|ja-JP

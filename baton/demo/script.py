@@ -57,11 +57,10 @@ Deeds = Iterator[_Deed]
 
 
 def _hot(person: Person, play: str) -> Deeds:
-    """Reads, comes back for prices, and asks for a demo with all that sales wants to know."""
+    """Reads a little, asks for a demo with all that sales wants to know, and goes on reading."""
     yield from _known(person, "organic_search")
     yield _page(person, "/products/flow")
-    yield _page(person, "/pricing")
-    yield _track(person, "Whitepaper Downloaded", topic="automation")
+    yield _page(person, "/customers/harbour")
     yield _track(
         person,
         "Demo Requested",
@@ -70,6 +69,8 @@ def _hot(person: Person, play: str) -> Deeds:
         need="manual hand-overs lose leads" if not _ja(person) else "引き継ぎの漏れをなくしたい",
         timeline="3 months",
     )
+    yield _page(person, "/pricing")
+    yield _track(person, "Whitepaper Downloaded", topic="automation")
 
 
 def _chat(person: Person, play: str) -> Deeds:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from baton.errors import OperatorError
 from baton.stack.ports import FALLBACK, HOST, holder, is_free
 
+__all__ = ["USUAL", "choose", "holder", "is_free"]
+
 USUAL = {"ingest": 8181, "scoring": 8182, "router": 8183, "handoff": 8184}
 
 

@@ -25,7 +25,6 @@ from baton.demo.play import Demo
 from baton.errors import OperatorError
 from baton.home import Home
 from baton.migrations import upgrade
-from baton.run import ports
 from baton.run.numbers import Reader
 from baton.run.screen import Screen
 from baton.run.services import ORDER, Services
@@ -73,7 +72,6 @@ class Runner:
         step = self._screen.step
         step(f"Starting Kafka, Postgres and Redis in {self._home.path}")
         addresses = self._stack.start()
-        chosen = ports.choose(self._environ)
         keys = homes.keys(self._home)
         step("Migrating the database")
         _attempt("the database's migration", lambda: upgrade(addresses.database))
@@ -81,11 +79,14 @@ class Runner:
         made = _attempt("creating the topics", lambda: asyncio.run(ensure_topics(addresses.kafka)))
         step(f"Applying the policies in {POLICIES.name}/" + (f" ({len(made)} topics are new)" if made else ""))
         _attempt("applying the policies", lambda: asyncio.run(self._rules(addresses, keys)))
-        names = _names(addresses, chosen, keys)
         step("Starting ingest, scoring, router and handoff")
-        self._services = Services(chosen, {**self._environ, **names}, self._home.logs, step)
+        servers = _servers(addresses)
+        self._services = Services({**self._environ, **servers, **keys}, self._home.logs, step)
         self._services.start()
         self._services.await_ready()
+        urls = self._services.urls()
+        # There is no console yet: until there is one, CONSOLE_URL leads to the documentation of the router's API.
+        names = {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys}
         homes.write_names(self._home.env, names, "Written by `baton up` when everything was ready; gone when it stops.")
         self._reader = Reader(addresses.database, names["INGEST_URL"], homes.TENANTS)
         self._reader.start()
@@ -130,15 +131,12 @@ class Runner:
             self._screen.step("Stopped")
 
 
-def _names(addresses: Addresses, chosen: Mapping[str, int], keys: Mapping[str, str]) -> dict[str, str]:
-    """What `env` says. There is no console yet: until there is one, CONSOLE_URL leads to the router's API documentation."""
-    urls = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in chosen.items()}
-    servers = {
+def _servers(addresses: Addresses) -> dict[str, str]:
+    return {
         "KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
         "DATABASE_URL": addresses.database,
         "REDIS_URL": addresses.redis,
     }
-    return {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys}
 
 
 def _look_at(names: Mapping[str, str]) -> list[str]:

@@ -39,10 +39,11 @@ class Screen:
         self._lock = Lock()
         self._started = time.monotonic()
         self._told, self._plain = 0.0, ""
+        self._begun = False
 
     def step(self, line: str) -> None:
         """One step of the start is under way; once the table stands, it is something that happened."""
-        if self._live:
+        if self._begun:
             self.say(line)
             return
         with self._lock:
@@ -61,6 +62,7 @@ class Screen:
 
     def begin(self) -> None:
         """From now on the table."""
+        self._begun = True
         if self.console.is_terminal:
             self._live = Live(console=self.console, auto_refresh=False, transient=False)
             self._live.start()
@@ -81,6 +83,7 @@ class Screen:
             if self._live:
                 self._live.stop()
                 self._live = None
+        self._begun = False
 
 
 def table(numbers: Numbers) -> RenderableType:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from baton.errors import OperatorError
+from baton.run import ports
 from baton.stack import Child, spawn
 
 ORDER = (
@@ -45,12 +46,14 @@ class Service:
 class Services:
     """Supervises the services. Belongs to the main thread, with which its processes die."""
 
-    def __init__(
-        self, ports: Mapping[str, int], environment: Mapping[str, str], logs: Path, say: Callable[[str], None]
-    ) -> None:
-        self.all = [Service(name, ports[name]) for name in ORDER]
-        self._environment = {**environment, **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()}}
-        self._logs, self._say = logs, say
+    def __init__(self, environ: Mapping[str, str], logs: Path, say: Callable[[str], None]) -> None:
+        """`environ` is what the services see, and pins ports. Raises OperatorError for a pin that cannot be had."""
+        self._environ, self._logs, self._say = dict(environ), logs, say
+        self.all = [Service(name, port) for name, port in ports.choose(environ).items()]
+        self._ready = False
+
+    def urls(self) -> dict[str, str]:
+        return {f"{service.name.upper()}_URL": service.url for service in self.all}
 
     def start(self) -> None:
         for service in self.all:
@@ -64,12 +67,13 @@ class Services:
             self.watch()
             for service in tuple(waiting):
                 ready, words = probe(service.url)
-                if ready:
+                if ready and self._is_ours(service):
                     waiting.remove(service)
                     self._say(f"{service.name}: ready on port {service.port}")
                 elif service.ends >= 3 or time.monotonic() > deadline:
                     raise OperatorError(self._why(service, words))
             time.sleep(0.1)
+        self._ready = True
 
     def watch(self) -> None:
         """Start again what ended unasked, later each time. Raises OperatorError for one that cannot start for want of a setting."""
@@ -94,7 +98,7 @@ class Services:
         service.child = spawn(
             [sys.executable, "-m", f"services.{service.name}"],
             name=service.name,
-            env=self._environment,
+            env={**self._environ, f"{service.name.upper()}_PORT": str(service.port)},
             log_path=self._logs / f"{service.name}.log",
             cwd=Path(__file__).parent.parent.parent,
         )
@@ -104,6 +108,8 @@ class Services:
         assert service.child is not None
         if status == BAD_SETTINGS:
             raise OperatorError(self._why(service, ""))
+        if not self._ready and not ports.is_free(service.port):
+            self._move(service)
         if time.monotonic() - service.started_at > STEADY_SECONDS:
             service.ends = 0
         pause = min(FIRST_PAUSE * 2**service.ends, LONGEST_PAUSE)
@@ -111,6 +117,19 @@ class Services:
         service.again_at = time.monotonic() + pause
         how = f"signal {-status}" if status < 0 else f"status {status}"
         self._say(f"{service.name} ended ({how}); starting it again in {pause:g} s. Its log: {service.child.log_path}")
+
+    def _is_ours(self, service: Service) -> bool:
+        """Whether it is our process that answers there; where that cannot be known, it is taken to be."""
+        who = ports.holder(service.port)
+        return service.child is not None and (
+            not who.startswith("process ") or who.startswith(f"process {service.child.pid} ")
+        )
+
+    def _move(self, service: Service) -> None:
+        """Somebody else took its port between our look and its start: to another one, unless it is pinned."""
+        who, earlier = ports.holder(service.port), service.port
+        service.port = ports.choose(self._environ)[service.name]
+        self._say(f"{service.name}: port {earlier} was taken by {who} meanwhile; going to {service.port}")
 
     def _why(self, service: Service, words: str) -> str:
         assert service.child is not None
