@@ -23,7 +23,7 @@ CAUSE: TypeAdapter[Cause] = TypeAdapter(Cause)
 
 
 def _json(adapter: TypeAdapter[Any], value: object) -> Any:
-    return adapter.dump_python(value, mode="json", exclude_none=True)
+    return adapter.dump_python(value, mode="json")  # with its nulls: it is read back as it was made
 
 
 async def write(connection: Connection, tenant: str, changes: Sequence[Change], playbook: Playbook | None) -> None:
