@@ -38,12 +38,18 @@ def _salvage(body: bytes) -> Any:
     all the others: the tolerant parser reads them, and `check` then refuses that event alone."""
     if any(mark in body for mark in (b"NaN", b"Infinity", b"\\ud", b"\\uD")):
         try:
-            return json.loads(body)
+            return json.loads(body, parse_int=_whole)
         except RecursionError:
             raise Refused("too_deep", f"JSON may be nested {MOST_DEPTH} deep") from None
         except ValueError:
             pass
     raise Refused("malformed_json", "the body is not JSON in UTF-8")
+
+
+def _whole(digits: str) -> int | float:
+    """As the fast parser has it: what needs more than 64 bits becomes a float."""
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(digits)
 
 
 def _may_be_deep(body: bytes) -> bool:

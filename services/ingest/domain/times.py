@@ -10,7 +10,9 @@ from services.ingest.domain.refusals import Refused
 Clock = Literal["kept", "shifted", "clamped", "absent"]
 
 DEAD_BAND = 5 * 60_000  # within it a difference is network delay, and correcting it would reorder events
-QUANTUM = 5 * 60_000  # skews are rounded to this, so that a retry of a batch is shifted as the first try was
+QUANTUM = (
+    5 * 60_000
+)  # skews are rounded down to this: a retry of a batch is shifted as the first try was, and not into the future
 EARLIEST = 946_684_800_000  # 2000-01-01: nothing that scores leads happened earlier
 _SECONDS_END = 100_000_000_000  # numbers below are seconds, others milliseconds
 
@@ -44,7 +46,7 @@ def settle(given: int | None, sent_at: int | None, received_at: int) -> tuple[in
         return received_at, "absent"
     at, clock = given, "kept"
     if sent_at is not None and abs(skew := received_at - sent_at) > DEAD_BAND:
-        at, clock = given + round(skew / QUANTUM) * QUANTUM, "shifted"
+        at, clock = given + skew // QUANTUM * QUANTUM, "shifted"
     if at > received_at:
         return received_at, "clamped"
     if at < EARLIEST:
