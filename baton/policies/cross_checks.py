@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
@@ -28,6 +28,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         ("sources", ("sources",), "id", policies.sources.sources),
         ("sources", ("mapping",), "id", policies.sources.mapping),
         *(("sources", ("sources", n, "mapping"), "id", s.mapping) for n, s in enumerate(policies.sources.sources)),
+        ("sources", ("evidence",), "criterion", policies.sources.evidence),
         ("scoring", ("engagement", "rules"), "id", policies.scoring.engagement.rules),
         ("scoring", ("fit", "rules"), "id", policies.scoring.fit.rules),
         ("lifecycle", ("stages",), "id", policies.lifecycle.stages),
@@ -73,9 +74,17 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
             others = [other for other in reps if other != rep.id]
             message = f"rep `{rep.id}` has the manager `{rep.manager}`, who is no other rep of this file."
             yield Finding("teams", ("reps", index, "manager"), message + suggest(rep.manager, others))
-        if rep.zone not in available_timezones():
+        if not _is_zone(rep.zone):
             message = f"rep `{rep.id}`: there is no time zone `{rep.zone}`." + suggest(rep.zone, available_timezones())
             yield Finding("teams", ("reps", index, "zone"), message)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not found, no such path, a directory of zones
+        return False
+    return True
 
 
 def _reachable(policies: Policies) -> Iterator[Finding]:
