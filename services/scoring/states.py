@@ -82,7 +82,9 @@ return 1
 class RedisStates:
     """Two hashes per partition, `<group>:{s:<partition>}:states` and `:applied`: one slot of a Redis Cluster.
 
-    group: the consumer group, whose offsets these are;  pause: seconds between tries. A lost connection is waited out: an ambiguous write resolves itself by the fence.
+    A lost connection is waited out: an ambiguous write resolves itself by the fence.
+
+    group: the consumer group, whose offsets these are;  pause: seconds between tries
     """
 
     def __init__(self, redis: Redis, *, group: str = "scoring", pause: float = 0.2) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-from services.scoring.domain.ledger import DAY, Bucket, bucket_of, horizon_of, key_parts, rule_key
+from services.scoring.domain.ledger import DAY, Bucket, KeyParts, bucket_of, horizon_of, key_parts, rule_key
 from services.scoring.domain.memory import TouchLike
 from shared.schemas.catalogue import BEHAVIOUR_FIELDS, FIT_FIELDS
 from shared.schemas.conditions import Condition, parse
@@ -48,7 +49,7 @@ class Fit:
 
 
 class Rules:
-    """One version of a tenant's scoring policy. caps, bands, grades: milli-points."""
+    """One version of a tenant's scoring policy. caps, bands, grades: milli-points;  by_key: rules that read the same marks."""
 
     def __init__(self, policy: ScoringPolicy, ref: PolicyRef) -> None:
         zone = policy.zone_offset_minutes * 60_000
@@ -56,6 +57,9 @@ class Rules:
         self.generation = policy.generation
         self.hand_raises = frozenset(policy.hand_raises)
         self.behaviour = tuple(_behaviour(rule, zone) for rule in sorted(policy.engagement.rules, key=lambda r: r.id))
+        self.by_key: dict[str, list[Behaviour]] = {}
+        for behaviour in self.behaviour:
+            self.by_key.setdefault(behaviour.key, []).append(behaviour)
         self.fit = tuple(_fit(rule) for rule in sorted(policy.fit.rules, key=lambda r: r.id))
         self.engagement_cap = _milli(policy.engagement.cap)
         self.fit_cap = _milli(policy.fit.cap)
@@ -63,12 +67,13 @@ class Rules:
         self.bands = tuple(map(_milli, policy.engagement.bands))
         self.grades = tuple(map(_milli, policy.fit.grades))
         used = frozenset[str]().union(*(rule.condition.fields() for rule in self.behaviour))
-        self._facts = tuple((field, _FACTS[field]) for field in sorted(used | {"touch.automated"}))
-        self._matches: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self._fields = (*sorted(used - {"touch.automated"}), "touch.automated", "touch.type")  # two or more: a tuple
+        self._facts = attrgetter(*(_FACTS[field] for field in self._fields))
+        self._matches: dict[tuple[Any, ...], list[tuple[str, KeyParts]]] = {}
 
     def slots(self, touch: TouchLike) -> list[tuple[str, Bucket]]:
         """Rule keys and buckets that the touch marks; none of a rule whose horizon it was already past when it arrived."""
-        facts = tuple(getattr(touch, attribute) for _, attribute in self._facts)
+        facts = self._facts(touch)
         keys = self._matches.get(facts)
         if keys is None:
             keys = self._remember(facts)
@@ -76,10 +81,10 @@ class Rules:
             return []
         age = touch.received_at - touch.at
         campaign = touch.campaign or touch.event or touch.type
-        return [(key, bucket_of(parts, touch.at, campaign)) for key in keys if age <= (parts := key_parts(key)).horizon]
+        return [(key, bucket_of(parts, touch.at, campaign)) for key, parts in keys if age <= parts.horizon]
 
-    def _remember(self, values: tuple[Any, ...]) -> tuple[str, ...]:
-        facts = {field: value for (field, _), value in zip(self._facts, values, strict=True)}
+    def _remember(self, values: tuple[Any, ...]) -> list[tuple[str, KeyParts]]:
+        facts = dict(zip(self._fields, values, strict=True))
         automated = facts["touch.automated"]
         keys = {
             rule.key
@@ -88,7 +93,7 @@ class Rules:
         }
         if len(self._matches) >= REMEMBERED_MATCHES:
             self._matches.clear()
-        self._matches[values] = found = tuple(sorted(keys))
+        self._matches[values] = found = [(key, key_parts(key)) for key in sorted(keys)]
         return found
 
 

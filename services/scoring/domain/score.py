@@ -94,10 +94,11 @@ def score(state: LeadState, lead: str, rules: Rules) -> Scored:
 def engagement(memories: Sequence[Memory], rules: Rules, as_of: int) -> Partial:
     """Σ over groups of min(cap, Σ points · 2^(-age / half-life)), and no more than the cap of all."""
     groups: dict[str, list[Part]] = {}
-    for rule in rules.behaviour:
-        part = _given(rule, _marks(memories, rule), as_of)
-        if part.times:
-            groups.setdefault(rule.group, []).append(part)
+    for key in {key for memory in memories for key in memory.marks}:
+        for rule in rules.by_key.get(key, ()):
+            part = _given(rule, _marks(memories, rule), as_of)
+            if part.times:
+                groups.setdefault(rule.group, []).append(part)
     parts: list[Part] = []
     for group in sorted(groups):
         parts += capped(groups[group], rules.group_caps.get(group, rules.engagement_cap))
@@ -116,12 +117,13 @@ def fit(attributes: Mapping[str, Scalar], rules: Rules) -> Partial:
     return _summed(capped(list(best.values()), rules.fit_cap))
 
 
-def capped(parts: Iterable[Part], cap: int) -> list[Part]:
+def capped(parts: list[Part], cap: int) -> list[Part]:
     """The same parts with their excess over `cap` (never below 0) cut, the largest first, so that small signals stay visible."""
-    ordered = sorted(parts, key=lambda part: (-part.kept, part.rule_id))
-    excess = max(0, sum(part.kept for part in ordered) - max(cap, 0))
+    excess = sum([part.given - part.cut for part in parts]) - max(cap, 0)
+    if excess <= 0:
+        return parts
     result = []
-    for part in ordered:
+    for part in sorted(parts, key=lambda part: (-part.kept, part.rule_id)):
         cut = min(excess, max(0, part.kept))
         excess -= cut
         result.append(replace(part, cut=part.cut + cut) if cut else part)
@@ -182,8 +184,8 @@ def _given(rule: Behaviour, slots: Iterable[Marks], as_of: int) -> Part:
 
 
 def _summed(parts: list[Part]) -> Partial:
-    parts.sort(key=lambda part: (-part.given, part.rule_id))
-    return Partial(sum(part.kept for part in parts), tuple(parts))
+    ordered = sorted(parts, key=lambda part: (-part.given, part.rule_id))
+    return Partial(sum([part.given - part.cut for part in ordered]), tuple(ordered))
 
 
 def _latest_raise(memories: Iterable[Memory], rules: Rules) -> tuple[str, Raised] | None:
