@@ -159,13 +159,10 @@ class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
                 raise Problem(409, "activity_id_taken", "another activity of this opportunity has this id") from None
 
 
-def _rep(caller: Caller, named: str | None) -> str:
-    """The rep in whose name `caller` acts."""
+def _rep(caller: Caller, named: str | None) -> str | None:
+    """The rep in whose name `caller` acts; None where it is for whoever was asked last."""
     if FOR_OTHERS.intersection(caller.roles):
-        rep_id = named or (caller.name if "rep" in caller.roles else None)
-        if rep_id is None:
-            raise Problem(422, "no_rep", "name the rep: `rep_id`")
-        return rep_id
+        return named or (caller.name if "rep" in caller.roles else None)
     if named not in (None, caller.name):
         raise Problem(403, "not_your_name", "a rep's token acts for this rep only")
     return caller.name

@@ -33,7 +33,8 @@ Text = Annotated[str, AfterValidator(_storable)]
 ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
 Note = Annotated[Text, Field(max_length=4000, description="free text; kept as personal data")]
 RepId = Annotated[
-    ShortText, Field(description="the rep in whose name it is done; a rep's own token names them already")
+    ShortText,
+    Field(description="the rep in whose name it is done; if absent, the token's own rep, else whoever was asked last"),
 ]
 
 

@@ -23,28 +23,32 @@ class ActivityIdTakenError(Exception):
 
 
 class Desk:
-    """What reps do. Every method raises UnknownOpportunityError; the first two NotTheHolderError and OfferNotOpenError."""
+    """What reps do. Every method raises UnknownOpportunityError; the first two NotTheHolderError and OfferNotOpenError.
+
+    rep_id: who does it; None stands for whoever was asked last
+    """
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool, self._clock = pool, clock
 
-    async def accept(self, tenant: str, opportunity_id: str, rep_id: str) -> None:
+    async def accept(self, tenant: str, opportunity_id: str, rep_id: str | None) -> None:
         """Accepting twice is accepting once."""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity = await _locked(connection, tenant, opportunity_id)
             now = self._clock.now()
-            change = rep.accept(opportunity, rep_id, now)
+            change = rep.accept(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
             await store.save(connection, tenant, [Write(opportunity, change)], now)
         metrics.count(change.events)
 
     async def decline(
-        self, tenant: str, opportunity_id: str, rep_id: str, reason: DeclineReason, note: str | None
+        self, tenant: str, opportunity_id: str, rep_id: str | None, reason: DeclineReason, note: str | None
     ) -> None:
         """Declining twice for the same reason is declining once."""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity = await _locked(connection, tenant, opportunity_id)
             now = self._clock.now()
-            change = rep.decline(opportunity, rep_id, reason, now, note_given=bool(note))
+            asked = rep_id or opportunity.offers[-1].rep_id
+            change = rep.decline(opportunity, asked, reason, now, note_given=bool(note))
             await store.save(connection, tenant, [Write(opportunity, change, note=_sealed(note))], now)
         metrics.count(change.events)
 

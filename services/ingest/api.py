@@ -35,8 +35,12 @@ Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 class Tracking:
     """`POST /v1/<call>`. Answers 200 when Kafka has acknowledged all that was accepted, else 503."""
 
-    def __init__(self, senders: Senders, handle: Handle, clock: Clock, *, body_bytes: int) -> None:
+    def __init__(
+        self, senders: Senders, handle: Handle, clock: Clock, *, body_bytes: int, complete: Callable[[], bool]
+    ) -> None:
+        """complete: whether all write keys are known; until then nobody is told that theirs is not"""
         self._senders, self._handle, self._clock, self._most = senders, handle, clock, body_bytes
+        self._complete = complete
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Path -> what answers it."""
@@ -84,6 +88,8 @@ class Tracking:
 
     def _admitted(self, key: str | None) -> Sender:
         sender = self._senders.find(key) if key else None
+        if sender is None and not self._complete():
+            raise Refused("starting", "the write keys are being read: send it again later", 503)
         if sender is None:
             raise Refused("unknown_write_key", "send the write key of a source: X-Write-Key, Basic, or `writeKey`", 401)
         return sender

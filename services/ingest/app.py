@@ -101,7 +101,13 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
             follower.report_loss()
             raise
 
-    tracking = api.Tracking(senders, Gathered(handle), clock, body_bytes=settings.ingest_body_bytes)
+    tracking = api.Tracking(
+        senders,
+        Gathered(handle),
+        clock,
+        body_bytes=settings.ingest_body_bytes,
+        complete=policies.caught_up.is_set,
+    )
     app = FastAPI(title="Baton ingest", docs_url=None, redoc_url=None)
     api.install_errors(app)
     guard = Guard(

@@ -225,7 +225,17 @@ async def test_without_a_token_or_a_role_nothing_is_told(live, opportunity):
     async with httpx.AsyncClient(base_url=live.url) as nobody:
         assert code_of(await nobody.get(opportunity)) == (401, "no_token")
     assert code_of(await (await live.client("billing")).get(opportunity)) == (403, "no_role")
-    assert code_of(await (await live.client("api")).post(f"{opportunity}/accept")) == (422, "no_rep")
+
+
+async def test_a_system_that_names_no_rep_acts_for_whoever_was_asked_last(live, opportunity):
+    system = await live.client("api")
+    asked = (await system.get(opportunity)).json()["owner"]["rep_id"]
+    accepted = (await system.post(f"{opportunity}/accept")).json()
+    assert (accepted["owner"]["rep_id"], accepted["owner"]["state"]) == (asked, "accepted")
+    declined = await system.post(f"{opportunity}/decline", json={"reason": "at_capacity"})
+    again = await system.post(f"{opportunity}/decline", json={"reason": "at_capacity"})
+    assert declined.json()["owner"] is None
+    assert again.json() == declined.json()
 
 
 async def test_a_token_never_shows_or_changes_the_rows_of_another_tenant(live, opportunity, world, make_world):
