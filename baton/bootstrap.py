@@ -119,8 +119,11 @@ def _with_uv() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "uv.lock"
         alone.write_text(pinned.group(0))
-        if _run([*_PIP, "install", *_PINNED, "--quiet", "-r", str(alone)])[0]:
-            return False
+        code, said = _run([*_PIP, "install", *_PINNED, "--quiet", "-r", str(alone)])
+    if code:
+        if any(sign in said for sign in UNREACHABLE):
+            raise SetupError(_explain(said))  # it would not be reached for the rest either
+        return False
     environment = dict(os.environ, VIRTUAL_ENV=str(VENV), **uv_settings(_run([*_PIP, "config", "list"])[1]))
     command = [str(VENV / "bin/uv"), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(LOCK)]
     code, said = _run(command, environment)

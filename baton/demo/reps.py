@@ -28,7 +28,7 @@ class Habit:
     reason: str = ""
 
 
-def habit(lead_id: str, rep_id: str, assignment: int, lead_class: str) -> Habit:
+def habit(lead_id: str, rep_id: str, assignment: int, lead_class: str, grade: str = "A1") -> Habit:
     """The same offer meets the same habit: most accept, some decline with a reason, some call at once, some forget.
 
     A rep who forgets loses the lead when the clock runs out; who is asked after another has lost or declined it takes it.
@@ -39,12 +39,14 @@ def habit(lead_id: str, rep_id: str, assignment: int, lead_class: str) -> Habit:
         return Habit("touches" if dice % 2 else "accepts", patience)
     if lead_class == LIVE:
         return Habit("forgets", patience)
+    if grade.startswith("D"):
+        return Habit("declines", patience, "junk")
     if dice < 50:
         return Habit("accepts", patience)
     if dice < 70:
         return Habit("touches", patience)
     if dice < 92:
-        return Habit("declines", patience, ("at_capacity", "wrong_territory", "junk", "no_need")[dice % 4])
+        return Habit("declines", patience, ("at_capacity", "wrong_territory", "skill_or_language", "not_now")[dice % 4])
     return Habit("forgets", patience)
 
 
@@ -85,7 +87,7 @@ class Reps:
             return
         assignment = max(clock["assignment"] for clock in clocks)
         key = (item["id"], assignment)
-        plan = habit(item["lead_id"], owner["rep_id"], assignment, item["lead_class"])
+        plan = habit(item["lead_id"], owner["rep_id"], assignment, item["lead_class"], item["score"]["grade"])
         if key not in self._due:
             self._due[key] = time.monotonic() + plan.after
             self._tell_offer(item, owner["name"])

@@ -46,7 +46,7 @@ class Runner:
         self._services: Services | None = None
         self._reader: Reader | None = None
         self._stopping = threading.Event()
-        self._ready = False
+        self._ready = self._wrote = False
 
     def run(self, *, demo: bool) -> None:
         """Until SIGINT, SIGTERM or SIGHUP. Raises OperatorError or StackError when it cannot start; nothing is left then."""
@@ -87,6 +87,7 @@ class Runner:
         urls = self._services.urls()
         # There is no console yet: until there is one, CONSOLE_URL leads to the documentation of the router's API.
         names = {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys}
+        self._wrote = True
         homes.write_names(self._home.env, names, "Written by `baton up` when everything was ready; gone when it stops.")
         self._reader = Reader(addresses.database, names["INGEST_URL"], homes.TENANTS)
         self._reader.start()
@@ -117,7 +118,8 @@ class Runner:
         """Everything, in order: nobody is told of a Baton that is going, then the services, then what they stand on."""
         self._stopping.set()
         self._screen.end()
-        self._home.env.unlink(missing_ok=True)
+        if self._wrote:  # it may be another Baton's that runs here
+            self._home.env.unlink(missing_ok=True)
         if self._ready:
             self._screen.step(f"Stopping; what was received stays in {self._home.path}")
         try:

@@ -1,0 +1,82 @@
+"""A replay accounts for everything that it sent."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from baton.replay.olist import DEAL_FIELDS, DEALS, LEADS
+
+pytestmark = pytest.mark.servers
+DATASETS = Path(os.environ.get("BATON_DATASETS") or Path(__file__).parents[4] / "shared" / "data")
+
+
+def _summary(baton: Any, path: Path, *arguments: str) -> dict[str, Any]:
+    done = baton.run("replay", *arguments, "--summary", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    made: dict[str, Any] = json.loads(path.read_text())
+    return made
+
+
+def test_a_file_of_touches_is_accounted_for_and_its_lead_explained(baton: Any, tmp_path: Path) -> None:
+    address, mark = f"k.mori.{uuid4().hex[:6]}@aoi-kikai.example", uuid4().hex
+    traits = {"email": address, "title": "Head of IT", "department": "IT", "company": {"name": "Aoi", "employees": 800}}
+    messages = [
+        {"type": "identify", "userId": mark, "traits": traits, "messageId": f"{mark}-1"},
+        {"type": "track", "userId": mark, "event": "Demo Requested", "messageId": f"{mark}-2"},
+        {"type": "track", "userId": mark, "event": "Demo Requested", "messageId": f"{mark}-2"},
+        {"type": "track", "userId": mark, "event": "", "messageId": f"{mark}-3"},
+    ]
+    file = tmp_path / "touches.jsonl"
+    file.write_text("\n\n".join(json.dumps(message) for message in messages))
+    made = _summary(baton, tmp_path / "s.json", str(file), "--tenant", "northstar")
+    assert (made["received"], made["accepted"], made["duplicate"], made["rejected"]) == (4, 2, 1, 1)
+    assert (made["leads"], made["leads_scored"], made["routed"], made["opportunities"]) == (1, 1, 1, 1)
+
+    told = baton.run("explain", address)
+    assert told.returncode == 0, told.stderr
+    assert "Demo requested" in told.stdout
+    assert "accept by" in told.stdout
+    assert "受領期限" in baton.run("explain", address, "--lang", "ja").stdout
+
+
+def test_a_file_that_is_not_json_is_told_with_its_line(baton: Any, tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text('\n{"type": "track"\n')
+    done = baton.run("replay", str(file))
+    assert done.returncode == 1
+    assert "bad.jsonl:2 is not JSON" in done.stderr
+
+
+def test_a_replay_started_again_is_the_same_replay(baton: Any, tmp_path: Path) -> None:
+    leads = [(uuid4().hex, f"2018-05-{day:02d}", uuid4().hex, "social" if day % 3 else "") for day in range(1, 21)]
+    with (tmp_path / LEADS).open("w", newline="") as out:
+        csv.writer(out).writerows([("mql_id", "first_contact_date", "landing_page_id", "origin"), *leads])
+    with (tmp_path / DEALS).open("w", newline="") as out:
+        deals = [(lead[0], "2018-06-01 10:00", *[""] * len(DEAL_FIELDS)) for lead in leads[:3]]
+        csv.writer(out).writerows([("mql_id", "won_date", *DEAL_FIELDS), *deals])
+    arguments = ("--dataset", "olist", "--speed", "0", str(tmp_path))
+    first = _summary(baton, tmp_path / "1.json", *arguments)
+    assert (first["received"], first["accepted"], first["duplicate"]) == (43, 43, 0)
+    assert first["leads"] == first["leads_scored"] == first["routed"] + first["nurtured"] + first["parked"] == 20
+    assert first["unaccounted"] == []
+    again = _summary(baton, tmp_path / "2.json", *arguments)
+    assert (again["accepted"], again["duplicate"], again["leads"]) == (0, 43, 20)
+
+
+@pytest.mark.dataset
+@pytest.mark.skipif(
+    not (DATASETS / "olist_funnel").is_dir(), reason="the Olist funnel is not there (BATON_DATASETS names its folder)"
+)
+def test_eight_thousand_real_leads_go_through_and_none_is_lost(baton: Any, tmp_path: Path) -> None:
+    made = _summary(baton, tmp_path / "s.json", "--dataset", "olist", "--again", "--speed", "0", str(DATASETS))
+    assert made["received"] == made["accepted"] == 2 * 8000 + 842
+    assert made["leads"] == made["leads_scored"] == 8000
+    assert made["routed"] + made["nurtured"] + made["parked"] + made["closed"] == 8000
+    assert made["opportunities"] >= made["routed"] > 0
