@@ -71,7 +71,7 @@ def _leads() -> None:
             provisional boolean NOT NULL DEFAULT false,
             assignment integer NOT NULL DEFAULT 0,      -- counts up, over all cycles
             held_assignment integer NOT NULL DEFAULT 0, -- the one that is in force
-            replaced jsonb,                -- what the one in force took the place of
+            replaced jsonb,                -- assignments of this cycle before it
             excluded jsonb NOT NULL DEFAULT '[]',       -- reps who had it earlier in this cycle
             waiting_reason text DEFAULT 'unscored',
             waiting_since bigint,

@@ -8,7 +8,7 @@ from typing import Literal
 VersionParts = tuple[int, int, int, int]
 
 PARKED = "parked:"
-CLOSED = ("recycled", "nurture", "on_hold", "disqualified", "to_owner", "closed")  # reasons that end a cycle
+CLOSED = ("recycled", "nurture", "on_hold", "disqualified", "to_owner")  # reasons that end a cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An assignment that another one has replaced, in case handoff refuses the other one."""
+    """An assignment of this cycle that is no longer in force; it is again, if handoff refuses those after it."""
 
     assignment: int
     rep_id: str
@@ -45,10 +45,10 @@ class Lead:
     floor_grade:        the lowest grade since then
     verdict:            of the gate, when it was last routed in this cycle
     assignment:         counts the assignments over all cycles; held_assignment is the one in force
-    replaced:           what the one in force took the place of
+    replaced:           the assignments of this cycle before it, whose offers were over or taken back
     provisional:        handoff has not confirmed the offer yet
     excluded:           reps who had this lead earlier in this cycle
-    waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, closed, merged
+    waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
     waiting_for:        reps whom nothing but their capacity keeps from taking it
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
@@ -73,7 +73,7 @@ class Lead:
     provisional: bool = False
     assignment: int = 0
     held_assignment: int = 0
-    replaced: Held | None = None
+    replaced: tuple[Held, ...] = ()
     excluded: tuple[str, ...] = ()
     waiting_reason: str | None = "unscored"
     waiting_since: int | None = None

@@ -71,15 +71,20 @@ def _merged(lead: Lead, survivor: str, cause: Cause) -> Step:
     gone = replace(lead, merged_into=survivor, stage="merged")
     if lead.accepted:
         return Step(gone, cause)
-    return Step(replace(gone.waits("merged", cause.at), pool_id=None), cause, withdraw=lead.owner_rep is not None)
+    gone = replace(gone.waits("merged", cause.at), pool_id=None)
+    if lead.owner_rep is None:
+        return Step(gone, cause)
+    return Step(replace(gone, replaced=_with_current(lead)), cause, withdraw=True)
 
 
 def _unmerged(lead: Lead, cause: Cause) -> Step:
-    """The lead is one of its own again. What was withdrawn is closed, so it starts another cycle."""
+    """The lead is one of its own again. It goes on in its cycle: only handoff knows whether a rep accepted it before it was taken
+    back, and refuses the next assignment if so, or if the opportunity was closed."""
     back = replace(lead, merged_into=None)
     if back.owner_rep is not None:
         return Step(replace(back, stage=TAKEN[back.leg or "fs"]), cause)
-    return Step(_next_cycle(back) if back.assignment else replace(back, stage="inquiry"), cause, decide=True)
+    fresh = replace(back, stage="inquiry", verdict=None, lead_class=None, qualifying_at=None)
+    return Step(fresh, cause, decide=True)
 
 
 def reopen(lead: Lead, scored: Scored, playbook: Playbook | None, cause: Cause, floor: str | None) -> Step:
@@ -95,7 +100,10 @@ def reopen(lead: Lead, scored: Scored, playbook: Playbook | None, cause: Cause, 
         and playbook is not None
         and gate(scored, playbook.qualification.gate, since=lead.closed_at).verdict != "nurture"
     )
-    return Step(_next_cycle(lead), cause, decide=True) if raised or risen else Step(lead)
+    if not (raised or risen):
+        return Step(lead)
+    # What was left to the owner of a deal is not closed in handoff: it goes on in the same cycle.
+    return Step(lead if lead.waiting_reason == "to_owner" else _next_cycle(lead), cause, decide=True)
 
 
 def _next_cycle(lead: Lead) -> Lead:
@@ -112,8 +120,15 @@ def _next_cycle(lead: Lead) -> Lead:
         lead_class=None,
         qualifying_at=None,
         excluded=(),
-        replaced=None,
+        replaced=(),
     )
+
+
+def _with_current(lead: Lead) -> tuple[Held, ...]:
+    """The assignments of this cycle, the one in force included."""
+    if lead.owner_rep is None:
+        return lead.replaced
+    return (*lead.replaced, Held(lead.held_assignment, lead.owner_rep, lead.pool_id))
 
 
 def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step:
@@ -123,14 +138,14 @@ def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step
     cause = Cause(event.kind, event.event_id, event.at, event.reason, event.rep_id)
     if event.kind == "offer-accepted":
         return _accepted(lead, event, cause)
+    if event.kind == "routing-refused":
+        return _refused(lead, event, cause)
     if lead.owner_rep is None:
         return Step(lead)  # said before
     if event.kind == "offer-opened":
         return Step(replace(lead, provisional=False))
     if event.kind in ("offer-declined", "offer-expired"):
         return _given_back(lead, event, playbook, cause)
-    if event.kind == "routing-refused":
-        return _refused(lead, event, cause)
     return Step(lead)
 
 
@@ -139,11 +154,11 @@ def _accepted(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     if lead.accepted:
         return Step(lead)
     if lead.owner_rep is None:
-        if lead.waiting_reason != "merged" or event.rep_id is None:
-            return Step(lead)
+        if event.rep_id is None or event.rep_id in lead.excluded or event.cycle != lead.cycle:
+            return Step(lead)  # said before: it was given back since
         lead = _owned(lead, event.rep_id)
-        return Step(replace(lead, accepted=True), cause)
-    return Step(replace(lead, accepted=True, provisional=False, stage=TAKEN[lead.leg or "fs"]), cause)
+    stage = lead.stage if lead.merged_into else TAKEN[lead.leg or "fs"]
+    return Step(replace(lead, accepted=True, provisional=False, stage=stage), cause)
 
 
 def _owned(lead: Lead, rep_id: str) -> Lead:
@@ -160,7 +175,7 @@ def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, caus
     free = replace(
         lead.waits("rerouting", event.at),
         excluded=(*lead.excluded, holder),
-        replaced=Held(lead.held_assignment, holder, lead.pool_id),
+        replaced=_with_current(lead),
     )
     if lead.merged_into:
         return Step(replace(free.waits("merged", event.at), pool_id=None), cause, credit=credit)
@@ -176,25 +191,37 @@ def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, caus
 
 def _close(lead: Lead, reason: str, disposition: str, at: int) -> Lead:
     assert reason in CLOSED
-    closed = replace(lead, disposition=disposition, closed_at=at, floor_grade=lead.grade, replaced=None)
+    closed = replace(lead, disposition=disposition, closed_at=at, floor_grade=lead.grade, replaced=())
     return closed.waits(reason, at)
 
 
 def _refused(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     """Handoff did not apply the assignment: somebody had accepted in the same moment, or the opportunity is closed. The rep who was
     to take it never had it."""
-    assert lead.owner_rep is not None
-    credit = (lead.pool_id, lead.owner_rep) if lead.pool_id else None
-    if event.holder is None:
-        return Step(_close(lead, "closed", lead.disposition, event.at), cause, credit=credit)
-    earlier = lead.replaced if lead.replaced and lead.replaced.rep_id == event.holder else None
-    kept = replace(
-        _owned(lead, event.holder),
+    refused = next((held for held in _with_current(lead) if held.assignment == event.assignment), None)
+    if refused is None or event.cycle != lead.cycle:
+        return Step(lead)  # said before
+    credit = (refused.pool_id, refused.rep_id) if refused.pool_id else None
+    before = tuple(held for held in lead.replaced if held.assignment < event.assignment)
+    if event.holder is not None:
+        return Step(_kept(replace(lead, replaced=before), event.holder), cause, credit=credit)
+    if lead.owner_rep is None:
+        return Step(replace(lead, replaced=before), cause, credit=credit)
+    if event.stage in ("recycled", "disqualified"):
+        return Step(_close(lead, event.stage, event.stage, event.at), cause, credit=credit)
+    # It was taken back when it was merged, and is not merged any more.
+    return Step(_next_cycle(lead.waits("rerouting", event.at)), cause, decide=True, credit=credit)
+
+
+def _kept(lead: Lead, holder: str) -> Lead:
+    """The lead with the rep who had accepted it earlier in this cycle, under the assignment of that time."""
+    earlier = next((held for held in reversed(lead.replaced) if held.rep_id == holder), None)
+    return replace(
+        _owned(lead, holder),
         accepted=True,
-        stage=TAKEN[lead.leg or "fs"],
+        stage=lead.stage if lead.merged_into else TAKEN[lead.leg or "fs"],
         pool_id=earlier.pool_id if earlier else None,
         held_assignment=earlier.assignment if earlier else lead.held_assignment,
-        excluded=tuple(rep for rep in lead.excluded if rep != event.holder),
-        replaced=None,
+        excluded=tuple(rep for rep in lead.excluded if rep != holder),
+        replaced=tuple(held for held in lead.replaced if earlier and held.assignment < earlier.assignment),
     )
-    return Step(kept, cause, credit=credit)

@@ -31,7 +31,7 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         lead_id=lead.lead_id,
         cycle=lead.cycle,
         assignment=lead.held_assignment,
-        replaces=lead.replaced.assignment if lead.replaced else None,
+        replaces=lead.replaced[-1].assignment if lead.replaced else None,
         decision_id=decision.inputs.decision_id,
         decided_at=decision.inputs.decided_at,
         leg=outcome.leg,

@@ -110,7 +110,6 @@ WAITS: dict[str, Wait] = {
         "the owner takes it up; a new hand-raise starts another cycle",
         "担当者の引き取り、または新たな手挙げ",
     ),
-    "closed": _wait("marketing", "its opportunity is closed", "商談クローズ済み", *_NEW_SIGNAL),
     "merged": _wait("none", "merged into another lead", "他のリードに統合", "the merge is undone", "統合の取り消し"),
 }
 

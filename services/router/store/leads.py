@@ -66,7 +66,7 @@ SELECT = f"SELECT lead_id, {NAMES}, score::text AS score FROM router.leads"
 def lead_of(row: asyncpg.Record) -> Lead:
     values: dict[str, Any] = {name: row[name] for name, _ in COLUMNS}
     values["version"] = tuple(values["version"]) if values["version"] else None
-    values["replaced"] = Held(**values["replaced"]) if values["replaced"] else None
+    values["replaced"] = tuple(Held(**held) for held in values["replaced"] or ())
     values["excluded"] = tuple(values["excluded"])
     values["waiting_for"] = tuple(values["waiting_for"])
     return Lead(lead_id=row["lead_id"], **values)
@@ -77,7 +77,7 @@ def _value(lead: Lead, name: str) -> Any:
     value = getattr(lead, name)
     if isinstance(value, tuple):
         value = [*value]
-    return orjson.dumps(value).decode() if isinstance(value, Held | list) else value
+    return orjson.dumps(value).decode() if isinstance(value, list) else value
 
 
 async def lock(

@@ -1,0 +1,233 @@
+"""Router and handoff together: whatever happens, in any order and again, both come to know the same one owner (P3)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from services.handoff.domain.ending import fire
+from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError, accept, decline
+from services.handoff.domain.routed import route, withdraw
+from services.router.domain.facts import Scored
+from services.router.domain.fairness import PoolState, deviation
+from services.router.domain.flow import Desk, Task, work
+from services.router.domain.lead import Lead
+from services.router.domain.lifecycle import Arrival
+from services.router.domain.playbook import Following, Playbook
+from services.router.domain.records import record_of
+from shared.schemas import ids
+from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.routing import LeadRouted
+from shared.schemas.scores import HandRaise, LeadScored, PartialScore, PolicyRef, Version
+
+START = 1_700_000_000_000
+CRITERION = {"questions": {"B1": ["secured"]}, "ask": {"en": "?"}, "cost": 1}
+EFFECTS = ("reroute", "return_to_is", "recycle", "nurture", "on_hold", "disqualify", "to_owner")
+REPS = ("sato", "tanaka", "mori")
+PLAYBOOK = Playbook.of(
+    QualificationPolicy.model_validate(
+        {
+            "gate": {"mql": ["A1", "B1"], "inside_sales_check": ["A3"]},
+            "bant": dict.fromkeys(("budget", "authority", "need", "timeline"), CRITERION),
+        }
+    ),
+    RoutingPolicy.model_validate(
+        {
+            "rules": [
+                {"id": "f", "legs": ["fs"], "when": {}, "pool": "field"},
+                {"id": "i", "when": {}, "pool": "inside"},
+            ],
+            "decline_reasons": [
+                {"code": e, "kind": "decline", "label": {"en": e}, "effect": e, "credit_back": n % 2 == 0}
+                for n, e in enumerate(EFFECTS)
+            ],
+        }
+    ),
+    TeamsPolicy.model_validate(
+        {
+            "reps": [{"id": rep, "name": rep, "capacity": 2} for rep in (*REPS, "ito")],
+            "pools": [
+                {"id": "field", "members": [{"rep": rep} for rep in REPS]},
+                {"id": "inside", "members": [{"rep": "ito"}, {"rep": "mori"}]},
+            ],
+        }
+    ),
+    SlaPolicy.model_validate({"default": {"id": "score", "accept": 60, "first_touch": 600}}),
+    {kind: PolicyRef(sequence=1, hash="h") for kind in ("qualification", "routing", "teams", "sla")},
+)
+FOLLOWING = Following(PLAYBOOK)
+leads = st.sampled_from(["lead-1", "lead-2", "lead-3"])
+
+
+class RouterAndHandoff(RuleBasedStateMachine):
+    """Two services and the topics between them: read in order, but late, and some of it again."""
+
+    @initialize()
+    def begin(self):
+        self.now, self.position = START, 0
+        self.leads: dict[str, Lead] = {}
+        self.scores: dict[str, LeadScored] = {}
+        self.pools = {pool: PoolState(pool).follow(PLAYBOOK.weights(pool), 1) for pool in PLAYBOOK.pools}
+        self.opportunities = {}
+        self.said: dict[tuple[str, int], bytes] = {}
+        self.scored, self.routed, self.events = [], [], []  # topics
+        self.read = {"scored": 0, "routed": 0, "events": 0}  # offsets
+
+    # What happens in the world
+
+    @rule(lead=leads, grade=st.sampled_from(["A1", "B1", "A3", "D4"]), raised=st.booleans(), merged=st.integers(0, 9))
+    def score(self, lead, grade, raised, merged):
+        self.position += 1
+        self.now += 1
+        hand_raise = HandRaise(type="demo", event_id=f"e{self.position}", at=self.now, received_at=self.now)
+        self.scored.append(
+            LeadScored(
+                tenant="t",
+                lead_id=lead,
+                version=Version(1, 1, self.position, self.now),
+                as_of=self.now,
+                grade=grade,
+                policy=PolicyRef(sequence=1, hash="h"),
+                fit=PartialScore(total=0),
+                engagement=PartialScore(total=0),
+                hand_raise=hand_raise if raised else None,
+                merged_into="lead-9" if merged == 0 else None,
+            )
+        )
+
+    @rule(lead=leads)
+    def accept(self, lead):
+        self.say(lead, lambda opportunity, rep: accept(opportunity, rep, self.now))
+
+    @rule(lead=leads, reason=st.sampled_from(PLAYBOOK.routing.decline_reasons))
+    def decline(self, lead, reason):
+        self.say(lead, lambda opportunity, rep: decline(opportunity, rep, reason, self.now, note_given=False))
+
+    @rule(seconds=st.sampled_from([1, 60, 600]))
+    def pass_time(self, seconds):
+        self.now += seconds * 1000
+        for opportunity in list(self.opportunities.values()):
+            self.take(fire(opportunity, self.now))
+
+    def say(self, lead, what):
+        """The rep who was asked for the lead says something, perhaps too late."""
+        for opportunity in [o for o in self.opportunities.values() if o.lead_id == lead and o.current()]:
+            with suppress(NotTheHolderError, OfferNotOpenError):
+                self.take(what(opportunity, opportunity.current().rep_id))
+
+    # What the services read
+
+    @rule(topic=st.sampled_from(["scored", "routed", "events"]), most=st.integers(1, 20))
+    def deliver(self, topic, most):
+        start, log = self.read[topic], getattr(self, topic)
+        batch = log[start : start + most]
+        self.read[topic] += len(batch)
+        if topic == "routed":
+            for record in batch:
+                self.hand_over(record)
+        else:
+            for record in batch:
+                self.router(record)
+
+    @rule(topic=st.sampled_from(["scored", "routed", "events"]), back=st.integers(1, 10))
+    def rewind(self, topic, back):
+        """A reader that died before it committed reads again."""
+        self.read[topic] = max(0, self.read[topic] - back)
+
+    @rule(lead=leads)
+    def sweep(self, lead):
+        known = self.leads.get(lead)
+        if known and known.parked:
+            self.do(Task(known, Scored.of(self.scores[lead]), retry=True))
+
+    @rule()
+    def settle(self):
+        """When all has been read, both know the same."""
+        while any(self.read[topic] < len(getattr(self, topic)) for topic in self.read):
+            for topic in self.read:
+                self.deliver(topic, 100)
+        for lead in self.leads.values():
+            held = [
+                o.current()
+                for o in self.opportunities.values()
+                if o.lead_id == lead.lead_id and o.current() is not None
+            ]
+            assert len(held) <= 1, "two offers of one lead"
+            assert (held[0].rep_id if held else None) == lead.owner_rep
+            if held:
+                assert held[0].assignment == lead.held_assignment
+                assert (held[0].state == "accepted") == lead.accepted
+                assert lead.accepted or not lead.provisional
+
+            known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
+            gave_back = {o.rep_id for o in known.offers if o.state in ("declined", "expired")} if known else set()
+            assert set(lead.excluded) <= gave_back, "nobody is passed over who did not give the lead back"
+
+    def teardown(self):
+        self.settle()
+
+    def router(self, record):
+        lead = self.leads.get(record.lead_id)
+        if not isinstance(record, LeadScored):
+            if lead:
+                self.do(Task(lead, Scored.of(self.scores[record.lead_id]), None, (record,)))
+            return
+        lead = lead or Lead(record.lead_id)
+        if lead.version is None or record.version > lead.version:
+            self.scores[record.lead_id] = record
+            score = Scored.of(record)
+            self.do(Task(lead, score, Arrival(record.version, score, score.digest(), record.merged_into)))
+
+    def do(self, task):
+        loads: dict[str, int] = {}
+        for lead in self.leads.values():
+            if lead.owner_rep:
+                loads[lead.owner_rep] = loads.get(lead.owner_rep, 0) + 1
+        done = work("t", [task], Desk(self.pools, loads, read=True), FOLLOWING, self.now)
+        self.leads[task.lead.lead_id], self.pools = done.leads[0], done.desk.pools
+        for change in done.changes:
+            if change.told:
+                record = record_of("t", change, self.scores[task.lead.lead_id], PLAYBOOK, self.now)
+                if isinstance(record, LeadRouted):
+                    key = (record.lead_id, record.assignment)
+                    assert key not in self.said, "an assignment was said twice"
+                    self.said[key] = record
+                self.routed.append(record)
+
+    def hand_over(self, record):
+        known = self.opportunities.get(ids.opportunity_id("t", record.lead_id, record.cycle))
+        if isinstance(record, LeadRouted):
+            self.take(route(known, record, PLAYBOOK.sla, self.now))
+        elif known:
+            self.take(withdraw(known, record, self.now))
+
+    def take(self, change):
+        self.opportunities[change.opportunity.opportunity_id] = change.opportunity
+        self.events += change.events
+
+    # What always holds
+
+    @invariant()
+    def every_lead_has_an_owner_or_a_reason(self):
+        for lead in self.leads.values():
+            assert (lead.owner_rep is None) != (lead.waiting_reason is None)
+            assert lead.waiting_reason not in ("unscored", "rerouting")
+            assert not lead.accepted or lead.owner_rep
+
+    @invariant()
+    def nobody_has_more_than_their_capacity_by_routing(self):
+        for rep in (*REPS, "ito"):
+            assert sum(lead.owner_rep == rep and not lead.accepted for lead in self.leads.values()) <= 2
+
+    @invariant()
+    def balances_are_balanced(self):
+        for pool in self.pools.values():
+            assert sum(member.due for member in pool.balances) == 0
+            assert deviation(pool.balances) < 5
+
+
+RouterAndHandoff.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestAnyHistoryOfRouterAndHandoff = RouterAndHandoff.TestCase

@@ -1,0 +1,168 @@
+"""P6: a decision explains itself, both ways, and its stored inputs repeat it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from services.router.domain.decision import Inputs, PoolsNeededError, decide, replay, settle
+from services.router.domain.fairness import PoolState
+from services.router.domain.lead import Cause, Lead
+from services.router.domain.words import EXCLUSIONS, WAITS, reasons, step_up, why_not
+from services.router.store.trail import INPUTS, OUTCOME, TRACE
+
+NOW = 2_000
+NEED = [("N1", "stated", 900)]
+
+
+@pytest.fixture
+def inputs(playbook, scored, thresholds):
+    def make(grade="A1", **more):
+        given = {name: more.pop(name) for name in ("raised", "raised_at", "answers", "attributes") if name in more}
+        pools = {pool: PoolState(pool).follow(playbook.weights(pool), 1) for pool in playbook.pools}
+        score = scored(grade, **({"answers": NEED} | given))
+        fields = {"pools": pools, "thresholds": thresholds, "decided_at": NOW} | more
+        return Inputs("t", "lead-1", 1, 1, Cause("scored", "1/1/1/1", NOW), scored=score, **fields)
+
+    return make
+
+
+def test_a_ripe_lead_is_routed_and_every_step_is_told(inputs, playbook):
+    decision = decide(inputs(raised="demo_requested"), playbook)
+    outcome = decision.outcome
+    assert (outcome.kind, outcome.stage, outcome.leg, outcome.pool_id, outcome.rep_id) == (
+        "routed",
+        "mql",
+        "fs",
+        "field",
+        "sato",
+    )
+    assert (outcome.qualified.lead_class, outcome.qualified.at) == ("hand_raise", 500)
+    told = reasons(decision, playbook)
+    assert [reason.code for reason in told] == ["gate_mql", "bant", "rule", "fair_turn"]
+    assert all(reason.text["en"] and reason.text["ja"] for reason in told)
+
+
+def test_why_sato_and_why_not_tanaka(inputs, playbook):
+    trace = decide(inputs(), playbook).trace
+    assert why_not(trace, "sato") is None
+    assert why_not(trace, "tanaka").code == "not_their_turn"
+    assert why_not(trace, "gone").code == "inactive"
+    assert why_not(trace, "schmidt").code == "not_in_pool"
+
+
+def test_a_lead_below_the_gate_says_what_would_make_it_ripe(inputs, playbook):
+    decision = decide(inputs("B3"), playbook)
+    assert (decision.outcome.kind, decision.outcome.waiting_reason) == ("below_gate", "below_gate")
+    assert decision.trace.steps_up
+    assert step_up(decision.trace.steps_up[0])["en"] == "20 more fit points make it A3"
+    assert decision.trace.bant.question.criterion == "timeline"
+
+
+def test_a_lead_that_inside_sales_has_to_check_goes_to_inside_sales(inputs, playbook):
+    decision = decide(inputs("A3"), playbook)
+    assert (decision.outcome.stage, decision.outcome.leg, decision.outcome.rep_id) == ("aql", "is", "ito")
+    assert decision.outcome.mode == "assign"
+
+
+def test_an_mql_without_enough_of_bant_goes_to_inside_sales_first(inputs, playbook):
+    decision = decide(inputs("A1", answers=()), playbook)
+    assert (decision.outcome.stage, decision.outcome.leg) == ("mql", "is")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"attributes": {"size_band": "s6"}}, "parked:no_eligible_member"),
+        ({"attributes": {"kind": "partner"}}, "parked:no_rule"),
+        ({"loads": {"sato": 10, "tanaka": 10}}, "parked:at_capacity"),
+        ({"attributes": {"language": "de"}, "holders": ("schmidt",)}, "parked:language"),
+    ],
+)
+def test_a_ripe_lead_that_nobody_can_take_is_parked_with_the_reason(inputs, playbook, more, reason):
+    decision = decide(inputs("A1", **more), playbook)
+    assert (decision.outcome.kind, decision.outcome.waiting_reason) == ("parked", reason)
+    assert decision.pool is None, "nobody was given anything"
+
+
+def test_a_rule_that_names_no_pool_parks_the_lead(inputs, playbook_with, bodies):
+    teams = bodies["teams"] | {"pools": [pool for pool in bodies["teams"]["pools"] if pool["id"] != "field"]}
+    assert decide(inputs(), playbook_with(teams=teams)).outcome.waiting_reason == "parked:no_pool"
+
+
+def test_a_tenant_without_policies_parks_its_leads(inputs):
+    decision = decide(inputs(missing=("teams",)), None)
+    assert decision.outcome.waiting_reason == "parked:no_policy"
+    assert reasons(decision, None)[-1].detail["missing"] == ["teams"]
+
+
+def test_a_lead_stays_ripe_while_reps_decline_it(inputs, playbook):
+    decision = decide(inputs("B4", verdict="mql", holders=("sato",)), playbook)
+    assert (decision.outcome.stage, decision.outcome.rep_id) == ("mql", "tanaka")
+
+
+def test_the_promise_counts_from_the_touch_that_made_it_ripe_at_first(inputs, playbook):
+    again = decide(inputs(qualified=decide(inputs(), playbook).outcome.qualified, decided_at=NOW + 999), playbook)
+    assert again.outcome.qualified.at == 1_000
+
+
+def test_pools_that_were_not_read_are_asked_for(inputs, playbook):
+    with pytest.raises(PoolsNeededError):
+        decide(inputs(pools={}), playbook)
+    assert decide(inputs("D4", pools={}), playbook).outcome.kind == "below_gate", "and only when they are needed"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"grade": "D4"},
+        {"grade": "B3"},
+        {"raised": "demo_requested", "loads": {"sato": 3, "schmidt": 4}},
+        {"attributes": {"language": "de", "employees": 450, "own_domain": True, "company": "株式会社"}},
+        {"holders": ("sato", "tanaka"), "verdict": "mql"},
+        {"answers": ()},
+    ],
+)
+def test_the_stored_inputs_repeat_the_decision(inputs, playbook, more):
+    decision = decide(inputs(**more), playbook)
+    stored = [
+        json.loads(adapter.dump_json(value, exclude_none=True))
+        for adapter, value in ((INPUTS, decision.inputs), (TRACE, decision.trace), (OUTCOME, decision.outcome))
+    ]
+    again, trace, outcome = (a.validate_python(v) for a, v in zip((INPUTS, TRACE, OUTCOME), stored, strict=True))
+    assert again == decision.inputs
+    assert replay(again, playbook) == (trace, outcome) == (decision.trace, decision.outcome)
+
+
+def test_the_inputs_hold_only_what_was_looked_at(inputs, playbook):
+    decision = decide(inputs(loads={"sato": 1, "ito": 2}), playbook)
+    assert set(decision.inputs.pools) == {"field"}
+    assert decision.inputs.loads == {"sato": 1}
+    assert decide(inputs("D4", loads={"sato": 1}), playbook).inputs.pools == {}
+
+
+def test_a_lead_is_settled_with_an_owner_or_a_reason(inputs, playbook):
+    owned = settle(Lead("lead-1"), decide(inputs(), playbook), playbook)
+    assert (owned.owner_rep, owned.waiting_reason, owned.assignment, owned.provisional) == ("sato", None, 1, True)
+    waits = settle(Lead("lead-1"), decide(inputs("D4"), playbook), playbook)
+    assert (waits.owner_rep, waits.waiting_reason, waits.waiting_since) == (None, "below_gate", NOW)
+    later = settle(waits, replace(decide(inputs("D4", decided_at=NOW + 9), playbook)), playbook)
+    assert later.waiting_since == NOW
+
+
+def test_every_reason_to_wait_and_every_exclusion_has_its_words():
+    from typing import get_args
+
+    from services.router.domain.assignment import Exclusion, Parked
+    from services.router.domain.lead import CLOSED
+
+    assert set(WAITS) == {f"parked:{code}" for code in get_args(Parked)} | set(CLOSED) | {
+        "unscored",
+        "below_gate",
+        "merged",
+    }
+    assert set(EXCLUSIONS) == set(get_args(Exclusion))
+    assert all({"en", "ja"} == set(wait.why) == set(wait.trigger) for wait in WAITS.values())
