@@ -46,7 +46,7 @@ scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floa
 trees = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
 )
-FIELDS = "type event userId anonymousId previousId messageId timestamp originalTimestamp sentAt properties traits context name category"
+FIELDS = "event userId anonymousId previousId messageId timestamp sentAt properties traits context name category"
 TRAITS = (
     "email phone name title company employees industry country address x y is_test locale page url path campaign traits"
 )
@@ -54,7 +54,7 @@ maps = st.dictionaries(st.sampled_from(TRAITS.split()) | st.text(max_size=8), tr
 calls = st.sampled_from(["identify", "track", "page", "screen", "group", "alias"])
 wild = st.fixed_dictionaries(
     {"type": calls | scalars},
-    optional={name: maps if name in ("properties", "traits", "context") else trees for name in FIELDS.split()[1:]},
+    optional={name: maps if name in ("properties", "traits", "context") else trees for name in FIELDS.split()},
 )
 good = st.fixed_dictionaries(
     {
