@@ -34,6 +34,7 @@ class Report:
     home: Home
     pid: int | None = None
     starting: bool = False
+    killed: bool = False
     servers: dict[str, bool] = field(default_factory=dict)
     services: dict[str, tuple[bool, str]] = field(default_factory=dict)
     lags: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -55,6 +56,9 @@ async def gather(home: Home) -> Report:
         return report
     except PermissionError:
         raise OperatorError(f"{home.env} may not be read: it belongs to whoever started Baton") from None
+    if state is None and (home.path / "state.json").exists():
+        report.killed = True
+        return report
     report.servers = {name: await _listens(names[variable], USUAL_PORTS[name]) for name, variable in SERVERS.items()}
     probes = [asyncio.to_thread(probe, names[f"{name.upper()}_URL"]) for name in ORDER]
     report.services = dict(zip(ORDER, await asyncio.gather(*probes), strict=True))
@@ -97,7 +101,7 @@ async def _listens(address: str, usual: int) -> bool:
 
 def tell(report: Report) -> str:
     if not report.servers:
-        what = "is starting" if report.starting else "does not run"
+        what = "is starting" if report.starting else "was killed" if report.killed else "does not run"
         hint = "" if report.starting else "; `baton up` (or `make run`) starts it"
         return f"Baton {what} in {report.home.path}{hint}."
     lines = [f"Baton in {report.home.path}" + (f", process {report.pid}" if report.pid else "")]

@@ -57,7 +57,7 @@ class Runner:
             self._start()
             self._stay(demo)
         except KeyboardInterrupt:
-            self._stopping.set()
+            self._screen.step("Stopping before everything was ready")
         finally:
             self._stop()
 

@@ -77,4 +77,5 @@ def baton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Baton]:
         yield running
     finally:
         process.terminate()
-        process.wait(STOP_SECONDS)
+        status = process.wait(STOP_SECONDS)
+    assert (status, (home / "env").exists()) == (0, False), log.read_text()
