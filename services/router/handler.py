@@ -83,7 +83,11 @@ class Router:
         following, now = self._follow(tenant), self._clock.now()
         async with tenant_transaction(self._pool, tenant) as connection:
             rows = await lead_rows.lock(connection, tenant, arrived.keys() | events.keys(), arrived.keys())
-            tasks = [task_of(rows[lead_id], arrived.get(lead_id), events.get(lead_id, ())) for lead_id in rows]
+            tasks = [
+                task_of(rows[lead_id], arrived.get(lead_id), events.get(lead_id, ()))
+                for lead_id in dict.fromkeys(item.lead_id for item in items)  # first come, first served
+                if lead_id in rows
+            ]
             scores = {task.lead.lead_id: arrived[task.lead.lead_id] for task in tasks if task.arrival}
             done = await decide_and_apply(connection, tenant, tasks, rows, scores, following, now)
         metrics.STALE.labels("score").inc(len(arrived) - len(scores))

@@ -64,7 +64,8 @@ def assign(balances: Balances, eligible: Collection[str]) -> tuple[Balance | Non
 
 
 def credit_back(balances: Balances, rep_id: str) -> Balances:
-    """The balances as if the last lead of `rep_id` had not been one: it has not had it, and nobody was owed a share of it.
+    """The balances after a lead of `rep_id` turned out not to count: it gets the whole lead back, and the pool gives back, by
+    weight, what it was owed of it. Where everybody was eligible that undoes the assignment exactly.
 
     A rep who left meanwhile gets nothing back: what it was owed went to the others.
     """

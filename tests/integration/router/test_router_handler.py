@@ -1,45 +1,261 @@
-"""The router on a real Postgres: leads get one owner, whatever is retried, replayed or refused."""
+"""The router on a real Postgres: a lead gets one owner, whatever is retried, replayed, declined or refused."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from fractions import Fraction
-from typing import Any
 
 import pytest
+
+from services.router.domain.decision import replay
+from services.router.store import trail
+from shared.kit.database import tenant_transaction
+from shared.kit.dead_letters import Reject
+from shared.schemas.scores import IdentityRef, Version
 
 pytestmark = pytest.mark.servers
 
 
-async def test_a_ripe_lead_goes_to_a_rep_and_handoff_is_told(world: Any) -> None:
+async def test_a_ripe_lead_goes_to_a_rep_and_handoff_is_told(world):
     await world.router().handle([world.score("l1", hand_raise="demo_requested")])
     [routed] = await world.routed()
     lead = await world.lead("l1")
     assert (routed.lead_id, routed.assignment, routed.pool_id, routed.leg) == ("l1", 1, "field", "fs")
     assert (routed.lead_class, routed.qualifying_at) == ("hand_raise", world.clock.now())
-    assert (lead["owner_rep"], lead["stage"], lead["provisional"], lead["waiting_reason"]) == (
-        routed.rep_id,
-        "mql",
-        True,
-        None,
-    )
+    assert (lead["owner_rep"], lead["stage"], lead["waiting_reason"]) == (routed.rep_id, "mql", None)
+    assert lead["provisional"]
     assert [reason.code for reason in routed.reasons] == ["gate_mql", "bant", "rule", "fair_turn"]
+    assert routed.person.fields["email"] == "l1@example.com"
 
 
-async def test_a_batch_that_comes_again_writes_nothing(world: Any) -> None:
+async def test_a_batch_that_comes_again_writes_nothing(world):
     batch = [world.score(f"l{n}", grade) for n, grade in enumerate(("A1", "B2", "D4"))]
     await world.router().handle(batch)
-    before = await world.published()
+    assert len(await world.published()) == 2
     rows = [await world.lead(f"l{n}") for n in range(3)]
+    world.clock.advance(seconds=60)
     await world.router().handle(batch)
     assert await world.published() == []
     assert [await world.lead(f"l{n}") for n in range(3)] == rows
-    assert len(before) == 2
     assert await world.count("decisions") == 3
 
 
-async def test_leads_of_a_pool_are_shared_fairly(world: Any) -> None:
-    await world.router().handle([world.score(f"l{n}") for n in range(30)])
-    given = Counter(routed.rep_id for routed in await world.routed())
-    assert given == {"sato": 10, "tanaka": 10, "mori": 10}
-    assert Fraction(0) == 0
+async def test_the_highest_version_wins_in_whichever_order_scores_come(world):
+    low, high = world.score("l1", "A1"), world.score("l1", "D4")
+    await world.router().handle([high, low])
+    await world.router().handle([low])
+    lead = await world.lead("l1")
+    assert (lead["grade"], lead["owner_rep"], lead["version"]) == ("D4", None, list(high.version))
+    assert await world.published() == []
+
+
+async def test_a_score_that_looks_the_same_to_the_gate_is_kept_and_decides_nothing(world):
+    first = world.score("l1", "B3")
+    await world.router().handle([first])
+    world.clock.advance(seconds=1)
+    second = world.score("l1", "B3").model_copy(update={"engagement": first.engagement.model_copy(update={"total": 9})})
+    await world.router().handle([second])
+    assert (await world.lead("l1"))["score"]["engagement"]["total"] == 9
+    assert await world.count("decisions") == 1
+
+
+async def test_every_stored_decision_is_repeated_by_its_row(world, team):
+    scores = [world.score(f"l{n}", grade) for n, grade in enumerate(("A1", "B2", "D4", "A2"))]
+    await world.router().handle(scores)
+    await world.apply(team(field=("mori", "abe")))
+    await world.router().handle([world.score("l9", "A1", attributes={"employees": 450, "own_domain": True})])
+    for routed in await world.routed():
+        await world.router().handle([world.event(routed, "offer-expired", effect="reroute")])
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        rows = await connection.fetch(trail.DECISIONS)
+        assert len(rows) >= 7
+        for row in rows:
+            decision = trail.decision_of(row)
+            playbook = await trail.playbook_of(connection, world.tenant, row["policies"])
+            assert replay(decision.inputs, playbook) == (decision.trace, decision.outcome)
+
+
+async def test_a_declined_lead_goes_to_somebody_else_until_nobody_is_left(world):
+    router, asked = world.router(), []
+    await router.handle([world.score("l1")])
+    for _ in range(3):
+        [routed] = await world.routed()
+        asked.append(routed.rep_id)
+        assert routed.excluded == tuple(asked[:-1])
+        assert routed.replaces == (routed.assignment - 1 or None)
+        declined = world.event(routed, "offer-declined", reason="at_capacity", effect="reroute")
+        await router.handle([world.event(routed, "offer-opened"), declined])
+        await router.handle([declined])
+    lead = await world.lead("l1")
+    assert sorted(asked) == ["mori", "sato", "tanaka"]
+    assert (lead["owner_rep"], lead["waiting_reason"]) == (None, "parked:all_declined")
+    assert await world.published() == []
+
+
+async def test_a_lead_that_was_none_gives_the_turn_back(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-declined", reason="junk", effect="disqualify")])
+    await router.handle([world.score("l2")])
+    [again] = await world.routed()
+    assert again.rep_id == routed.rep_id
+    assert (await world.lead("l1"))["waiting_reason"] == "disqualified"
+
+
+async def test_a_lead_that_is_returned_goes_to_inside_sales(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-declined", reason="wrong_person", effect="return_to_is")])
+    [again] = await world.routed()
+    assert (again.leg, again.rep_id, again.assignment, again.cycle) == ("is", "ito", 2, 1)
+
+
+async def test_a_recycled_lead_starts_another_cycle_by_a_new_hand_raise(world):
+    router = world.router()
+    await router.handle([world.score("l1", hand_raise="demo_requested")])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-declined", reason="not_now", effect="recycle")])
+    await router.handle([world.score("l1", "A2")])
+    assert await world.published() == []
+    world.clock.advance(seconds=1)
+    await router.handle([world.score("l1", hand_raise="demo_requested")])
+    [again] = await world.routed()
+    assert (again.cycle, again.assignment, again.replaces) == (2, 2, None)
+
+
+async def test_a_hand_raise_that_overtakes_the_news_of_the_closing_is_not_lost(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    [routed] = await world.routed()
+    closing = world.event(routed, "offer-declined", reason="not_now", effect="recycle")
+    world.clock.advance(seconds=1)
+    await router.handle([world.score("l1", hand_raise="demo_requested")])
+    await router.handle([closing])
+    [again] = await world.routed()
+    assert again.cycle == 2
+
+
+async def test_a_refused_routing_leaves_the_lead_with_who_had_accepted(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    [first] = await world.routed()
+    await router.handle([world.event(first, "offer-expired", effect="reroute")])
+    [second] = await world.routed()
+    refused = world.event(second, "routing-refused", reason="accepted", holder=first.rep_id)
+    await router.handle([refused])
+    await router.handle([refused])
+    lead = await world.lead("l1")
+    assert (lead["owner_rep"], lead["stage"], lead["held_assignment"]) == (first.rep_id, "sal", 1)
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        rows = await connection.fetch("SELECT rep_id, received, due FROM router.pool_members WHERE pool_id = 'field'")
+    received = {row["rep_id"]: row["received"] for row in rows}
+    assert received == {"sato": 0, "tanaka": 0, "mori": 0} | {first.rep_id: 1}, "the turn was given back, once"
+    assert sum(Fraction(row["due"]) for row in rows) == 0
+
+
+async def test_a_merged_lead_is_withdrawn_and_says_where_it_went(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    await world.routed()
+    await router.handle([world.score("l1", merged_into="l2", identities=())])
+    [withdrawn] = await world.published()
+    assert (withdrawn["record"], withdrawn["assignment"], withdrawn["merged_into"]) == ("lead-withdrawn", 1, "l2")
+    lead = await world.lead("l1")
+    assert (lead["stage"], lead["waiting_reason"], lead["merged_into"]) == ("merged", "merged", "l2")
+
+
+async def test_identities_follow_the_latest_scores(world):
+    router, mail = world.router(), IdentityRef(identity_id="mail", kind="email")
+    await router.handle([world.score("l1", "D4", identities=(mail,))])
+    await router.handle([world.score("l2", "D4", identities=(mail,)), world.score("l1", merged_into="l2")])
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        rows = await connection.fetch("SELECT lead_id FROM router.lead_identities WHERE identity_id = 'mail'")
+    assert [row["lead_id"] for row in rows] == ["l2"]
+
+
+async def test_leads_of_a_pool_are_shared_fairly_however_they_are_batched(world):
+    router = world.router()
+    given: Counter[str] = Counter()
+    for size in (1, 2, 3, 5, 8, 13, 21):
+        await router.handle([world.score(f"{size}-{n}") for n in range(size)])
+        given.update(routed.rep_id for routed in await world.routed())
+        assert max(given.values()) - min(given[rep] for rep in ("sato", "tanaka", "mori")) <= 1
+    assert sum(given.values()) == 53
+
+
+async def test_two_processes_share_a_pool_without_a_lead_too_many_or_an_owner_too_many(world):
+    scores = [world.score(f"l{n:03}") for n in range(120)]
+    batches = [scores[start : start + 6] for start in range(0, 120, 6)]
+    # Every batch twice: each process has half of them first, and then those that the other has had.
+    mine, others = batches[::2] + batches[1::2], batches[1::2] + batches[::2]
+
+    async def process(share: list) -> None:
+        router = world.router()
+        for batch in share:
+            await router.handle(batch)
+
+    await asyncio.gather(process(mine), process(others), process(batches))
+    routed = await world.routed()
+    assert Counter(record.lead_id for record in routed) == dict.fromkeys((s.lead_id for s in scores), 1)
+    assert Counter(record.rep_id for record in routed) == {"sato": 40, "tanaka": 40, "mori": 40}
+
+
+async def test_records_of_a_lead_leave_in_order(world):
+    router = world.router()
+    await router.handle([world.score(f"l{n}") for n in range(4)])
+    for record in await world.routed():
+        await router.handle([world.event(record, "offer-expired", effect="reroute")])
+        await router.handle([world.score(record.lead_id, merged_into="l9")])
+    published = await world.published()
+    for lead_id in {record["lead_id"] for record in published}:
+        mine = [(r["record"], r["assignment"]) for r in published if r["lead_id"] == lead_id]
+        assert mine == [("lead-routed", 2), ("lead-withdrawn", 2)]
+
+
+async def test_a_record_that_can_never_be_decided_on_is_rejected_alone(world):
+    poisoned = world.score("bad", version=Version(1, 1, 1, 2**80))
+    poisoned = poisoned.model_copy(update={"hand_raise": None, "as_of": 2**80})
+    healthy = world.score("good")
+    router = world.router()
+    with pytest.raises(Reject):
+        await router.handle([healthy, poisoned])
+    with pytest.raises(Reject):
+        await router.handle([poisoned])
+    await router.handle([healthy])
+    assert [record.lead_id for record in await world.routed()] == ["good"]
+
+
+async def test_events_of_leads_that_were_never_scored_are_left_alone(world):
+    await world.router().handle([world.score("l1")])
+    [routed] = await world.routed()
+    await world.router().handle([world.event(routed.model_copy(update={"lead_id": "stranger"}), "offer-accepted")])
+    assert await world.count("leads") == 1
+
+
+async def test_no_tenant_sees_or_writes_anothers_rows(world, pools):
+    await world.router().handle([world.score("l1"), world.score("l2", "D4")])
+    app, workers = pools
+    tables = ("leads", "lead_identities", "decisions", "stage_history", "pools", "pool_members", "outbox")
+    async with tenant_transaction(app, "t-another") as connection:
+        for table in tables:
+            assert await connection.fetchval(f"SELECT count(*) FROM router.{table}") == 0, table
+        assert await connection.execute("UPDATE router.leads SET stage = 'won'") == "UPDATE 0"
+        with pytest.raises(Exception, match="row-level security"):
+            await connection.execute("INSERT INTO router.leads (tenant, lead_id) VALUES ($1, 'x')", world.tenant)
+    async with app.acquire() as connection:
+        for table in tables:
+            assert await connection.fetchval(f"SELECT count(*) FROM router.{table}") == 0, "no tenant, no row"
+    async with workers.acquire() as connection:
+        with pytest.raises(Exception, match="permission denied"):
+            await connection.fetch("SELECT score FROM router.leads")
+
+
+async def test_the_table_itself_refuses_a_lead_with_two_answers_or_none(world):
+    await world.router().handle([world.score("l1")])
+    for wrong in ("waiting_reason = 'below_gate'", "owner_rep = NULL"):
+        with pytest.raises(Exception, match="owner_or_reason"):
+            async with tenant_transaction(world.pool, world.tenant) as connection:
+                await connection.execute(f"UPDATE router.leads SET {wrong} WHERE tenant = $1", world.tenant)

@@ -1,0 +1,115 @@
+"""What waits is freed by what it waits for, the best first, and by nobody twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.router.store.leads import RETRY_AFTER
+from shared.kit.database import tenant_transaction
+
+pytestmark = pytest.mark.servers
+
+
+async def test_a_lead_without_policies_is_parked_and_freed_when_they_come(bare_world, policy_bodies):
+    world = bare_world
+    await world.router().handle([world.score("l1")])
+    assert (await world.lead("l1"))["waiting_reason"] == "parked:no_policy"
+    await world.apply(*list(policy_bodies.values())[:3])
+    assert await world.sweep().sweep() == 0
+    await world.apply(policy_bodies["sla"])
+    assert world.policies.changed.is_set(), "and at once, not at the next sweep"
+    assert await world.sweep().sweep() == 1
+    [routed] = await world.routed()
+    assert (routed.lead_id, routed.assignment) == ("l1", 1)
+
+
+async def test_freed_capacity_goes_to_the_best_grade_and_then_to_the_longest_wait(world, team):
+    await world.apply(team(field=("sato",), capacity=2))
+    router = world.router()
+    for lead_id, grade in (("a", "A1"), ("b", "A1"), ("c", "B1"), ("d", "A2"), ("e", "A2")):
+        world.clock.advance(seconds=1)
+        await router.handle([world.score(lead_id, grade)])
+    first = {routed.lead_id: routed for routed in await world.routed()}
+    assert set(first) == {"a", "b"}
+    waiting = await world.lead("d")
+    assert (waiting["waiting_reason"], waiting["waiting_for"]) == ("parked:at_capacity", ["sato"])
+    assert await world.sweep().sweep() == 0
+    await router.handle([world.event(first["a"], "offer-declined", reason="junk", effect="disqualify")])
+    assert await world.sweep().sweep() == 1
+    assert [routed.lead_id for routed in await world.routed()] == ["d"]
+    await router.handle([world.event(first["b"], "offer-declined", reason="not_now", effect="recycle")])
+    await world.sweep().sweep()
+    assert [routed.lead_id for routed in await world.routed()] == ["e"]
+
+
+async def test_leads_below_an_older_gate_are_looked_at_again_under_a_new_one(world, policy_bodies):
+    await world.router().handle([world.score(f"l{n}", "B3") for n in range(7)])
+    assert await world.routed() == []
+    qualification = policy_bodies["qualification"]
+    await world.apply(qualification | {"gate": qualification["gate"] | {"mql": ["A1", "A2", "B1", "B3"]}})
+    assert await world.sweep(most=3).sweep() == 7
+    assert len(await world.routed()) == 7
+
+
+async def test_a_trigger_that_was_missed_is_found_after_a_while(world, team):
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score("l1")])
+    await world.apply(team(field=("sato",), capacity=1))
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        # As if the policy had been noted without the lead being tried.
+        await connection.execute("UPDATE router.leads SET decided_under = 999, waiting_for = '[]'")
+    sweep = world.sweep()
+    assert await sweep.sweep() == 0
+    world.clock.advance(milliseconds=RETRY_AFTER + 1)
+    assert await sweep.sweep() == 1
+
+
+async def test_a_lead_that_stays_parked_keeps_its_time_and_gets_no_second_decision(world, team):
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score("l1")])
+    before = await world.lead("l1")
+    world.clock.advance(milliseconds=RETRY_AFTER + 1)
+    await world.apply(team(field=("sato",), capacity=0))
+    assert await world.sweep().sweep() == 0
+    after = await world.lead("l1")
+    assert after["waiting_since"] == before["waiting_since"]
+    assert after["tried_at"] > before["tried_at"]
+    assert await world.count("decisions") == 1
+
+
+async def test_sweeps_and_handlers_at_once_give_no_lead_twice(world, team):
+    await world.apply(team(field=("sato", "tanaka"), capacity=0))
+    scores = [world.score(f"l{n:02}") for n in range(40)]
+    await world.router().handle(scores)
+    await world.apply(team(field=("sato", "tanaka"), capacity=30))
+    newer = [world.score(f"l{n:02}", "A2") for n in range(40)]
+    found = await asyncio.gather(
+        world.sweep(most=7).sweep(),
+        world.sweep(most=5).sweep(),
+        *(world.router().handle(newer[start : start + 4]) for start in range(0, 40, 4)),
+    )
+    await world.sweep().sweep()
+    routed = await world.routed()
+    assert sorted(record.lead_id for record in routed) == [f"l{n:02}" for n in range(40)]
+    by_rep = [record.rep_id for record in routed]
+    assert by_rep.count("sato") == by_rep.count("tanaka") == 20
+    assert sum(found[:2]) <= 40
+
+
+async def test_capacity_is_never_exceeded_by_processes_that_work_at_once(world, team):
+    await world.apply(team(field=("sato", "tanaka"), capacity=5))
+    scores = [world.score(f"l{n:02}") for n in range(30)]
+    await asyncio.gather(*(world.router().handle(scores[start : start + 3]) for start in range(0, 30, 3)))
+    by_rep = [record.rep_id for record in await world.routed()]
+    assert (by_rep.count("sato"), by_rep.count("tanaka")) == (5, 5)
+
+
+async def test_what_waits_is_measured(world, team):
+    from prometheus_client import REGISTRY
+
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score("l1")])
+    await world.sweep().sweep()
+    assert REGISTRY.get_sample_value("baton_router_parked_leads", {"reason": "at_capacity"}) >= 1
