@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BATON_HOME ?= .baton
 DEMO ?= 1
-export BATON_HOME
+export BATON_HOME PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: run test check bench help lock clean venv

@@ -56,7 +56,7 @@ class SetupError(Exception):
 def main() -> int:
     try:
         wanted = fingerprint()
-        if STAMP.exists() and STAMP.read_text() == wanted and (VENV / "bin" / "baton").exists():
+        if _is_installed(wanted):
             return 0
         install(wanted)
     except SetupError as error:
@@ -72,12 +72,19 @@ def main() -> int:
 
 
 def fingerprint() -> str:
-    """What `.venv` depends on: the lock, the project's metadata, the Python version, and where the checkout is."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
+    """What `.venv` depends on: the lock, the project's metadata, and where the checkout is."""
+    digest = hashlib.sha256(str(ROOT).encode())
     digest.update(LOCK.read_bytes())
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
     digest.update(json.dumps([metadata["project"], metadata["build-system"]], sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _is_installed(wanted: str) -> bool:
+    """Whether `.venv` is as wanted; the Python it was made with stays until another is asked for by name."""
+    there = STAMP.exists() and STAMP.read_text() == wanted
+    there = there and all((VENV / "bin" / name).exists() for name in ("python", "baton"))
+    return there and (not os.environ.get("PYTHON") or _same_python())
 
 
 def install(wanted: str) -> None:
