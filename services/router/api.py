@@ -6,19 +6,24 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+import asyncpg
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.security import HTTPBearer
+from pydantic import StringConstraints
 
-from services.router.domain.playbook import Following
+from services.router.bodies import DecisionsBody, LeadBody, LeadsPage, PoolsBody
+from services.router.domain.playbook import Following, Playbook
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store import trail
 from services.router.views import decision_view, history_view, lead_view, pool_view, summary_view
 from shared.kit.auth import Tokens
-from shared.kit.database import Pool, tenant_transaction
+from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.problems import Problem
 from shared.schemas.ids import identity_id, tenant_secret
 
 Body = dict[str, Any]
+Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 class Leads:
@@ -72,7 +77,7 @@ class Leads:
         return {"pools": [pool_view(pool, loads, playbook) for pool in pools]}
 
 
-async def _followed(connection: Any, tenant: str, row: Any) -> Any:
+async def _followed(connection: Connection, tenant: str, row: asyncpg.Record | None) -> Playbook | None:
     """The policies that a decision followed, for its labels; none where they are not stored."""
     if row is None:
         return None
@@ -89,15 +94,22 @@ def normalise_email(text: str) -> str:
 
 def routes(leads: Leads, tokens: Tokens, master: bytes) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else."""
-    router = APIRouter(prefix="/v1", tags=["leads"])
+    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
+    router = APIRouter(prefix="/v1", tags=["leads"], dependencies=[Depends(bearer)])
 
-    @router.get("/leads", summary="A lead by its e-mail address, or the tenant's leads page by page")
+    @router.get(
+        "/leads",
+        response_model=LeadBody | LeadsPage,
+        summary="A lead by its e-mail address, or the tenant's leads page by page",
+    )
     async def find(
         request: Request,
         email: Annotated[str | None, Query(description="any spelling of the address", max_length=320)] = None,
-        stage: Annotated[str | None, Query(description="vocabulary, section 6: inquiry, aql, mql, tal, sal, …")] = None,
+        stage: Annotated[
+            Word | None, Query(description="vocabulary, section 6: inquiry, aql, mql, tal, sal, …")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[str | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Word | None, Query(description="`next` of the page before")] = None,
     ) -> Body:
         tenant = (await tokens.caller(request)).tenant
         if email is not None:
@@ -106,15 +118,24 @@ def routes(leads: Leads, tokens: Tokens, master: bytes) -> APIRouter:
             )
         return await leads.page(tenant, stage, limit, after)
 
-    @router.get("/leads/{lead_id}", summary="Where a lead stands, who has it, and why")
-    async def lead(request: Request, lead_id: str) -> Body:
+    @router.get("/leads/{lead_id}", response_model=LeadBody, summary="Where a lead stands, who has it, and why")
+    async def lead(request: Request, lead_id: Word) -> Body:
         return await leads.by_id((await tokens.caller(request)).tenant, lead_id)
 
-    @router.get("/leads/{lead_id}/decisions", summary="Every decision on a lead, the latest first, and how it moved")
-    async def decisions(request: Request, lead_id: str) -> Body:
+    @router.get(
+        "/leads/{lead_id}/decisions",
+        response_model=DecisionsBody,
+        summary="A lead's decisions and moves",
+    )
+    async def decisions(request: Request, lead_id: Word) -> Body:
         return await leads.decisions((await tokens.caller(request)).tenant, lead_id)
 
-    @router.get("/pools", tags=["pools"], summary="Who of each pool is owed how many leads: fairness as it is measured")
+    @router.get(
+        "/pools",
+        response_model=PoolsBody,
+        tags=["pools"],
+        summary="Fairness as it is measured",
+    )
     async def pools(request: Request) -> Body:
         return await leads.pools((await tokens.caller(request)).tenant)
 

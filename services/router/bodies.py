@@ -1,0 +1,217 @@
+"""What the API answers, typed, so that its description can be read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+Text = dict[str, str]
+
+
+class Owner(BaseModel):
+    """The rep who has the lead. Provisional until handoff has confirmed the offer."""
+
+    rep_id: str
+    name: str
+    pool: str | None = None
+
+
+class Waiting(BaseModel):
+    """Why nobody has the lead, whose problem that is, and what frees it."""
+
+    reason: str = Field(examples=["below_gate", "parked:at_capacity", "recycled"])
+    since: str | None
+    why: Text = Field(description="by language: en, ja")
+    trigger: Text
+    problem_of: str
+    waiting_for: list[str] = Field(description="reps whom nothing but their capacity keeps from taking it")
+
+
+class LeadSummary(BaseModel):
+    lead_id: str
+    stage: str = Field(examples=["inquiry", "aql", "mql", "tal", "sal", "merged"])
+    disposition: str
+    cycle: int
+    grade: str
+    leg: Literal["is", "fs"] | None
+    owner: Owner | None
+    accepted: bool
+    provisional: bool
+    waiting: Waiting | None = Field(description="null where the lead has an owner, and only there")
+    merged_into: str | None
+    person: dict[str, str]
+
+
+class Part(BaseModel):
+    """What one rule gave. The parts' points sum to the score exactly."""
+
+    rule_id: str
+    group: str | None
+    points: float
+    given: float
+    cut: float = Field(description="what a cap took away")
+    times: int
+    label: Text
+
+
+class Parts(BaseModel):
+    fit: list[Part]
+    engagement: list[Part]
+
+
+class PolicyVersion(BaseModel):
+    sequence: int
+    hash: str
+
+
+class Score(BaseModel):
+    """Points, not milli-points."""
+
+    fit: float
+    engagement: float
+    grade: str
+    as_of: str
+    version: list[int] = Field(description="generation, policy, position, as_of: the higher wins")
+    policy: PolicyVersion
+    hand_raise: str | None
+    parts: Parts
+
+
+class StepUp(BaseModel):
+    """A better grade in reach, and the points that are missing for it."""
+
+    grade: str
+    verdict: str
+    fit: float
+    engagement: float
+    text: Text
+
+
+class ReasonBody(BaseModel):
+    code: str
+    text: Text
+    detail: dict[str, Any] = {}
+
+
+class TriedRule(BaseModel):
+    rule_id: str
+    result: Literal["matched", "other_leg", "no_match"]
+    pool: str
+    why_not: list[str]
+
+
+class CandidateBody(BaseModel):
+    """A member of the pool as the decision saw it."""
+
+    rep_id: str
+    name: str
+    chosen: bool
+    why_not: ReasonBody | None
+    due: float = Field(description="leads that they were owed before this one")
+    share: float = Field(description="their part of this lead, by weight among the eligible")
+    open_leads: int
+    capacity: int
+
+
+class CriterionBody(BaseModel):
+    state: Literal["met", "unmet", "expired", "missing"]
+    answer: str | None
+    question: str | None
+    source: str | None
+    observed_at: str | None
+    expires_at: str | None
+
+
+class BantBody(BaseModel):
+    met: int
+    minimum: int
+    criteria: dict[str, CriterionBody]
+
+
+class QuestionBody(BaseModel):
+    criterion: str
+    cost: int = Field(description="1 a form … 5 a meeting")
+    text: Text
+
+
+class DecisionBody(BaseModel):
+    """What was decided, why, why not the others, and under which policies."""
+
+    decision_id: str
+    at: str
+    cycle: int
+    cause: dict[str, Any]
+    outcome: Literal["routed", "parked", "below_gate"]
+    waiting: str | None
+    stage: str
+    leg: Literal["is", "fs"] | None
+    pool: str | None
+    owner: Owner | None
+    lead_class: str | None
+    reasons: list[ReasonBody]
+    rules: list[TriedRule]
+    candidates: list[CandidateBody]
+    bant: BantBody | None
+    cheapest_missing_question: QuestionBody | None
+    policies: dict[str, PolicyVersion]
+
+
+class LeadBody(LeadSummary):
+    identities: int
+    attributes: dict[str, Any]
+    score: Score | None
+    what_would_raise_it: list[StepUp]
+    decision: DecisionBody | None
+
+
+class LeadsPage(BaseModel):
+    leads: list[LeadSummary]
+    next: str | None = Field(description="`after` of the next page")
+
+
+class Standing(BaseModel):
+    stage: str
+    disposition: str
+
+
+class Move(BaseModel):
+    """One change of a lead, never overwritten."""
+
+    seq: int
+    at: str
+    cycle: int
+    cause: dict[str, Any]
+    from_: Standing = Field(alias="from")
+    to: Standing
+    owner: str | None
+    waiting: str | None
+    decision_id: str | None
+
+
+class DecisionsBody(BaseModel):
+    lead_id: str
+    decisions: list[DecisionBody]
+    history: list[Move]
+
+
+class MemberBody(BaseModel):
+    rep_id: str
+    name: str
+    weight: int
+    received: int
+    due: float
+    due_exact: str = Field(examples=["-1/3"])
+    open_leads: int
+
+
+class PoolBody(BaseModel):
+    pool_id: str
+    deviation: float = Field(
+        description="the furthest that anybody is from the weighted share while eligible, in leads"
+    )
+    members: list[MemberBody]
+
+
+class PoolsBody(BaseModel):
+    pools: list[PoolBody]
