@@ -102,6 +102,6 @@ async def until_up(what: str, connect: Callable[[], Awaitable[T]], every_seconds
     while True:
         try:
             return await connect()
-        except (OSError, KafkaError, asyncpg.CannotConnectNowError, asyncpg.InvalidCatalogNameError) as error:
+        except (OSError, KafkaError, asyncpg.PostgresError) as error:  # not there, or not migrated yet
             log.info("waiting_for", server=what, error=repr(error))
             await asyncio.sleep(every_seconds)

@@ -67,15 +67,7 @@ class Router:
             try:
                 await self._handle_tenant(tenant, items)
             except HOPELESS as error:
-                # Neither its message nor its details: they may quote a row, and so a person.
-                frame = traceback.extract_tb(error.__traceback__)[-1]
-                log.error(
-                    "undecidable",
-                    tenant=tenant,
-                    records=len(items),
-                    error=type(error).__name__,
-                    at=f"{Path(frame.filename).name}:{frame.lineno}",
-                )
+                log.error("undecidable", tenant=tenant, records=len(items), **described(error))
                 raise Reject("undecidable", f"{type(error).__name__} while deciding") from error
 
     async def _handle_tenant(self, tenant: str, items: Sequence[Input]) -> None:
@@ -90,11 +82,17 @@ class Router:
             ]
             scores = {task.lead.lead_id: arrived[task.lead.lead_id] for task in tasks if task.arrival}
             done = await decide_and_apply(connection, tenant, tasks, rows, scores, following, now)
-        metrics.STALE.labels("score").inc(len(arrived) - len(scores))
+        metrics.STALE.inc(len(arrived) - len(scores))
         metrics.UNKNOWN.inc(sum(len(found) for lead_id, found in events.items() if lead_id not in rows))
         count(done, now)
         if any(change.before.owner_rep and not change.after.owner_rep for change in done.changes):
             self._freed()
+
+
+def described(error: Exception) -> dict[str, str]:
+    """What may be logged of an error: neither its message nor its details, which may quote a row, and so a person."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return {"error": type(error).__name__, "at": f"{Path(frame.filename).name}:{frame.lineno}"}
 
 
 def newest_scores(items: Sequence[Input]) -> dict[str, LeadScored]:

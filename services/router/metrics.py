@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge
 
 DECISIONS = Counter("baton_router_decisions_total", "Decisions made", ["outcome"])  # routed, parked, below_gate
-STALE = Counter("baton_router_stale_total", "Scores and events that were not newer than what is known", ["kind"])
+STALE = Counter("baton_router_stale_scores_total", "Scores that were not newer than what is known")
 UNKNOWN = Counter("baton_router_unknown_leads_total", "Handoff events of leads that were never scored here")
 WITHDRAWN = Counter("baton_router_withdrawn_total", "Leads taken back from whom they were offered to")
 FREED = Counter("baton_router_freed_total", "Waiting leads that the sweep found an owner for")
@@ -16,4 +16,5 @@ FAIRNESS = Gauge(
     "The furthest that anybody of a pool is from the weighted share while eligible",
     ["tenant", "pool"],  # bounded by the policies
 )
+UNDECIDABLE = Counter("baton_router_undecidable_total", "Times that trying a waiting lead again failed")
 SWEEPS = Counter("baton_router_sweeps_total", "Sweeps over what waits")

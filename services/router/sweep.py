@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
 from services.router import metrics
 from services.router.domain.facts import Scored
-from services.router.domain.flow import Task
+from services.router.domain.flow import Done, Task
 from services.router.domain.playbook import Following, Playbook
-from services.router.handler import count, decide_and_apply
+from services.router.handler import HOPELESS, count, decide_and_apply, described
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store.leads import Stored
@@ -92,13 +93,40 @@ class Sweep:
             return 0, 0
         async with tenant_transaction(self._pool, tenant) as connection:
             rows = await lock(connection, tenant, playbook, now)
-            tasks = [_retry(stored) for stored in rows.values()]
-            done = await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
-        count(done, now)
-        owned = sum(lead.owner_rep is not None for lead in done.leads)
+            try:
+                async with connection.transaction():
+                    finished = [await self._try(connection, tenant, rows, following, now)]
+            except HOPELESS:
+                finished = await self._one_by_one(connection, tenant, rows, following, now)
+        for done in finished:
+            count(done, now)
+        owned = sum(lead.owner_rep is not None for done in finished for lead in done.leads)
         if owned:
-            log.info("freed", tenant=tenant, leads=owned, tried=len(tasks))
-        return len(tasks), owned
+            log.info("freed", tenant=tenant, leads=owned, tried=len(rows))
+        return len(rows), owned
+
+    async def _try(
+        self, connection: Connection, tenant: str, rows: Mapping[str, Stored], following: Following, now: int
+    ) -> Done:
+        tasks = [_retry(stored) for stored in rows.values()]
+        return await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
+
+    async def _one_by_one(
+        self, connection: Connection, tenant: str, rows: Mapping[str, Stored], following: Following, now: int
+    ) -> list[Done]:
+        """The same lead by lead, so that one that cannot be decided on keeps no other waiting; it is tried again later."""
+        assert following.playbook is not None
+        finished = []
+        for lead_id, stored in rows.items():
+            try:
+                async with connection.transaction():
+                    finished.append(await self._try(connection, tenant, {lead_id: stored}, following, now))
+            except HOPELESS as error:
+                metrics.UNDECIDABLE.inc()
+                log.error("undecidable", tenant=tenant, lead_id=lead_id, **described(error))
+                tried = replace(stored.lead, tried_at=now, decided_under=following.playbook.sequence, waiting_for=())
+                await lead_rows.write(connection, tenant, [tried], {}, now)
+        return finished
 
     async def _parked(self, connection: Connection, tenant: str, playbook: Playbook, now: int) -> dict[str, Stored]:
         loads = await pool_rows.read_loads(connection, tenant)

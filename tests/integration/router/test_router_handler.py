@@ -235,6 +235,14 @@ async def test_events_of_leads_that_were_never_scored_are_left_alone(world):
     assert await world.count("leads") == 1
 
 
+async def test_a_batch_of_two_tenants_is_decided_for_each_by_its_own_policies(world):
+    theirs = world.score("l1").model_copy(update={"tenant": f"{world.tenant}-b"})
+    await world.router().handle([world.score("l1"), theirs])
+    assert [record.tenant for record in await world.routed()] == [world.tenant]
+    async with tenant_transaction(world.pool, f"{world.tenant}-b") as connection:
+        assert await connection.fetchval("SELECT waiting_reason FROM router.leads") == "parked:no_policy"
+
+
 async def test_no_tenant_sees_or_writes_anothers_rows(world, pools):
     await world.router().handle([world.score("l1"), world.score("l2", "D4")])
     app, workers = pools

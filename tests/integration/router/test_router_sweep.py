@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
+from services.router.domain import flow
 from services.router.store.leads import RETRY_AFTER
 from shared.kit.database import tenant_transaction
 
@@ -106,9 +108,26 @@ async def test_capacity_is_never_exceeded_by_processes_that_work_at_once(world, 
     assert (by_rep.count("sato"), by_rep.count("tanaka")) == (5, 5)
 
 
-async def test_what_waits_is_measured(world, team):
-    from prometheus_client import REGISTRY
+async def test_a_lead_that_cannot_be_decided_on_keeps_no_other_waiting(world, team, monkeypatch):
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score(f"l{n}") for n in range(5)])
+    real = flow.decide
 
+    def decide(inputs, playbook):
+        if inputs.lead_id == "l2":
+            raise ValueError("a fault in one lead")
+        return real(inputs, playbook)
+
+    await world.apply(team(field=("sato",), capacity=10))
+    with monkeypatch.context() as patch:
+        patch.setattr(flow, "decide", decide)
+        assert await world.sweep(most=2).sweep() == 4
+    assert (await world.lead("l2"))["waiting_reason"] == "parked:at_capacity"
+    world.clock.advance(milliseconds=RETRY_AFTER + 1)
+    assert await world.sweep().sweep() == 1, "and it is tried again later"
+
+
+async def test_what_waits_is_measured(world, team):
     await world.apply(team(field=("sato",), capacity=0))
     await world.router().handle([world.score("l1")])
     await world.sweep().sweep()
