@@ -15,7 +15,8 @@ from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit import metrics as kit_metrics
 from shared.kit.clock import Clock
-from shared.kit.database import Pool, tenant_transaction
+from shared.kit.database import HOPELESS, Pool, tenant_transaction
+from shared.kit.dead_letters import Reject
 from shared.schemas import ids
 from shared.schemas.policies import SlaPolicy
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
@@ -33,16 +34,22 @@ class Handoff:
         self._pool, self._clock, self._policies = pool, clock, policies
 
     async def handle(self, batch: Sequence[Record]) -> None:
-        """Raises Reject `no_policy` for a tenant without an SLA policy."""
+        """Raises Reject: `no_policy` for a tenant without an SLA policy, `inapplicable` where a record fails however often it is
+        tried."""
         by_tenant: dict[str, list[Record]] = {}
         for record in batch:
             by_tenant.setdefault(record.tenant, []).append(record)
         for tenant, records in by_tenant.items():
-            await self._apply_again_if_overtaken(tenant, records)
+            try:
+                await self._apply_again_if_overtaken(tenant, records)
+            except HOPELESS as error:
+                # Not its message, which may quote a row, and so a person.
+                log.error("inapplicable", tenant=tenant, records=len(records), error=type(error).__name__)
+                raise Reject("inapplicable", f"{type(error).__name__} while applying it") from error
 
     async def _apply_again_if_overtaken(self, tenant: str, records: Sequence[Record]) -> None:
         """Processes that had these partitions a moment ago may still create opportunities of this batch; once they have, their rows
-        can be seen. Who is overtaken every time leaves the loop, and the batch comes again."""
+        can be seen. Who is overtaken every time tries its records one by one."""
         for _ in range(ATTEMPTS - 1):
             try:
                 await self._apply(tenant, records)

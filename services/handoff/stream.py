@@ -14,7 +14,7 @@ from shared.schemas.routing import LeadRouted, LeadWithdrawn
 MODELS: dict[str, type[LeadRouted | LeadWithdrawn]] = {"lead-routed": LeadRouted, "lead-withdrawn": LeadWithdrawn}
 LONGEST_ID = 200  # what a key of Postgres takes with room to spare
 LARGEST_CYCLE = 2**31 - 1
-LARGEST_NUMBER = 2**53  # beyond it a time or a counter is a mistake
+LARGEST_NUMBER = 2**47  # beyond it a time (it is the year 6429) or a counter is a mistake
 
 
 def decode(message: Message) -> LeadRouted | LeadWithdrawn | None:
@@ -32,6 +32,8 @@ def decode(message: Message) -> LeadRouted | LeadWithdrawn | None:
         return None
     try:
         record = model.model_validate(_without_nul(raw) if b"\\u0000" in message.value else raw)
+    except RecursionError:
+        raise Reject("unreadable", "nested too deep") from None
     except ValidationError as error:
         places = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise Reject("unreadable", f"not a {model.__name__}: {places}") from None
@@ -43,6 +45,8 @@ def _check_bounds(record: LeadRouted | LeadWithdrawn) -> None:
     numbers, indexed = [record.assignment, record.decided_at], [record.lead_id]
     if isinstance(record, LeadRouted):
         numbers += [record.qualifying_at, record.score.as_of]
+        numbers += [time for touch in record.touches for time in (touch.at, touch.received_at)]
+        numbers += [answer.observed_at for answer in record.evidence]
         indexed += [record.rep_id]
     if max(map(len, indexed)) > LONGEST_ID or not 0 <= record.cycle <= LARGEST_CYCLE:
         raise Reject("out_of_range", "an id is longer, or cycle larger, than can be stored")

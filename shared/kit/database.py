@@ -20,6 +20,18 @@ else:
 # tables that say so (outbox relay, due clocks, sweeps). Migrations create both; the login user must be a member of them.
 Role = Literal["baton_app", "baton_worker"]
 
+# What the same input causes again and again, however often it is tried; all else (a lost connection, say) is worth another try.
+HOPELESS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
 
 async def open_pool(url: str, role: Role, *, application: str, size: int = 8) -> Pool:
     """A pool whose every connection acts as `role`. JSON columns are read and written as Python values."""

@@ -12,6 +12,7 @@ from services.handoff.policies import Policies
 from shared.kit.dead_letters import Reject
 from shared.schemas.policies import SlaPolicy
 from shared.schemas.policies.sla import LeadClass
+from shared.schemas.routing import ScoreSummary
 
 pytestmark = pytest.mark.servers
 
@@ -130,6 +131,18 @@ async def test_a_lead_of_a_tenant_without_sla_policy_is_rejected_with_the_reason
     with pytest.raises(Reject) as reject:
         await world.handler().handle([stranger])
     assert reject.value.code == "no_policy"
+
+
+async def test_a_record_that_no_row_can_hold_is_rejected_and_stops_nobody_else(world):
+    beyond = ScoreSummary(fit=10**30, engagement=0, grade="A1", as_of=0)
+    odd, even = world.routed("lead-1").model_copy(update={"score": beyond}), world.routed("lead-2")
+    with pytest.raises(Reject):
+        await world.handler().handle([odd, even])  # the loop tries them one by one then
+    with pytest.raises(Reject) as reject:
+        await world.handler().handle([odd])
+    assert reject.value.code == "inapplicable"
+    await world.handler().handle([even])
+    assert [row["lead_id"] for row in await world.rows("opportunities", "lead_id")] == ["lead-2"]
 
 
 async def test_a_lead_that_is_faster_than_its_policy_waits_for_it(world, publish):

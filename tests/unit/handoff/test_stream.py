@@ -41,6 +41,9 @@ def test_what_cannot_be_read_is_rejected(value):
         {"cycle": 2**40},
         {"qualifying_at": 2**62},
         {"decided_at": 2**62},
+        {"decided_at": 2**52},  # beyond the year 9999: no answer of the API could show it
+        {"touches": [{"event_id": "e", "type": "page_viewed", "at": 2**52, "received_at": 1}]},
+        {"evidence": [{"criterion": "N1", "code": "stated", "source_id": "s", "observed_at": 2**52}]},
         {"lead_id": "x" * 4000},
         {"rep_id": "x" * 4000},
     ],
@@ -49,6 +52,14 @@ def test_what_postgres_could_not_store_is_rejected(given, fields):
     with pytest.raises(Reject) as reject:
         decode(changed(given.routed(), **fields))
     assert reject.value.code == "out_of_range"
+
+
+def test_what_is_nested_too_deep_is_rejected(given):
+    deep = '{"a": ' * 900 + '"\\u0000"' + "}" * 900
+    value = orjson.dumps(given.routed().model_dump(mode="json"))[:-1] + f', "more": {deep}}}'.encode()
+    with pytest.raises(Reject) as reject:
+        decode(message(value))
+    assert reject.value.code == "unreadable"
 
 
 def test_a_stray_nul_does_not_cost_the_lead(given):
