@@ -5,6 +5,8 @@ Readers ignore fields they do not know. `tests/unit/scoring/test_wire.py` holds 
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
 
 from services.scoring.domain.score import Part, Partial, Scored
@@ -14,11 +16,14 @@ from shared.kit.dead_letters import Reject
 from shared.schemas.person import SealedPerson
 from shared.schemas.scores import Version
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
-from shared.schemas.touches import Scalar
+
+# What a state can hold: a number beyond 64 bits would be read, and then stop the worker that writes it.
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Scalar = str | Whole | float | bool
 
 
 class PersonIn(msgspec.Struct, gc=False):
-    scheme: str = "plain"
+    scheme: Literal["plain"] = "plain"  # the schemes that `reveal` can open
     fields: dict[str, str] = {}
 
 
@@ -30,8 +35,8 @@ class Touch(msgspec.Struct, tag_field="record", tag="touch", gc=False):
     event_id: str
     source_id: str
     type: str
-    at: int
-    received_at: int
+    at: Whole
+    received_at: Whole
     trusted: bool = False
     event: str | None = None
     path: str | None = None
@@ -51,8 +56,8 @@ class LinkChanged(msgspec.Struct, tag_field="record", tag="link", gc=False):
     identity_id: str
     identity_kind: str
     owner: str
-    sequence: int
-    received_at: int
+    sequence: Whole
+    received_at: Whole
 
 
 class ScoreTransfer(msgspec.Struct, tag_field="record", tag="transfer", gc=False):
@@ -61,8 +66,8 @@ class ScoreTransfer(msgspec.Struct, tag_field="record", tag="transfer", gc=False
     from_lead_id: str
     identity_id: str
     identity_kind: str
-    sequence: int
-    received_at: int
+    sequence: Whole
+    received_at: Whole
     memory: str
 
 

@@ -17,5 +17,5 @@ def seal(fields: Mapping[str, str | None]) -> SealedPerson | None:
 
 
 def reveal(person: SealedPerson | None) -> dict[str, str]:
-    """The personal fields; none where there is no person or where it has been forgotten."""
-    return dict(person.fields) if person else {}
+    """The personal fields that are known here; none where there is no person or where it has been forgotten."""
+    return {name: value for name, value in person.fields.items() if name in PERSON_FIELDS} if person else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -121,6 +122,23 @@ def test_what_is_no_record_of_the_topic_is_rejected_with_its_reason(value: bytes
     with pytest.raises(Reject) as rejected:
         wire.decode(TOUCHPOINTS.name, value)
     assert rejected.value.code == "undecodable"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [{"person": {"scheme": "sealed"}}, {"at": 10**30}, {"received_at": 2**64}, {"attributes": {"employees": 10**30}}],
+)
+def test_what_no_state_could_hold_is_rejected_before_it_stops_the_worker(what: dict[str, Any]) -> None:
+    with pytest.raises(Reject) as rejected:
+        wire.decode(TOUCHPOINTS.name, json.dumps(TOUCH.model_dump() | what).encode())
+    assert rejected.value.code == "undecodable"
+
+
+def test_a_personal_field_that_is_not_known_is_ignored() -> None:
+    raw = TOUCH.model_dump() | {"person": {"fields": {"name": "安田", "shoe_size": "27"}}}
+    read = wire.decode(TOUCHPOINTS.name, wire.encode(raw))
+    assert isinstance(read, wire.Touch)
+    assert wire.reveal(read.person) == {"name": "安田"}
 
 
 def test_a_state_comes_back_as_it_was() -> None:
