@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,8 @@ class Scorer:
     async def _read(self, polled: Sequence[Slice]) -> Batch:
         batch = read(polled, self._has_policy)
         if batch.without_policy:
-            found = [await self._policies.wait(tenant) for tenant in sorted(batch.without_policy)]
+            # Together: one after the other, many tenants without a policy would look like a worker that hangs.
+            found = await asyncio.gather(*map(self._policies.wait, sorted(batch.without_policy)))
             if any(found):
                 batch = read(polled, self._has_policy)
         return batch

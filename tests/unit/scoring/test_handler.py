@@ -110,6 +110,22 @@ async def test_a_policy_on_its_way_is_waited_for(bench: Any) -> None:
     assert lead_id("zoe") in bench.scores()
 
 
+async def test_the_policies_of_several_tenants_are_waited_for_together(bench: Any) -> None:
+    bench.policies._patience = 60
+    for number in range(8):
+        bench.touch(f"zoe-{number}", number, tenant=f"late-{number}")
+    handling = asyncio.create_task(bench.restart().handle(bench.log.all()))
+    async with asyncio.timeout(10):
+        while len(bench.policies._waited) < 8:
+            await asyncio.sleep(0)
+    body = {"kind": "scoring", "hand_raises": [], "engagement": {"groups": {}, "rules": []}, "fit": {"rules": []}}
+    for number in range(8):
+        bench.publish_policy(f"late-{number}", body, 2)
+    await handling
+    assert bench.letters.records == []
+    assert len(bench.scores()) == 8
+
+
 # --- every crash, replayed ----------------------------------------------------------------------------------------------
 
 
