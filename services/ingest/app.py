@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
-from services.ingest import api
+from services.ingest import api, metrics
 from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
 from services.ingest.follower import Follower
@@ -122,6 +123,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         "policies": _with_kafka(started, policies.run),
         "links": _with_kafka(policies.caught_up, follower.run),  # whose tenants have to be known first
     }
+    metrics.IN_FLIGHT.set_function(guard.in_flight)
     service = Service(guard, tasks, closing)
     service.probes.ready = {
         "kafka": started.is_set,
@@ -136,6 +138,10 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
 async def run(settings: IngestSettings) -> int:
     """Serve until told to stop; the exit status."""
     service = build(settings)
+    # Batches of thousands of small objects would make the collector walk all modules again and again, and find nothing.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     return await serve(
         service.app, host=settings.host, port=settings.ingest_port, tasks=service.tasks, closing=service.closing
     )

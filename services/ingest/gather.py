@@ -12,7 +12,7 @@ from shared.kit.kafka import Outgoing
 Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 MOST_EVENTS = 1_000  # of one group, unless a single call brings more
-GROUPS = 4  # written at the same time; while they are, the next one gathers
+GROUPS = 2  # written at the same time; while they are, the next one gathers
 
 
 @dataclass(slots=True)

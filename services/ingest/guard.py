@@ -63,12 +63,14 @@ class Guard:
             await _send(send, refused, close=True)
             return
         self._in_flight += 1
-        metrics.IN_FLIGHT.set(self._in_flight)
         try:
             await self._answer(endpoint, scope, receive, send)
         finally:
             self._in_flight -= 1
-            metrics.IN_FLIGHT.set(self._in_flight)
+
+    def in_flight(self) -> int:
+        """Tracking calls being read or worked on."""
+        return self._in_flight
 
     def _refused_unread(self, headers: list[tuple[bytes, bytes]]) -> Answer | None:
         if self._in_flight >= self._concurrent:

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 EMBEDDED_PARTITIONS = 8
 PRODUCTION_PARTITIONS = 48
+MANY = 64  # records of one publish from which on building whole batches pays
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -80,13 +81,9 @@ class KafkaPublisher:
         producer = self._producer or await self._renew()
         sent: list[asyncio.Future[Any]] = []
         try:
-            for record in records:
-                sent.append(
-                    await producer.send(record.topic, value=record.value, key=record.key, headers=list(record.headers))
-                )
-            for (
-                future
-            ) in sent:  # in turn: they are acknowledged by the batch, and `gather` would cost as much as sending
+            await (_send_many if len(records) >= MANY else _send)(producer, records, sent)
+            # In turn: they are acknowledged by the batch, and `gather` would cost as much as sending.
+            for future in sent:
                 await future
         except KafkaError:
             for future in sent:
@@ -129,6 +126,28 @@ class KafkaPublisher:
         task = asyncio.get_running_loop().create_task(_close(broken))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+async def _send(producer: AIOKafkaProducer, records: Sequence[Outgoing], sent: list[asyncio.Future[Any]]) -> None:
+    for record in records:
+        sent.append(await producer.send(record.topic, value=record.value, key=record.key, headers=list(record.headers)))
+
+
+async def _send_many(producer: AIOKafkaProducer, records: Sequence[Outgoing], sent: list[asyncio.Future[Any]]) -> None:
+    """As `_send`, at half its cost: whole batches are built here, so that not every record has a future of its own."""
+    batches: dict[tuple[str, int], Any] = {}
+    partitions = {name: sorted(await producer.partitions_for(name)) for name in {record.topic for record in records}}
+    for record in records:
+        where = (record.topic, by_murmur2(record.key, partitions[record.topic], ()))
+        batch = batches.get(where)
+        while batch is None or not batch.append(
+            timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+        ):
+            if batch is not None:  # full
+                sent.append(await producer.send_batch(batch, record.topic, partition=where[1]))
+            batch = batches[where] = producer.create_batch()
+    for (topic, partition), batch in batches.items():
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

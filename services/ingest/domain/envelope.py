@@ -77,9 +77,7 @@ def read_event(envelope: Envelope, index: int) -> Event:
     context = _map(item.get("context"), "context")
     if envelope.context:
         context = {**envelope.context, **context}
-    traits = _map(item.get("traits"), "traits")
-    if not traits:
-        traits = _map(context.get("traits"), "context.traits")
+    traits = _map(item.get("traits"), "traits") or _map(context.get("traits"), "context.traits")
     properties = _map(item.get("properties"), "properties")
     name = item.get("event") if call == "track" else item.get("name") or properties.get("name")
     return Event(
@@ -112,7 +110,7 @@ def _id(value: Any, name: str) -> str | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str):
+    elif not isinstance(value, str):
         # A number above 64 bits was read as a float: as an id it would make one of many people.
         raise Refused("wrong_type", f"`{name}` must be text or a whole number of 64 bits at most")
     if len(value) > MOST_ID:

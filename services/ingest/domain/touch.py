@@ -70,7 +70,8 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
     event_id = _event_id(event, sender, received_at)
     page = page_of(event)
     meaning = sender.meanings.meaning(event, page)
-    person = seal(traits.personal(told, address))
+    personal = traits.personal(told, address)
+    person = seal(personal) if personal else None
     wire = {
         "record": "touch",
         "tenant": sender.tenant,
