@@ -7,7 +7,6 @@ end
 for _, link in ipairs(input[3]) do
   local reg = register(link[1])
   if reg.s == link[2] then  -- else it has changed since, and that change has not been told
-    redis.call('HDEL', prefix .. 'r:' .. reg.id, 't')
-    redis.call('SREM', prefix .. 'u:' .. reg.o, reg.id)
+    confirm(reg)
   end
 end

@@ -55,3 +55,10 @@ local function assign(reg, owner, sequence, told)
     redis.call('SADD', prefix .. 'u:' .. owner, reg.id)
   end
 end
+
+-- The topic has the latest change, and everybody has been told of it.
+local function confirm(reg)
+  redis.call('HDEL', prefix .. 'r:' .. reg.id, 't')
+  redis.call('SREM', prefix .. 'u:' .. reg.o, reg.id)
+  reg.t = nil
+end

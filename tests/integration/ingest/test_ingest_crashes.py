@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.ingest.api import Tracking
+from services.ingest.domain.identifiers import Identity
 from services.ingest.gather import Gathered
 from services.ingest.guard import Call
 from services.ingest.handler import Ingest
@@ -25,6 +26,7 @@ from services.ingest.links import RedisLinks
 from services.ingest.senders import Senders
 from shared.kit.clock import FakeClock
 from shared.kit.kafka import FakePublisher
+from shared.schemas import ids
 from shared.schemas.policies import SourcesPolicy
 
 pytestmark = pytest.mark.servers
@@ -166,6 +168,38 @@ async def test_a_link_whose_sender_never_came_back_is_told_with_the_leads_next_e
     assert len(told) == 3, "the topic of links, the visitor's own lead, and the lead that owns the visitor now"
     await world.send({"type": "track", "event": "x", "userId": "u-1", "messageId": "m-4"})
     assert world.links_told() - before == told
+
+
+async def test_a_link_that_was_written_after_a_newer_one_does_not_stay_the_last_of_the_topic(world):
+    """The topic keeps what was written last of a key, and two processes may write in another order than they decided."""
+    await world.send({"type": "identify", "userId": "u-1", "anonymousId": "a-1", "messageId": "m-1"})
+    await world.send({"type": "identify", "userId": "u-2", "anonymousId": "a-1", "messageId": "m-2"})
+
+    def kept() -> list[dict[str, Any]]:
+        links = [orjson.loads(record.value) for record in world.topic.records if record.topic == "identity-links"]
+        return [link for link in links if link["identity_kind"] == "anonymous"]
+
+    async def follow(*links: dict[str, Any]) -> None:
+        rows = [
+            (Identity(k["identity_id"], "anonymous", ids.lead_id(k["identity_id"])), k["owner"], k["sequence"])
+            for k in links
+        ]
+        await world.links.apply(world.tenant, rows)
+
+    older, newer = kept()
+    await follow(older, newer)
+    await world.send({"type": "track", "event": "x", "anonymousId": "a-1", "messageId": "m-3"})
+    assert kept() == [older, newer], "in order there is nothing to mend"
+
+    await follow(newer, older)
+    await world.send({"type": "track", "event": "x", "anonymousId": "a-1", "messageId": "m-4"})
+    last = kept()[-1]
+    assert len(kept()) == 3
+    assert (last["owner"], last["sequence"]) == (newer["owner"], newer["sequence"])
+
+    await follow(last)
+    await world.send({"type": "track", "event": "x", "anonymousId": "a-1", "messageId": "m-5"})
+    assert len(kept()) == 3
 
 
 async def test_two_tries_at_the_same_moment_write_one_body(world):
