@@ -178,5 +178,11 @@ async def _publish_policy(kafka: str, tenant: str, body: dict[str, Any], sequenc
 
 
 @pytest.fixture
+def publish_policy(kafka_url: str) -> Callable[..., Awaitable[None]]:
+    """Publishes a version of a tenant's `sources` policy: (tenant, body, sequence)."""
+    return partial(_publish_policy, kafka_url)
+
+
+@pytest.fixture
 async def ingest(start: Start) -> Ingest:
     return await start()

@@ -170,8 +170,8 @@ async def test_a_link_whose_sender_never_came_back_is_told_with_the_leads_next_e
     assert world.links_told() - before == told
 
 
-async def test_a_link_that_was_written_after_a_newer_one_does_not_stay_the_last_of_the_topic(world):
-    """The topic keeps what was written last of a key, and two processes may write in another order than they decided."""
+async def test_a_link_written_after_a_newer_one_does_not_stay_the_last_of_the_topic(world):
+    """The topic keeps what was written last of a key; two processes may write in another order than they decided."""
     await world.send({"type": "identify", "userId": "u-1", "anonymousId": "a-1", "messageId": "m-1"})
     await world.send({"type": "identify", "userId": "u-2", "anonymousId": "a-1", "messageId": "m-2"})
 

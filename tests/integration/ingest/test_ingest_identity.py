@@ -152,3 +152,42 @@ async def test_redis_that_lost_everything_is_filled_from_the_topic_and_decides_a
     await wait_until(taken, 200)
     assert await owners("after") == before
     assert len(await ingest.written("identity-links")) == links_before, "nothing had to be decided anew"
+
+
+async def test_a_tenant_that_comes_later_is_taken_in_without_a_rebuild(ingest, publish_policy, wait_until):
+    newcomer = f"{ingest.tenant}-later"
+    body = {"kind": "sources", "sources": [{"id": "web", "write_keys": [newcomer]}]}
+    await publish_policy(newcomer, body, 1)
+
+    async def answer() -> int:
+        found = (await ingest.send("track", track("x", userId="u-1"), key=newcomer)).status_code
+        assert found in (200, 401), "a new tenant is no reason to be away"
+        return found
+
+    await wait_until(answer, 200)
+    await ingest.ready(seconds=1)
+
+
+async def test_a_policy_that_cannot_be_read_leaves_the_good_one_in_force(ingest, publish_policy, wait_until):
+    await publish_policy(ingest.tenant, {"kind": "sources", "sources": "nonsense"}, 2)
+    good = {"kind": "sources", "sources": [{"id": "web", "write_keys": ["another-" + ingest.key, ingest.key]}]}
+    answers = {(await ingest.send("track", track("x", userId="u-1"))).status_code for _ in range(20)}
+    assert answers == {200}
+    await publish_policy(ingest.tenant, good, 3)
+
+    async def answer() -> int:
+        return (await ingest.send("track", track("x", userId="u-1"), key="another-" + ingest.key)).status_code
+
+    await wait_until(answer, 200)
+
+
+async def test_a_second_ingest_on_the_same_redis_decides_as_the_first(ingest, start, identity_secret):
+    other = await start()
+    await ingest.send("identify", {"userId": "u-1", "anonymousId": "a-1", "traits": MAIL, "messageId": "m-1"})
+    await other.send("track", track("x", anonymousId="a-1", messageId="m-2"))
+    again = await other.send("identify", {"userId": "u-1", "traits": MAIL, "messageId": "m-1"})
+
+    assert again.json()["duplicate"] == 1
+    assert {touch["lead_id"] for touch in await ingest.touches()} == {
+        lead_of(identity_secret, ingest.tenant, "user", "u-1")
+    }
