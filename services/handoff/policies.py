@@ -9,9 +9,9 @@ import structlog
 from rapidfuzz import fuzz, process
 
 from services.handoff.domain.activities import ACTIVITY_TYPES
-from shared.kit import metrics
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Message
+from shared.kit.policies import take
 from shared.schemas.policies import RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.book import PolicyBook
 from shared.schemas.policies.routing import DeclineReason
@@ -34,16 +34,7 @@ class Policies:
 
     async def apply(self, message: Message) -> None:
         """Take in a record of the topic. One that cannot be read changes nothing."""
-        if message.value is None:
-            return
-        try:
-            entry = self._book.apply(message.value)
-        except ValueError as error:
-            metrics.POLICY_REFUSED.inc()
-            log.error("policy_refused", offset=message.offset, error=str(error))
-            return
-        if entry:
-            metrics.POLICY_SEQUENCE.set(self._book.sequence())
+        if take(self._book, message):
             async with self._arrived:
                 self._given_up.clear()
                 self._arrived.notify_all()

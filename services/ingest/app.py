@@ -26,10 +26,10 @@ from services.ingest.handler import Ingest, UnavailableError
 from services.ingest.links import LinksLostError, RedisLinks
 from services.ingest.senders import Senders
 from services.ingest.settings import IngestSettings
-from shared.kit import metrics as kit_metrics
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import KafkaPublisher, Message, Outgoing, Publisher
+from shared.kit.policies import take
 from shared.kit.service import Probes, serve
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.book import PolicyBook
@@ -56,18 +56,10 @@ class Policies:
         self._senders = senders
 
     def apply(self, message: Message) -> None:
-        if message.value is None:
-            return
-        try:
-            entry = self._book.apply(message.value)
-        except ValueError as error:
-            kit_metrics.POLICY_REFUSED.inc()
-            log.error("policy_refused", offset=message.offset, error=str(error))
-            return
+        entry = take(self._book, message)
         if entry and isinstance(entry.policy, SourcesPolicy):
             tenant = (message.key or b"").decode().partition("/")[0]
             self._senders.load(tenant, entry.policy)
-            kit_metrics.POLICY_SEQUENCE.set(self._book.sequence())
             log.info("policy_in_force", tenant=tenant, sequence=entry.ref.sequence)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from services.router.domain.playbook import NEEDED, Following, Playbook, Thresholds
-from shared.kit import metrics
 from shared.kit.kafka import Message
+from shared.kit.policies import take
 from shared.schemas.policies import (
     KINDS,
     QualificationPolicy,
@@ -33,17 +33,8 @@ class Policies:
 
     def apply(self, message: Message) -> None:
         """Take in one record of the topic. One that cannot be read changes nothing: the good version stays."""
-        if message.value is None:
+        if take(self._book, message) is None:
             return
-        try:
-            entry = self._book.apply(message.value)
-        except ValueError as error:
-            metrics.POLICY_REFUSED.inc()
-            log.error("policy_refused", offset=message.offset, partition=message.partition, error=str(error))
-            return
-        if entry is None:
-            return
-        metrics.POLICY_SEQUENCE.set(self._book.sequence())
         self._known.clear()
         self.changed.set()
 

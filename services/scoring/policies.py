@@ -7,8 +7,8 @@ import asyncio
 import structlog
 
 from services.scoring.domain.rules import Rules
-from shared.kit import metrics
 from shared.kit.kafka import Message
+from shared.kit.policies import take
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.policies.book import PolicyBook
 
@@ -29,19 +29,10 @@ class Policies:
         self._changed = asyncio.Event()
 
     def apply(self, message: Message) -> None:
-        if message.value is None:
-            return
-        try:
-            entry = self._book.apply(message.value)
-        except ValueError as error:
-            metrics.POLICY_REFUSED.inc()
-            log.error("policy_refused", offset=message.offset, error=str(error))
-            return
-        if entry is None:
+        if take(self._book, message) is None:
             return
         for tenant in self._book.tenants():
             self._compile(tenant)
-        metrics.POLICY_SEQUENCE.set(self._book.sequence())
         self._changed.set()
 
     def _compile(self, tenant: str) -> None:
