@@ -60,7 +60,9 @@ def _docker(closing: ExitStack) -> Servers:
     from testcontainers.community.postgres import PostgresContainer
     from testcontainers.community.redis import RedisContainer
 
-    kafka = closing.enter_context(KafkaContainer("confluentinc/cp-kafka:7.6.0").with_kraft())
+    kafka = closing.enter_context(
+        KafkaContainer("confluentinc/cp-kafka:7.6.0").with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+    )
     postgres = closing.enter_context(PostgresContainer("postgres:17", username="baton", dbname="baton", driver=None))
     redis = closing.enter_context(RedisContainer("redis:7"))
     return Servers(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from shared.kit import metrics
 from shared.kit.partitioner import by_murmur2
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 EMBEDDED_PARTITIONS = 8
 PRODUCTION_PARTITIONS = 48
 MANY = 64  # records of one publish from which on building whole batches pays
+PATIENCE_SECONDS = 30  # for an acknowledgement
+CLOSING_SECONDS = 10  # for what is under way when a producer is closed
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -54,10 +57,13 @@ class Publisher(Protocol):
 
 
 class KafkaPublisher:
-    """An idempotent producer with acks=all. Its partitioner is murmur2 over the key, as Java's, so that all tools agree."""
+    """An idempotent producer with acks=all. Its partitioner is murmur2 over the key, as Java's, so that all tools agree.
 
-    def __init__(self, bootstrap: str, *, linger_ms: int = 0) -> None:
-        self._bootstrap, self._linger = bootstrap, linger_ms
+    patience: seconds after which a write that is neither acknowledged nor refused has failed; aiokafka would try for ever
+    """
+
+    def __init__(self, bootstrap: str, *, linger_ms: int = 0, patience: float = PATIENCE_SECONDS) -> None:
+        self._bootstrap, self._linger, self._patience = bootstrap, linger_ms, patience
         self._producer: AIOKafkaProducer | None = None
         self._started = False
         self._renewing = asyncio.Lock()
@@ -71,24 +77,30 @@ class KafkaPublisher:
     async def stop(self) -> None:
         self._started = False
         if self._producer:
-            await self._producer.stop()
-            self._producer = None
+            self._retire(self._producer)
         await asyncio.gather(*self._closing)
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
         if not self._started:
             raise KafkaError("the publisher is not started")
-        producer = self._producer or await self._renew()
+        producer: AIOKafkaProducer | None = None
         sent: list[asyncio.Future[Any]] = []
         try:
-            await (_send_many if len(records) >= MANY else _send)(producer, records, sent)
-            # In turn: they are acknowledged by the batch, and `gather` would cost as much as sending.
-            for future in sent:
-                await future
-        except KafkaError:
+            async with asyncio.timeout(self._patience):
+                producer = self._producer or await self._renew()
+                await (_send_many if len(records) >= MANY else _send)(producer, records, sent)
+                # In turn: they are acknowledged by the batch, and `gather` would cost as much as sending.
+                for future in sent:
+                    if not future.done():
+                        await asyncio.shield(future)  # it is the producer's, who stumbles over one that is cancelled
+                    future.result()
+        except (KafkaError, TimeoutError) as error:
             for future in sent:
                 future.add_done_callback(_seen)
-            self._retire(producer)
+            if producer:
+                self._retire(producer)
+            if isinstance(error, TimeoutError):
+                raise KafkaTimeoutError(f"not acknowledged within {self._patience:g} s") from error
             raise
 
     async def _open(self) -> AIOKafkaProducer:
@@ -157,10 +169,15 @@ def _seen(future: asyncio.Future[Any]) -> None:
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
+    """What is under way may still be acknowledged; after that it has failed, and nothing of it is tried again."""
     try:
-        await asyncio.wait_for(producer.stop(), 30)
+        await asyncio.wait_for(producer.stop(), CLOSING_SECONDS)
     except (KafkaError, TimeoutError) as error:
-        log.warning("old_producer_not_closed", error=repr(error))
+        log.warning("producer_given_up", error=repr(error))
+        with suppress(Exception):  # whatever it is in the middle of
+            await producer.client.close()
+            await asyncio.wait_for(producer._sender.close(), CLOSING_SECONDS)
+        producer._message_accumulator.fail_all(KafkaError("the producer was given up"))
 
 
 class FakePublisher:

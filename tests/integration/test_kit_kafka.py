@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import (
     EMBEDDED_PARTITIONS,
+    MANY,
     FakePublisher,
     FakeSource,
     KafkaPublisher,
@@ -40,6 +41,15 @@ async def create(bootstrap: str, topic: Topic, partitions: int = 3) -> None:
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic.name, partitions, 1, topic_configs=topic.settings())])
+    finally:
+        await admin.close()
+
+
+async def delete(bootstrap: str, topic: Topic) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic.name])
     finally:
         await admin.close()
 
@@ -198,6 +208,30 @@ async def test_a_publisher_that_is_not_started_says_so() -> None:
 async def test_a_broker_that_is_not_there_is_told_at_the_start(free_port: int) -> None:
     with pytest.raises(KafkaError):
         await KafkaPublisher(f"127.0.0.1:{free_port}").start()
+
+
+@pytest.mark.parametrize("count", [1, MANY])
+async def test_what_is_never_acknowledged_fails_and_what_comes_after_it_is_written(kafka_url: str, count: int) -> None:
+    """A partition without a leader, a broker that is silent: an idempotent producer tries for ever, and its caller would wait."""
+    good, stuck = made_up(f"kit-{uuid4().hex[:12]}"), made_up(f"kit-{uuid4().hex[:12]}")
+    await create(kafka_url, good)
+    await create(kafka_url, stuck)
+    publisher = KafkaPublisher(kafka_url, patience=1)
+    await publisher.start()
+    await publisher.publish(numbered(stuck, range(count)))
+    await delete(kafka_url, stuck)
+    source = KafkaSource(kafka_url, good.name, [good])
+    await source.start()
+    try:
+        for number in range(2):
+            with pytest.raises(KafkaTimeoutError, match="not acknowledged"):
+                await publisher.publish(numbered(stuck, range(count)))
+            await publisher.publish(numbered(good, range(number, number + 1)))
+        assert [message.value for message in flat(await take(source, 2))] == [b"0", b"1"]
+    finally:
+        await source.stop()
+        async with asyncio.timeout(DEADLINE):
+            await publisher.stop()
 
 
 async def test_the_partitioner_is_javas(kafka_url: str) -> None:
