@@ -11,6 +11,7 @@ import structlog
 from services.router import metrics
 from services.router.domain.facts import Scored
 from services.router.domain.flow import Done, Task
+from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
 from services.router.handler import HOPELESS, count, decide_and_apply, described
 from services.router.store import leads as lead_rows
@@ -21,7 +22,7 @@ from shared.kit.database import Connection, Pool, tenant_transaction
 
 log = structlog.get_logger(__name__)
 
-Lock = Callable[[Connection, str, Playbook, int], Awaitable[dict[str, Stored]]]
+Lock = Callable[[Connection, str, Playbook, int, Lead | None], Awaitable[dict[str, Stored]]]
 
 
 class Sweep:
@@ -46,7 +47,9 @@ class Sweep:
     ) -> None:
         self._pool, self._worker, self._follow, self._tenants = pool, worker, follow, tenants
         self._clock, self._wake, self._every, self._most = clock, wake, every_seconds, most
-        self._regated: dict[str, int] = {}
+        self._regated: dict[
+            str, tuple[int, int]
+        ] = {}  # tenant -> the gate's sequence that leads were tried under, and when (ms)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,39 +63,43 @@ class Sweep:
 
     async def sweep(self) -> int:
         """Try everything that may have been freed; how many leads found an owner."""
-        async with self._worker.acquire() as connection:
-            parked = {row["tenant"] for row in await lead_rows.count_parked(connection)}
+        parked = await self._measure()
         freed = 0
         for tenant in self._tenants():
             playbook = self._follow(tenant).playbook
             if playbook is None:
                 continue
-            if self._regated.get(tenant, 0) < playbook.gate_sequence:
+            sequence, at = self._regated.get(tenant, (0, 0))
+            now = self._clock.now()
+            # Again after a while: a batch that began under the older gate may have ended since.
+            if sequence < playbook.gate_sequence or at < now - lead_rows.RETRY_AFTER:
                 freed += await self._drain(tenant, self._below_gate)
-                self._regated[tenant] = playbook.gate_sequence
+                self._regated[tenant] = playbook.gate_sequence, now
             if tenant in parked:
                 freed += await self._drain(tenant, self._parked)
         metrics.FREED.inc(freed)
         metrics.SWEEPS.inc()
-        await self._measure()
         return freed
 
     async def _drain(self, tenant: str, lock: Lock) -> int:
-        """Chunk by chunk, so that no lock is held for long; ends with a chunk that is not full, or frees nobody."""
+        """Chunk by chunk, so that no lock is held for long; ends with a chunk that is not full."""
         freed = 0
+        after: Lead | None = None
         while True:
-            tried, found = await self._chunk(tenant, lock)
+            tried, found = await self._chunk(tenant, lock, after)
             freed += found
-            if tried < self._most:
+            if len(tried) < self._most:
                 return freed
+            after = tried[-1]
 
-    async def _chunk(self, tenant: str, lock: Lock) -> tuple[int, int]:
+    async def _chunk(self, tenant: str, lock: Lock, after: Lead | None) -> tuple[list[Lead], int]:
+        """Try the leads that come after `after`: which ones, as they were, and how many of them found an owner."""
         following, now = self._follow(tenant), self._clock.now()
         playbook = following.playbook
         if playbook is None:
-            return 0, 0
+            return [], 0
         async with tenant_transaction(self._pool, tenant) as connection:
-            rows = await lock(connection, tenant, playbook, now)
+            rows = await lock(connection, tenant, playbook, now, after)
             try:
                 async with connection.transaction():
                     finished = [await self._try(connection, tenant, rows, following, now)]
@@ -103,7 +110,7 @@ class Sweep:
         owned = sum(lead.owner_rep is not None for done in finished for lead in done.leads)
         if owned:
             log.info("freed", tenant=tenant, leads=owned, tried=len(rows))
-        return len(rows), owned
+        return [stored.lead for stored in rows.values()], owned
 
     async def _try(
         self, connection: Connection, tenant: str, rows: Mapping[str, Stored], following: Following, now: int
@@ -128,19 +135,22 @@ class Sweep:
                 await lead_rows.write(connection, tenant, [tried], {}, now)
         return finished
 
-    async def _parked(self, connection: Connection, tenant: str, playbook: Playbook, now: int) -> dict[str, Stored]:
+    async def _parked(
+        self, connection: Connection, tenant: str, playbook: Playbook, now: int, after: Lead | None
+    ) -> dict[str, Stored]:
         loads = await pool_rows.read_loads(connection, tenant)
         free = [rep.id for rep in playbook.teams.reps if rep.active and loads.get(rep.id, 0) < rep.capacity]
         return await lead_rows.lock_parked(
-            connection, tenant, sequence=playbook.sequence, free=free, now=now, most=self._most
+            connection, tenant, sequence=playbook.sequence, free=free, now=now, after=after, most=self._most
         )
 
     async def _below_gate(
-        self, connection: Connection, tenant: str, playbook: Playbook, _now: int
+        self, connection: Connection, tenant: str, playbook: Playbook, _now: int, _after: Lead | None
     ) -> dict[str, Stored]:
         return await lead_rows.lock_below_gate(connection, tenant, sequence=playbook.gate_sequence, most=self._most)
 
-    async def _measure(self) -> None:
+    async def _measure(self) -> set[str]:
+        """Measure what waits, and how fair the pools are; the tenants that have parked leads."""
         async with self._worker.acquire() as connection:
             parked = await lead_rows.count_parked(connection)
             furthest = await pool_rows.deviations(connection)
@@ -156,6 +166,7 @@ class Sweep:
         metrics.FAIRNESS.clear()
         for (tenant, pool_id), leads_off in furthest.items():
             metrics.FAIRNESS.labels(tenant, pool_id).set(leads_off)
+        return {row["tenant"] for row in parked}
 
 
 def _retry(stored: Stored) -> Task:

@@ -142,26 +142,33 @@ async def _write_identities(connection: Connection, tenant: str, scores: Mapping
     )
 
 
-RETRY_AFTER = 300_000  # ms: what no trigger freed is tried again after this, in case a trigger was missed
+# What no trigger freed is tried again when it has waited twice as long, in case a trigger was missed; ms at least and at most.
+RETRY_AFTER, RETRY_WITHIN = 300_000, 3_600_000
 
 
 async def lock_parked(
-    connection: Connection, tenant: str, *, sequence: int, free: Sequence[str], now: int, most: int
+    connection: Connection, tenant: str, *, sequence: int, free: Sequence[str], now: int, after: Lead | None, most: int
 ) -> dict[str, Stored]:
     """Parked leads that something may have freed, the best grade and then the longest wait first; locked, those that others are
     busy with left out.
 
     sequence: of the policies in force;  free: reps with capacity
+    after:    the last one that was tried: those before it are not looked at again, or many would be over and over
     """
     rows = await connection.fetch(
         f"{SELECT} WHERE tenant = $1 AND waiting_reason LIKE 'parked:%'"
-        " AND (decided_under < $2 OR waiting_for ?| $3::text[] OR tried_at < $4)"
-        " ORDER BY grade, waiting_since, lead_id LIMIT $5 FOR UPDATE SKIP LOCKED",
+        " AND (decided_under < $2 OR waiting_for ?| $3::text[]"
+        "      OR tried_at < $4 - least(greatest(tried_at - waiting_since, $5), $6))"
+        f"{' AND (grade, waiting_since, lead_id) > ($8, $9, $10)' if after else ''}"
+        " ORDER BY grade, waiting_since, lead_id LIMIT $7 FOR UPDATE SKIP LOCKED",
         tenant,
         sequence,
         list(free),
-        now - RETRY_AFTER,
+        now,
+        RETRY_AFTER,
+        RETRY_WITHIN,
         most,
+        *((after.grade, after.waiting_since, after.lead_id) if after else ()),
     )
     return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
 

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.router.domain import flow
-from services.router.store.leads import RETRY_AFTER
+from services.router.handler import Router
+from services.router.store.leads import RETRY_AFTER, RETRY_WITHIN
 from shared.kit.database import tenant_transaction
 
 pytestmark = pytest.mark.servers
@@ -55,6 +56,18 @@ async def test_leads_below_an_older_gate_are_looked_at_again_under_a_new_one(wor
     assert len(await world.routed()) == 7
 
 
+async def test_a_lead_decided_on_while_the_gate_changed_is_looked_at_again_after_a_while(world, policy_bodies):
+    older, sweep = world.policies.following(world.tenant), world.sweep()
+    qualification = policy_bodies["qualification"]
+    await world.apply(qualification | {"gate": qualification["gate"] | {"mql": ["A1", "A2", "B1", "B3"]}})
+    assert await sweep.sweep() == 0
+    # A batch that had begun under the older gate ends now, behind the sweep's back.
+    await Router(world.pool, lambda _: older, world.clock).handle([world.score("l1", "B3")])
+    assert (await world.lead("l1"))["waiting_reason"] == "below_gate"
+    world.clock.advance(milliseconds=RETRY_AFTER + 1)
+    assert await sweep.sweep() == 1
+
+
 async def test_a_trigger_that_was_missed_is_found_after_a_while(world, team):
     await world.apply(team(field=("sato",), capacity=0))
     await world.router().handle([world.score("l1")])
@@ -66,6 +79,30 @@ async def test_a_trigger_that_was_missed_is_found_after_a_while(world, team):
     assert await sweep.sweep() == 0
     world.clock.advance(milliseconds=RETRY_AFTER + 1)
     assert await sweep.sweep() == 1
+
+
+async def test_what_waits_long_is_tried_again_less_often_and_every_lead_once_a_sweep(world, team):
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score(f"l{n}", ("A1", "A2", "B1")[n % 3]) for n in range(7)])
+
+    async def tried():
+        await world.sweep(most=2).sweep()
+        rows = [await world.lead(f"l{n}") for n in range(7)]
+        assert len({row["tried_at"] for row in rows}) == 1, "all of them, or none"
+        return rows[0]["tried_at"] == world.clock.now()
+
+    world.clock.advance(milliseconds=RETRY_AFTER + 1)
+    assert await tried()
+    world.clock.advance(milliseconds=RETRY_AFTER + 2)
+    assert await tried()
+    world.clock.advance(milliseconds=RETRY_AFTER + 2)
+    assert not await tried(), "it had waited twice as long by then"
+    world.clock.advance(milliseconds=RETRY_AFTER + 2)
+    assert await tried()
+    world.clock.advance(days=7)
+    assert await tried()
+    world.clock.advance(milliseconds=RETRY_WITHIN + 1)
+    assert await tried(), "and never less often than that"
 
 
 async def test_a_lead_that_stays_parked_keeps_its_time_and_gets_no_second_decision(world, team):
