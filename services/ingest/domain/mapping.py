@@ -15,6 +15,10 @@ from shared.schemas.policies.sources import EvidenceRule, MappingRule
 
 MOST_PATH = 500
 _MOST_KNOWN = 20_000  # remembered verdicts; paths are many
+# What is remembered is short: a write key is public, and texts of megabytes, each another, would fill the memory.
+_MOST_URL = 2_000
+_MOST_NAME = 100  # more than any touch type has
+_MOST_FACTS = 2_000  # characters of all facts of a verdict
 
 
 class Meaning(NamedTuple):
@@ -41,7 +45,7 @@ def page_of(event: Event) -> Page:
     path = properties.get("path") or page.get("path")
     if not page and not url and not path:
         return _NOWHERE
-    host, of_url = _split(url) if isinstance(url, str) else (None, None)
+    host, of_url = _split(url[:_MOST_URL]) if isinstance(url, str) else (None, None)
     title = properties.get("title") if event.call in ("page", "screen") else None
     path = _path(path) if isinstance(path, str) and path else of_url
     return Page(path, host, clean(title or page.get("title")))
@@ -114,10 +118,12 @@ class Meanings:
         try:
             found = self._known[key]
         except KeyError:
-            found = self._known[key] = self._decide(facts)
+            found = self._decide(facts)
+            if sum(len(fact) for fact in facts if isinstance(fact, str)) <= _MOST_FACTS:
+                self._known[key] = found
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-        return found or Meaning(default_type(event.call, event.name))
+        return found or Meaning(default_type(event.call, event.name[:_MOST_NAME] if event.name else None))
 
     def _decide(self, values: tuple[Any, ...]) -> Meaning | None:
         facts = self._source_facts | dict(zip(self._fields, values, strict=True))

@@ -15,6 +15,7 @@ Told = dict[str, Any]  # field -> value as sent
 Facts = dict[str, Scalar | None]
 
 MOST_FREE_TEXT = 2_000
+MOST_KEY = 64  # more than any spelling of a field has; longer ones are not even remembered
 KINDS = frozenset(
     {"competitor", "student", "supplier", "partner", "customer", "press", "academic", "group", "job_seeker"}
 )
@@ -83,7 +84,7 @@ def told_by(event: Event) -> Told:
 
 def _gather(told: Told, said: Mapping[str, Any], field_of: Any) -> None:
     for key, value in said.items():
-        field = field_of(key)
+        field = field_of(key) if len(key) <= MOST_KEY else None
         if field and field not in told and value is not None and value != "":
             told[field] = value
 

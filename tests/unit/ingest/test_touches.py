@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import pytest
 
 from shared.kit.person import reveal
@@ -184,3 +187,28 @@ def test_free_mail_of_the_tenants_list_is_nobodys_own(touch):
     policy = {"free_mail_domains": ["Club.example"]}
     made = touch("identify", {"traits": {"email": "x@club.example"}}, policy)
     assert made.attributes == {"domain": "club.example", "own_domain": False}
+
+
+def test_texts_of_any_length_are_forgotten_again(touch):
+    """A write key stands in every page: what a sender makes up must not stay in memory."""
+    policy = {
+        "mapping": [{"id": "trial", "when": {"event.properties.form": {"contains": "trial"}}, "type": "trial_started"}]
+    }
+
+    def send(number: int) -> None:
+        long = f"{number}".zfill(100_000)
+        told = {"url": f"https://a.example/{long}", "form": long, long: 1, "employees": long, "category": long}
+        made = touch("track", {"event": long, "properties": told, "traits": {long: long, "companySize": long}}, policy)
+        assert (made.type, len(made.path)) == ("custom", 500)
+
+    send(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(1, 40):
+            send(number)
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000

@@ -69,12 +69,12 @@ def employees(value: Any) -> int | None:
         return None
     if isinstance(value, int | float):
         return int(value) if 0 < value <= _MOST_PEOPLE else None
-    return _employees_of(value) if isinstance(value, str) else None
+    return _employees_of(value[:100]) if isinstance(value, str) else None
 
 
 @lru_cache(maxsize=8192)
 def _employees_of(text: str) -> int | None:
-    read = unicodedata.normalize("NFKC", text[:100])
+    read = unicodedata.normalize("NFKC", text)
     found = _NUMBER.search(read)
     if not found:
         return None
