@@ -33,7 +33,8 @@ OWN = {
     if name not in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL") and not name.endswith("_PORT")
 }
 SUPERVISOR = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is born with it ignored
 from pathlib import Path
 from baton.stack import Stack
 stack = Stack(Path(sys.argv[1]), say=print, ports=dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0))
