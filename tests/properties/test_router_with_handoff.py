@@ -162,6 +162,12 @@ class RouterAndHandoff(RuleBasedStateMachine):
                 assert (held[0].state == "accepted") == lead.accepted
                 assert lead.accepted or not lead.provisional
 
+            earlier = [
+                o
+                for o in self.opportunities.values()
+                if o.lead_id == lead.lead_id and o.cycle < lead.cycle and o.is_open()
+            ]
+            assert not earlier, "an opportunity of an earlier cycle that nobody closed"
             known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
             gave_back = {o.rep_id for o in known.offers if o.state in ("declined", "expired")} if known else set()
             assert set(lead.excluded) <= gave_back, "nobody is passed over who did not give the lead back"

@@ -110,7 +110,10 @@ class _Bench:
     def run(self) -> None:
         task, playbook = self._task, self._following.playbook
         if task.arrival:
-            self._take(score_arrived(self.lead, task.arrival, playbook, self._now))
+            step = score_arrived(self.lead, task.arrival, playbook, self._now)
+            self._take(step)
+            if step.withdraw and step.cause and self.lead.closed:
+                self._take(reopen(self.lead, task.arrival.scored, playbook, step.cause, None))
         for event in task.events:
             self._take(happened(self.lead, event, playbook))
             if self.lead.closed and task.scored:

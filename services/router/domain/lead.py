@@ -10,6 +10,8 @@ VersionParts = tuple[int, int, int, int]
 PARKED = "parked:"
 CLOSED = ("recycled", "nurture", "on_hold", "disqualified", "to_owner")  # reasons that end a cycle
 
+WORN_OUT = ("parked:all_declined", "parked:no_eligible_member")
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -93,6 +95,11 @@ class Lead:
     def closed(self) -> bool:
         """Its cycle has ended, and only something new opens another."""
         return self.waiting_reason in CLOSED
+
+    @property
+    def worn_out(self) -> bool:
+        """Nobody is left who could be asked in this cycle."""
+        return bool(self.excluded) and self.waiting_reason in WORN_OUT
 
     def waits(self, reason: str, at: int) -> Lead:
         """The lead without an owner, because of `reason`; it keeps the time since when it waits for the same reason."""

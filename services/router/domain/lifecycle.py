@@ -63,6 +63,10 @@ def scored(lead: Lead, arrival: Arrival, playbook: Playbook | None, at: int) -> 
     if fresh.closed:
         # `closed` is judged by the lead as it was: its floor grade must not be raised by the score that may lift it.
         return reopen(fresh, arrival.scored, playbook, cause, lead.floor_grade)
+    raised = arrival.scored.hand_raise
+    if fresh.worn_out and raised and raised.received_at > (fresh.waiting_since or 0):
+        # It ends where it wore out, so that the hand-raise is newer and opens another cycle, in which all may be asked again.
+        return Step(_close(fresh, "recycled", "recycled", fresh.waiting_since or 0), cause, withdraw=True)
     return Step(fresh, cause, decide=True) if changed or fresh.parked or lead.version is None else Step(fresh)
 
 

@@ -56,16 +56,21 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
 
 def withdrawn(tenant: str, change: Change, now: int) -> LeadWithdrawn:
     survivor = change.after.merged_into
+    merged = Reason(
+        code="merged",
+        text={"en": "merged into another lead", "ja": "他のリードに統合"},
+        detail={"merged_into": survivor},
+    )
+    anew = Reason(
+        code="recycled",
+        text={"en": "a new hand-raise starts another cycle", "ja": "新たな手挙げで次のサイクルを開始"},
+    )
     return LeadWithdrawn(
         tenant=tenant,
         lead_id=change.after.lead_id,
         cycle=change.after.cycle,
         assignment=change.after.held_assignment,
-        reason=Reason(
-            code="merged",
-            text={"en": "merged into another lead", "ja": "他のリードに統合"},
-            detail={"merged_into": survivor},
-        ),
+        reason=merged if survivor else anew,
         decided_at=now,
         merged_into=survivor,
     )

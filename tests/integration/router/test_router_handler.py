@@ -126,6 +126,25 @@ async def test_a_recycled_lead_starts_another_cycle_by_a_new_hand_raise(world):
     assert (again.cycle, again.assignment, again.replaces) == (2, 2, None)
 
 
+async def test_a_lead_that_all_have_declined_starts_another_cycle_by_a_new_hand_raise(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    for _ in range(3):
+        [routed] = await world.routed()
+        await router.handle([world.event(routed, "offer-expired", effect="reroute")])
+    assert (await world.lead("l1"))["waiting_reason"] == "parked:all_declined"
+    world.clock.advance(seconds=1)
+    await router.handle([world.score("l1", "A2")])
+    assert (await world.lead("l1"))["waiting_reason"] == "parked:all_declined", "a page view asks nobody again"
+    world.clock.advance(seconds=1)
+    await router.handle([world.score("l1", hand_raise="demo_requested")])
+    withdrawn, anew = await world.published()
+    assert (withdrawn["record"], withdrawn["cycle"], withdrawn["assignment"]) == ("lead-withdrawn", 1, 3)
+    assert withdrawn["reason"]["code"] == "recycled", "the opportunity of the cycle before is closed"
+    assert (anew["record"], anew["cycle"], anew["assignment"]) == ("lead-routed", 2, 4)
+    assert (anew["lead_class"], anew["excluded"]) == ("hand_raise", [])
+
+
 async def test_a_hand_raise_that_overtakes_the_news_of_the_closing_is_not_lost(world):
     router = world.router()
     await router.handle([world.score("l1")])
