@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import asyncpg
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.security import HTTPBearer
 from pydantic import StringConstraints
@@ -41,7 +42,7 @@ class Leads:
                 raise Problem(404, "lead_not_found", f"there is no lead {lead_id}")
             rows = await trail.read(connection, tenant, lead_id, most=1)
             latest = rows[0] if rows else None
-            playbook = await _followed(connection, tenant, latest)
+            playbook = await _Followed(connection, tenant, following).by(latest) if latest else None
         return lead_view(stored, latest, playbook, following)
 
     async def by_identity(self, tenant: str, identity: str) -> Body:
@@ -66,7 +67,8 @@ class Leads:
             moves = await trail.history(connection, tenant, lead_id)
             if not rows and not moves:
                 raise Problem(404, "lead_not_found", f"there is no lead {lead_id}")
-            decisions = [decision_view(row, await _followed(connection, tenant, row)) for row in rows]
+            followed = _Followed(connection, tenant, self._follow(tenant))
+            decisions = [decision_view(row, await followed.by(row)) for row in rows]
         return {"lead_id": lead_id, "decisions": decisions, "history": [history_view(row) for row in moves]}
 
     async def pools(self, tenant: str) -> Body:
@@ -77,14 +79,29 @@ class Leads:
         return {"pools": [pool_view(pool, loads, playbook) for pool in pools]}
 
 
-async def _followed(connection: Connection, tenant: str, row: asyncpg.Record | None) -> Playbook | None:
-    """The policies that a decision followed, for its labels; none where they are not stored."""
-    if row is None:
-        return None
-    try:
-        return await trail.playbook_of(connection, tenant, row["policies"])
-    except LookupError:
-        return None
+class _Followed:
+    """The policies that decisions followed, for their labels: those in force are known, others are read once per version."""
+
+    def __init__(self, connection: Connection, tenant: str, following: Following) -> None:
+        self._connection, self._tenant = connection, tenant
+        now = following.playbook
+        self._known: dict[str, Playbook | None] = (
+            {_key({k: r.model_dump() for k, r in now.refs.items()}): now} if now else {}
+        )
+
+    async def by(self, row: asyncpg.Record) -> Playbook | None:
+        """None where they are not stored."""
+        key = _key(row["policies"])
+        if key not in self._known:
+            try:
+                self._known[key] = await trail.playbook_of(self._connection, self._tenant, row["policies"])
+            except LookupError:
+                self._known[key] = None
+        return self._known[key]
+
+
+def _key(refs: dict[str, Any]) -> str:
+    return orjson.dumps(refs, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def normalise_email(text: str) -> str:

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import asyncpg
 import structlog
 
 from services.router import metrics
@@ -23,7 +22,7 @@ from services.router.store.leads import Stored
 from shared.kit import metrics as shared_metrics
 from shared.kit import outbox
 from shared.kit.clock import Clock
-from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Outgoing
 from shared.schemas.handoff import HandoffEvent
@@ -33,17 +32,6 @@ from shared.schemas.topics import LEAD_ROUTED
 log = structlog.get_logger(__name__)
 
 Input = LeadScored | HandoffEvent
-
-# What the same input causes again and again, however often it is tried; all else (a lost connection, say) is worth another try.
-HOPELESS = (
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-)
 
 
 class Router:

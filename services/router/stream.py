@@ -31,6 +31,8 @@ def decode(message: Message) -> Input | None:
         return model.model_validate_json(message.value)
     except orjson.JSONDecodeError:
         raise Reject("unreadable", "not JSON") from None
+    except RecursionError:
+        raise Reject("unreadable", "nested too deep") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise Reject("unreadable", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -13,12 +13,12 @@ from services.router.domain.facts import Scored
 from services.router.domain.flow import Done, Task
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.handler import HOPELESS, count, decide_and_apply, described
+from services.router.handler import count, decide_and_apply, described
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store.leads import Stored
 from shared.kit.clock import Clock
-from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 
 log = structlog.get_logger(__name__)
 

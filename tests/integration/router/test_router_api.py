@@ -147,6 +147,25 @@ async def test_all_decisions_and_moves_are_kept(world, api):
     ]
 
 
+async def test_a_decision_is_told_in_the_words_of_the_policies_it_followed(world, api, policy_bodies):
+    async def told_rules():
+        decisions = (await api.get("/v1/leads/l1/decisions")).json()["decisions"]
+        rules = [reason for made in decisions for reason in made["reasons"] if reason["code"] == "rule"]
+        return [reason["text"]["en"] for reason in rules]
+
+    await scored(world, api)
+    routing = policy_bodies["routing"]
+    named = [rule | {"label": {"en": f"Named {rule['id']}"}} for rule in routing["rules"]]
+    await world.apply(routing | {"rules": named})
+    for _ in range(2):
+        [routed] = await world.routed()
+        await world.router().handle([world.event(routed, "offer-expired", effect="reroute")])
+    newer, older = "rule Named inside leads to pool inside", "rule inside leads to pool inside"
+    assert [text.replace("field", "inside") for text in await told_rules()] == [newer, newer, older]
+    await world.apply(routing)
+    assert [text.replace("field", "inside") for text in await told_rules()] == [newer, newer, older]
+
+
 async def test_pools_show_their_balances_to_the_last_digit(world, api):
     await scored(world, api)
     pools = {pool["pool_id"]: pool for pool in (await api.get("/v1/pools")).json()["pools"]}

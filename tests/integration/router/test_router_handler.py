@@ -12,6 +12,7 @@ from services.router.domain.decision import replay
 from services.router.store import trail
 from shared.kit.database import tenant_transaction
 from shared.kit.dead_letters import Reject
+from shared.schemas.ids import derived_id
 from shared.schemas.scores import IdentityRef, Version
 
 pytestmark = pytest.mark.servers
@@ -245,6 +246,13 @@ async def test_a_record_that_can_never_be_decided_on_is_rejected_alone(world):
         await router.handle([poisoned])
     await router.handle([healthy])
     assert [record.lead_id for record in await world.routed()] == ["good"]
+
+
+async def test_an_id_that_no_index_can_hold_is_rejected_and_stops_nobody_else(world):
+    endless = "".join(derived_id("part", number) for number in range(300))
+    with pytest.raises(Reject) as reject:
+        await world.router().handle([world.score(endless)])
+    assert reject.value.code == "undecidable"
 
 
 async def test_events_of_leads_that_were_never_scored_are_left_alone(world):

@@ -42,6 +42,13 @@ def test_what_is_no_record_is_rejected_without_quoting_it(value):
     assert refused.value.code == "unreadable"
 
 
+def test_what_is_nested_too_deep_is_rejected():
+    deep = '{"a": ' * 900 + '"\\u0000"' + "}" * 900
+    with pytest.raises(Reject) as refused:
+        decode(message(orjson.dumps(SCORE)[:-1] + f', "more": {deep}}}'.encode()))
+    assert refused.value.code == "unreadable"
+
+
 def test_a_reject_does_not_quote_a_person():
     broken = SCORE | {"person": {"fields": {"email": ["kato@example.com"]}}}
     with pytest.raises(Reject) as refused:
