@@ -70,7 +70,10 @@ def _is_settled(lead: str, found: Found) -> bool:
 async def records(bootstrap: str, topic: str, tenant: str) -> AsyncIterator[dict[str, Any]]:
     """The records of `tenant` on a topic, the oldest first per partition, up to the end as it is now."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 << 20,
     )
     prefix = f"{tenant}/".encode()
     await consumer.start()
@@ -78,7 +81,6 @@ async def records(bootstrap: str, topic: str, tenant: str) -> AsyncIterator[dict
         await consumer._client.set_topics([topic])
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for polled in (await consumer.getmany(timeout_ms=200)).values():

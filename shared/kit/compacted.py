@@ -45,7 +45,6 @@ class CompactedTopic:
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         partitions = [TopicPartition(self._topic.name, p) for p in sorted(await self._partitions(consumer))]
         consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
         starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for partition in partitions:
             offset = self._offsets.get(partition.partition)

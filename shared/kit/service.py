@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -90,13 +90,20 @@ async def serve(
         log.error("task_ended", task=task.get_name(), error=repr(error), exc_info=error)
     server.should_exit = True
     await asyncio.wait({http}, timeout=12)
-    for worker in workers:
-        worker.cancel()
-    await asyncio.gather(*workers, return_exceptions=True)
+    await cancel(workers)
     waiter.cancel()
     await closing.aclose()
     log.info("stopped", status=status)
     return status
+
+
+async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel `tasks` until all have ended: on Python 3.11 a cancellation that meets a timeout within aiokafka can get lost."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
 
 
 class _no_signals:  # noqa: N801 - used as a context manager in place of uvicorn's own

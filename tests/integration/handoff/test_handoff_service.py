@@ -66,7 +66,9 @@ class Topic:
     """Everything of a topic that belongs to a tenant, from the beginning."""
 
     def __init__(self, bootstrap, name, tenant):
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         self._name, self._tenant, self.records = name, tenant.encode() + b"/", []
 
     async def start(self):
@@ -75,7 +77,6 @@ class Topic:
         self._consumer._client.add_topic(self._name)
         partitions = [TopicPartition(self._name, p) for p in await self._partitions()]
         self._consumer.assign(partitions)
-        await self._consumer.seek_to_beginning(*partitions)
 
     async def _partitions(self):
         return await until(self._known_partitions)

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from services.ingest.app import Service, build
 from services.ingest.settings import IngestSettings
 from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
+from shared.kit.service import cancel
 from shared.schemas.base import record_key
 
 DATABASE = 9  # of Redis: these tests empty it
@@ -45,14 +46,15 @@ class Ingest:
         return await self.http.post(f"{self.url}/v1/{call}", content=content, headers=headers, **options)
 
     async def written(self, topic: str) -> list[dict[str, Any]]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
             await consumer._client.force_metadata_update()
             numbers = consumer._client.cluster.partitions_for_topic(topic)
             partitions = [TopicPartition(topic, number) for number in numbers]
             consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
             found = []
             while any([await consumer.position(p) < ends[p] for p in partitions]):
@@ -78,9 +80,7 @@ class Ingest:
             return error
 
     async def stop(self) -> None:
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await cancel(self._running)
         await self.service.closing.aclose()
         await self.http.aclose()
         await self.redis.aclose()

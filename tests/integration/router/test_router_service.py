@@ -61,14 +61,15 @@ class Topic:
     """Everything of a topic that belongs to a tenant, from the beginning."""
 
     def __init__(self, bootstrap, name, tenant):
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         self._partitions = [TopicPartition(name, number) for number in range(EMBEDDED_PARTITIONS)]
         self._mine, self.records = f"{tenant}/".encode(), []
 
     async def start(self):
         await self._consumer.start()
         self._consumer.assign(self._partitions)
-        await self._consumer.seek_to_beginning(*self._partitions)
 
     async def read(self):
         for records in (await self._consumer.getmany(timeout_ms=50)).values():

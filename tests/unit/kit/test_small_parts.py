@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -13,7 +15,7 @@ from shared.kit import problems
 from shared.kit.clock import FakeClock, SystemClock, iso
 from shared.kit.person import reveal, seal
 from shared.kit.problems import Problem
-from shared.kit.service import Probes
+from shared.kit.service import Probes, cancel
 from shared.kit.settings import ServiceSettings, explain_missing
 from shared.schemas.person import PERSON_FIELDS
 
@@ -162,3 +164,22 @@ async def test_one_check_that_does_not_hold_is_named_and_makes_it_not_ready(
     probes.ready = {}
     await prober.get("/readyz")
     assert "baton_ready 1.0" in (await prober.get("/metrics")).text
+
+
+async def test_a_task_that_loses_one_cancellation_is_cancelled_again():
+    lost = []
+
+    async def stubborn():
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost.append("one")
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await cancel([task])
+    assert task.cancelled()
+    assert lost == ["one"]
