@@ -156,7 +156,7 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         outcome = Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
         return Decision(_narrow(inputs), trace, outcome)
     stage = "mql" if verdict == "mql" else "aql"
-    qualified = inputs.qualified or qualify(inputs.scored, playbook, inputs.since)
+    qualified = _qualified(inputs, playbook)
     way = leg(verdict, letters, returned=inputs.returned_to_is)
     facts = inputs.scored.facts() | letters.facts() | {"lead.class": qualified.lead_class, "lead.stage": stage}
     tried = match(playbook, way, facts)
@@ -202,6 +202,17 @@ def qualify(scored: Scored, playbook: Playbook, since: int | None) -> Qualified:
         return Qualified(playbook.lead_class(raised.type).id, raised.received_at, raised.type)
     touch = scored.latest.type if scored.latest else None
     return Qualified(playbook.lead_class(touch).id, scored.as_of, touch)
+
+
+def _qualified(inputs: Inputs, playbook: Playbook) -> Qualified:
+    """What made the lead ripe earlier in this cycle, unless it has raised its hand since for something that is promised sooner: a
+    lead that was parked by its score, and then wants a demo, does not wait as one of its score."""
+    known, now = inputs.qualified, qualify(inputs.scored, playbook, inputs.since)
+    raised = inputs.scored.hand_raise
+    if known is None or raised is None or not known.at < now.at == raised.received_at:
+        return known or now
+    sooner = playbook.promise(now.lead_class).accept < playbook.promise(known.lead_class).accept
+    return now if sooner else known
 
 
 def _assigned(

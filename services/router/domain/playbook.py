@@ -89,6 +89,10 @@ class Playbook:
     def decline(self, code: str | None) -> DeclineReason | None:
         return next((reason for reason in self.routing.decline_reasons if reason.code == code), None)
 
+    def promise(self, lead_class: str) -> LeadClass:
+        """The class of this id; the default one where the policy does not name it any more."""
+        return next((known for known in self.sla.classes if known.id == lead_class), self.sla.default)
+
     def lead_class(self, touch_type: str | None) -> LeadClass:
         """The first class that claims this touch; the default class where none does."""
         claims = (kind for kind in self.sla.classes if touch_type in kind.touch_types)

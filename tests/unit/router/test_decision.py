@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.router.domain.decision import Inputs, PoolsNeededError, decide, replay, settle
+from services.router.domain.decision import Inputs, PoolsNeededError, Qualified, decide, replay, settle
 from services.router.domain.fairness import PoolState
 from services.router.domain.lead import Cause, Lead
 from services.router.domain.words import EXCLUSIONS, WAITS, reasons, step_up, why_not
@@ -106,6 +106,18 @@ def test_a_lead_stays_ripe_while_reps_decline_it(inputs, playbook):
 def test_the_promise_counts_from_the_touch_that_made_it_ripe_at_first(inputs, playbook):
     again = decide(inputs(qualified=decide(inputs(), playbook).outcome.qualified, decided_at=NOW + 999), playbook)
     assert again.outcome.qualified.at == 1_000
+
+
+def test_a_hand_raise_makes_a_lead_that_was_ripe_by_its_score_more_urgent(inputs, playbook):
+    known = Qualified("score", 1_000)
+    raised = decide(inputs(raised="demo_requested", raised_at=2_000, qualified=known), playbook).outcome.qualified
+    assert raised == Qualified("hand_raise", 2_000, "demo_requested")
+    earlier = decide(inputs(raised="demo_requested", raised_at=900, qualified=known), playbook).outcome.qualified
+    assert earlier == known, "not one that was known then"
+    again = Qualified("hand_raise", 1_000)
+    assert (
+        decide(inputs(raised="demo_requested", raised_at=2_000, qualified=again), playbook).outcome.qualified == again
+    )
 
 
 def test_pools_that_were_not_read_are_asked_for(inputs, playbook):
