@@ -97,13 +97,16 @@ async def serve(
     return status
 
 
-async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel `tasks` until all have ended: on Python 3.11 a cancellation that meets a timeout within aiokafka can get lost."""
+async def cancel(tasks: Collection[asyncio.Task[Any]], *, again_seconds: float = 10) -> None:
+    """Cancel `tasks`, and again after a while: on Python 3.11 a cancellation that meets a timeout within aiokafka can get lost.
+
+    again_seconds: long enough for a task to end in order, which a second cancellation would disturb
+    """
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=1)
+        _, pending = await asyncio.wait(pending, timeout=again_seconds)
 
 
 class _no_signals:  # noqa: N801 - used as a context manager in place of uvicorn's own

@@ -180,6 +180,6 @@ async def test_a_task_that_loses_one_cancellation_is_cancelled_again():
 
     task = asyncio.create_task(stubborn())
     await asyncio.sleep(0)
-    await cancel([task])
+    await cancel([task], again_seconds=0.01)
     assert task.cancelled()
     assert lost == ["one"]
