@@ -7,6 +7,8 @@ group is committed after the acknowledgement: an interruption in between puts le
 from __future__ import annotations
 
 import re
+import zlib
+from base64 import b85decode, b85encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +26,7 @@ from shared.schemas.topics import DEAD_LETTERED, dead_letters
 
 GROUP = "baton-dlq-replay"
 SUFFIX = "-dlq"
+MOST_METADATA = 4000  # bytes; a broker takes 4096 (offset.metadata.max.bytes)
 TOPICS = tuple(dead_letters(topic).name for topic in DEAD_LETTERED)
 _PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 
@@ -74,8 +77,7 @@ async def replay(
 ) -> list[Letter]:
     """Put letters back, as they were, on the topic they came from under their own key; which ones.
 
-    Only whole prefixes can be remembered per partition, so letters that are not `wanted` and come first are put back again only by
-    being asked for (`again`); see `remembered`.
+    Raises OperatorError, having put nothing back, when they are so many and so scattered that they could not be remembered.
     """
     publisher = KafkaPublisher(bootstrap)
     async with _reader(bootstrap) as consumer:
@@ -83,12 +85,13 @@ async def replay(
         chosen = [letter for letter in found if wanted(letter) and (again or not letter.replayed)]
         if not chosen:
             return []
+        done = remembered(found, chosen)
         await publisher.start()
         try:
             await publisher.publish([Outgoing(x.topic.removesuffix(SUFFIX), x.key, x.value, _mark(x)) for x in chosen])
         finally:
             await publisher.stop()
-        await _remember(consumer, found, chosen)
+        await consumer.commit({TopicPartition(*place): value for place, value in done.items()})
     return chosen
 
 
@@ -96,16 +99,40 @@ def _mark(letter: Letter) -> tuple[tuple[str, bytes], ...]:
     return (("baton-replayed-from", letter.id.encode()),)
 
 
-async def _remember(consumer: AIOKafkaConsumer, found: list[Letter], chosen: list[Letter]) -> None:
-    """Commit, per partition: the offset below which all are done, and as metadata the ones done above it."""
+def remembered(found: list[Letter], chosen: list[Letter]) -> dict[tuple[str, int], tuple[int, str]]:
+    """What to commit once `chosen` are put back, by topic and partition: the offset below which all are done, and as metadata the
+    ones done above it. Raises OperatorError where the broker would not take it."""
     done = {letter.id for letter in chosen} | {letter.id for letter in found if letter.replayed}
-    offsets: dict[TopicPartition, tuple[int, str]] = {}
+    offsets: dict[tuple[str, int], tuple[int, str]] = {}
     for place in {(letter.topic, letter.partition) for letter in chosen}:
         here = sorted((x for x in found if (x.topic, x.partition) == place), key=lambda x: x.offset)
         first = next((x.offset for x in here if x.id not in done), here[-1].offset + 1)
         above = [x.offset for x in here if x.offset > first and x.id in done]
-        offsets[TopicPartition(*place)] = (first, ",".join(map(str, above)))
-    await consumer.commit(offsets)
+        offsets[place] = (first, packed(first, above))
+        if len(offsets[place][1]) > MOST_METADATA:
+            raise OperatorError(
+                f"too many letters of partition {place[1]} of {place[0]} are passed over: "
+                "put back all of the topic, or one by one with --letter"
+            )
+    return offsets
+
+
+def packed(first: int, offsets: list[int]) -> str:
+    """Offsets, none below `first`, as one bit each, compressed."""
+    if not offsets:
+        return ""
+    bits = bytearray((max(offsets) - first) // 8 + 1)
+    for offset in offsets:
+        bits[(offset - first) // 8] |= 1 << (offset - first) % 8
+    return b85encode(zlib.compress(bytes(bits))).decode()
+
+
+def unpacked(first: int, text: str) -> set[int]:
+    """The offsets that `packed` took."""
+    if not text:
+        return set()
+    bits = zlib.decompress(b85decode(text))
+    return {first + place for place in range(8 * len(bits)) if bits[place // 8] >> place % 8 & 1}
 
 
 async def _read(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> AsyncIterator[Letter]:
@@ -136,7 +163,7 @@ async def _done(consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[
     committed = fetched.get(partition)
     if committed is None or committed.offset < 0:
         return 0, set()
-    return committed.offset, {int(part) for part in committed.metadata.split(",") if part}
+    return committed.offset, unpacked(committed.offset, committed.metadata)
 
 
 def _letter(record: Any, replayed: bool) -> Letter:

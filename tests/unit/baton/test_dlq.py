@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
-from baton.dlq import Letter, body, summary, told
+import pytest
+
+from baton.dlq import MOST_METADATA, Letter, body, packed, remembered, summary, told, unpacked
+from baton.errors import OperatorError
 
 LETTER = Letter(
     "touchpoints-dlq",
@@ -45,3 +49,19 @@ def test_letters_are_counted_by_topic_and_reason() -> None:
     assert [line.split()[0] for line in lines[1:]] == ["1", "2"]
     assert lines[1].endswith("no_policy (put back)")
     assert summary([]) == "There are no dead letters."
+
+
+def test_what_was_put_back_is_remembered_however_it_is_scattered() -> None:
+    assert packed(7, []) == ""
+    scattered = [offset for offset in range(9, 20_000) if offset * offset % 7 < 3]
+    text = packed(7, scattered)
+    assert unpacked(7, text) == set(scattered)
+    assert len(text) < MOST_METADATA
+
+
+def test_letters_too_many_to_be_remembered_are_refused_before_any_is_put_back() -> None:
+    found = [replace(LETTER, offset=n, replayed=False) for n in range(80_000)]
+    scattered = [letter for letter in found if sha256(str(letter.offset).encode()).digest()[0] % 2]
+    with pytest.raises(OperatorError, match="put back all"):
+        remembered(found, scattered)
+    assert remembered(found, found) == {(LETTER.topic, LETTER.partition): (80_000, "")}
