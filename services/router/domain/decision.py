@@ -292,6 +292,7 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         provisional=True,
         assignment=lead.assignment + 1,
         held_assignment=lead.assignment + 1,
+        sharing=tuple(one.rep_id for one in decision.trace.candidates if not one.excluded),
         verdict="mql" if outcome.stage == "mql" else "inside_sales_check",
         waiting_reason=None,
         waiting_since=None,

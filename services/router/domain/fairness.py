@@ -63,16 +63,17 @@ def assign(balances: Balances, eligible: Collection[str]) -> tuple[Balance | Non
     )
 
 
-def credit_back(balances: Balances, rep_id: str) -> Balances:
-    """The balances after a lead of `rep_id` turned out not to count: it gets the whole lead back, and the pool gives back, by
-    weight, what it was owed of it. Where everybody was eligible that undoes the assignment exactly.
+def credit_back(balances: Balances, rep_id: str, sharing: Collection[str] = ()) -> Balances:
+    """The balances after a lead of `rep_id` turned out not to count: it gets the whole lead back, and those who were eligible
+    for it (`sharing`; all, where that is not known) give back, by weight, what they were owed of it. That undoes the assignment
+    exactly, as long as their weights are the same and none of them has left.
 
     A rep who left meanwhile gets nothing back: what it was owed went to the others.
     """
     if all(member.rep_id != rep_id for member in balances):
         return balances
-    share = shares(balances)
-    lighter = tuple(replace(member, due=member.due - share[member.rep_id]) for member in balances)
+    share = shares([member for member in balances if member.rep_id in sharing] or balances)
+    lighter = tuple(replace(m, due=m.due - share[m.rep_id]) if m.rep_id in share else m for m in balances)
     return tuple(replace(m, due=m.due + 1, received=m.received - 1) if m.rep_id == rep_id else m for m in lighter)
 
 

@@ -40,11 +40,11 @@ class Desk:
     def settled(self, pool: PoolState | None) -> Desk:
         return replace(self, pools={**self.pools, pool.pool_id: pool}) if pool else self
 
-    def credited(self, pool_id: str, rep_id: str) -> Desk:
+    def credited(self, pool_id: str, rep_id: str, sharing: tuple[str, ...]) -> Desk:
         pool = self.pools.get(pool_id)
         if pool is None:
             return self
-        return self.settled(replace(pool, balances=credit_back(pool.balances, rep_id)))
+        return self.settled(replace(pool, balances=credit_back(pool.balances, rep_id, sharing)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class _Bench:
         if step.credit:
             if not self.desk.read:
                 raise PoolsNeededError(step.credit[0])
-            self.desk = self.desk.credited(*step.credit)
+            self.desk = self.desk.credited(*step.credit, step.sharing)
         self.lead = step.lead
         # The load of the rep who gives the lead up counts no more when the next one is chosen.
         self.desk = self.desk.moved(before.owner_rep, self.lead.owner_rep)

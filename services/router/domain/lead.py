@@ -36,6 +36,7 @@ class Held:
     assignment: int
     rep_id: str
     pool_id: str | None
+    sharing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Lead:
     verdict:            of the gate, when it was last routed in this cycle
     assignment:         counts the assignments over all cycles; held_assignment is the one in force
     replaced:           the assignments of this cycle before it, whose offers were over or taken back
+    sharing:            reps who were eligible for the assignment in force, and so were owed their share of it
     provisional:        handoff has not confirmed the offer yet
     excluded:           reps who had this lead earlier in this cycle
     waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
@@ -75,6 +77,7 @@ class Lead:
     provisional: bool = False
     assignment: int = 0
     held_assignment: int = 0
+    sharing: tuple[str, ...] = ()
     replaced: tuple[Held, ...] = ()
     excluded: tuple[str, ...] = ()
     waiting_reason: str | None = "unscored"

@@ -31,6 +31,7 @@ class Step:
     cause:    why it moved; None where nothing happened that is worth a row
     decide:   the router shall decide anew who takes it
     credit:   (pool, rep) of an assignment that does not count against the rep's fair share
+    sharing:  reps who were owed their share of it
     withdraw: its offer is to be taken back
     """
 
@@ -38,6 +39,7 @@ class Step:
     cause: Cause | None = None
     decide: bool = False
     credit: tuple[str, str] | None = None
+    sharing: tuple[str, ...] = ()
     withdraw: bool = False
 
 
@@ -132,7 +134,7 @@ def _with_current(lead: Lead) -> tuple[Held, ...]:
     """The assignments of this cycle, the one in force included."""
     if lead.owner_rep is None:
         return lead.replaced
-    return (*lead.replaced, Held(lead.held_assignment, lead.owner_rep, lead.pool_id))
+    return (*lead.replaced, Held(lead.held_assignment, lead.owner_rep, lead.pool_id, lead.sharing))
 
 
 def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step:
@@ -182,15 +184,15 @@ def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, caus
         replaced=_with_current(lead),
     )
     if lead.merged_into:
-        return Step(replace(free.waits("merged", event.at), pool_id=None), cause, credit=credit)
+        return Step(replace(free.waits("merged", event.at), pool_id=None), cause, credit=credit, sharing=lead.sharing)
     if event.kind == "offer-expired" or effect == "reroute":
-        return Step(free, cause, decide=True, credit=credit)
+        return Step(free, cause, decide=True, credit=credit, sharing=lead.sharing)
     if effect == "return_to_is":
-        return Step(replace(free, returned_to_is=True), cause, decide=True, credit=credit)
+        return Step(replace(free, returned_to_is=True), cause, decide=True, credit=credit, sharing=lead.sharing)
     if effect == "to_owner":
-        return Step(_close(free, "to_owner", lead.disposition, event.at), cause, credit=credit)
+        return Step(_close(free, "to_owner", lead.disposition, event.at), cause, credit=credit, sharing=lead.sharing)
     word = CLOSING[effect]
-    return Step(_close(free, word, word, event.at), cause, credit=credit)
+    return Step(_close(free, word, word, event.at), cause, credit=credit, sharing=lead.sharing)
 
 
 def _close(lead: Lead, reason: str, disposition: str, at: int) -> Lead:
@@ -208,13 +210,15 @@ def _refused(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     credit = (refused.pool_id, refused.rep_id) if refused.pool_id else None
     before = tuple(held for held in lead.replaced if held.assignment < event.assignment)
     if event.holder is not None:
-        return Step(_kept(replace(lead, replaced=before), event.holder), cause, credit=credit)
+        return Step(_kept(replace(lead, replaced=before), event.holder), cause, credit=credit, sharing=refused.sharing)
     if lead.owner_rep is None:
-        return Step(replace(lead, replaced=before), cause, credit=credit)
+        return Step(replace(lead, replaced=before), cause, credit=credit, sharing=refused.sharing)
     if event.stage in ("recycled", "disqualified"):
-        return Step(_close(lead, event.stage, event.stage, event.at), cause, credit=credit)
+        return Step(_close(lead, event.stage, event.stage, event.at), cause, credit=credit, sharing=refused.sharing)
     # It was taken back when it was merged, and is not merged any more.
-    return Step(_next_cycle(lead.waits("rerouting", event.at)), cause, decide=True, credit=credit)
+    return Step(
+        _next_cycle(lead.waits("rerouting", event.at)), cause, decide=True, credit=credit, sharing=refused.sharing
+    )
 
 
 def _kept(lead: Lead, holder: str) -> Lead:
@@ -226,6 +230,7 @@ def _kept(lead: Lead, holder: str) -> Lead:
         stage=lead.stage if lead.merged_into else TAKEN[lead.leg or "fs"],
         pool_id=earlier.pool_id if earlier else None,
         held_assignment=earlier.assignment if earlier else lead.held_assignment,
+        sharing=earlier.sharing if earlier else (),
         excluded=tuple(rep for rep in lead.excluded if rep != holder),
         replaced=tuple(held for held in lead.replaced if earlier and held.assignment < earlier.assignment),
     )

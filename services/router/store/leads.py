@@ -46,6 +46,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("provisional", "boolean"),
     ("assignment", "integer"),
     ("held_assignment", "integer"),
+    ("sharing", "jsonb"),
     ("replaced", "jsonb"),
     ("excluded", "jsonb"),
     ("waiting_reason", "text"),
@@ -66,7 +67,10 @@ SELECT = f"SELECT lead_id, {NAMES}, score::text AS score FROM router.leads"
 def lead_of(row: asyncpg.Record) -> Lead:
     values: dict[str, Any] = {name: row[name] for name, _ in COLUMNS}
     values["version"] = tuple(values["version"]) if values["version"] else None
-    values["replaced"] = tuple(Held(**held) for held in values["replaced"] or ())
+    values["replaced"] = tuple(
+        Held(**held | {"sharing": tuple(held.get("sharing", ()))}) for held in values["replaced"] or ()
+    )
+    values["sharing"] = tuple(values["sharing"])
     values["excluded"] = tuple(values["excluded"])
     values["waiting_for"] = tuple(values["waiting_for"])
     return Lead(lead_id=row["lead_id"], **values)

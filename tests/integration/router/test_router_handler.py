@@ -105,6 +105,21 @@ async def test_a_lead_that_was_none_gives_the_turn_back(world):
     assert (await world.lead("l1"))["waiting_reason"] == "disqualified"
 
 
+async def test_a_lead_that_was_none_leaves_no_debt_with_who_was_away(world, team):
+    away = team()
+    away["reps"] = [rep | {"active": rep["id"] != "mori"} for rep in away["reps"]]
+    away["pools"][1]["members"] = away["pools"][0]["members"]
+    await world.apply(away)
+    router = world.router()
+    for number in range(6):
+        await router.handle([world.score(f"l{number}")])
+        [routed] = await world.routed()
+        await router.handle([world.event(routed, "offer-declined", reason="junk", effect="disqualify")])
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        due = await connection.fetch("SELECT due FROM router.pool_members WHERE tenant = $1", world.tenant)
+    assert {row["due"] for row in due} == {"0"}
+
+
 async def test_a_lead_that_is_returned_goes_to_inside_sales(world):
     router = world.router()
     await router.handle([world.score("l1")])

@@ -55,6 +55,12 @@ def test_a_lead_that_was_none_is_as_if_it_had_never_been():
     assert credit_back(after, "who-left") == after
 
 
+def test_a_lead_that_was_none_leaves_no_debt_with_who_could_not_have_it():
+    before = (Balance("sato", 1), Balance("tanaka", 2), Balance("away", 3))
+    _, after = assign(before, ["sato", "tanaka"])
+    assert credit_back(after, "sato", ["sato", "tanaka"]) == before
+
+
 def test_a_newer_policy_changes_the_members_and_an_older_one_does_not():
     state = PoolState("p").follow({"a": 1, "b": 1}, 3)
     assert [balance.rep_id for balance in state.balances] == ["a", "b"]
