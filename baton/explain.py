@@ -23,6 +23,7 @@ WORDS = {
         "not": "  {name}: {why}",
         "others": "Why not the others",
         "states": {"met": "met", "unmet": "answered, not met", "expired": "expired", "missing": "not known"},
+        "comma": ", ",
         "letters": {"need": "need", "timeline": "timeline", "authority": "authority", "budget": "budget"},
         "ask": "Cheapest missing question: {text}",
         "owner": "With {name}: {state}",
@@ -43,18 +44,19 @@ WORDS = {
         "unit": ("1 second", "1 minute", "1 hour", "1 day"),
     },
     "ja": {
-        "score": "スコア {grade}({at} 時点): フィット {fit}、エンゲージメント {engagement}",
-        "parts": {"fit": "フィット", "engagement": "エンゲージメント"},
+        "score": "スコア {grade}({at} 時点): 適合度 {fit}、関心度 {engagement}",
+        "parts": {"fit": "適合度", "engagement": "関心度"},
         "none": "まだ何もありません",
         "times": "{n}回",
-        "cut": "{given} のうち。超過分は上限により切り捨て",
+        "cut": "{given} 点のうち上限超過分を切り捨て",
         "raise": "評価が上がる条件",
         "decision": "{at} の判断",
         "no_decision": "まだ判断はありません",
         "chosen": "✓ {name}",
         "not": "  {name}: {why}",
-        "others": "他の担当者でない理由",
+        "others": "他の担当者が選ばれなかった理由",
         "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
+        "comma": "、",
         "letters": {"need": "ニーズ", "timeline": "時期", "authority": "決裁", "budget": "予算"},
         "ask": "次に聞くとよい質問: {text}",
         "owner": "担当 {name}: {state}",
@@ -63,14 +65,14 @@ WORDS = {
         "waiting": "担当なし: {why}",
         "trigger": "次に動く条件: {trigger}",
         "merged": "このリードは {lead} に統合されました",
-        "accept": "受領期限 {at}(残り {left})",
-        "first_touch": "初回接触の期限 {at}(残り {left})",
-        "left": "{time}",
+        "accept": "受領期限 {at}({left})",
+        "first_touch": "初回接触期限 {at}({left})",
+        "left": "残り {time}",
         "late": "{time}超過",
         "met_clock": "{kind}: {at} に達成",
-        "breached_clock": "{kind}: {at} に超過",
-        "kinds": {"accept": "受領の時計", "first_touch": "初回接触の時計"},
-        "no_clock": "動いている時計はありません",
+        "breached_clock": "{kind}: {at} に期限超過",
+        "kinds": {"accept": "受領 SLA", "first_touch": "初回接触 SLA"},
+        "no_clock": "計測中の SLA はありません",
         "units": ("{n}秒", "{n}分", "{n}時間", "{n}日"),
         "unit": ("1秒", "1分", "1時間", "1日"),
     },
@@ -100,7 +102,9 @@ class _Teller:
 
     def head(self, lead: Body) -> Iterator[str]:
         person, company = lead.get("person") or {}, lead.get("attributes", {}).get("company")
-        named = " / ".join(part for part in (person.get("name"), person.get("title"), company) if part)
+        named = " / ".join(
+            part for part in (person.get("name") or person.get("email"), person.get("title"), company) if part
+        )
         yield f"{named}  [{lead['lead_id']}]" if named else str(lead["lead_id"])
 
     def score(self, lead: Body) -> Iterator[str]:
@@ -129,7 +133,7 @@ class _Teller:
         if part["cut"]:
             notes.append(self._w["cut"].format(given=_points(part["given"])))
         label = self._text(part["label"]) or part["rule_id"]
-        return f"{label} ({', '.join(notes)})" if notes else label
+        return f"{label} ({self._w['comma'].join(notes)})" if notes else label
 
     def decision(self, lead: Body) -> Iterator[str]:
         decision = lead.get("decision")
@@ -148,7 +152,7 @@ class _Teller:
                 f"{self._w['letters'].get(name, name)}: {self._w['states'].get(found['state'], found['state'])}"
                 for name, found in bant["criteria"].items()
             )
-            yield f"  BANT: {', '.join(states)}"
+            yield f"  BANT: {self._w['comma'].join(states)}"
         if question := decision.get("cheapest_missing_question"):
             yield "  " + self._w["ask"].format(text=self._text(question["text"]))
 
@@ -204,7 +208,7 @@ class _Teller:
 
 
 def _points(points: float) -> str:
-    return f"{points:.3f}".rstrip("0").rstrip(".")
+    return f"{points:.3f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 def _signed(points: float) -> str:

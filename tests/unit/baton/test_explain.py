@@ -95,9 +95,21 @@ def test_an_overdue_clock_says_so() -> None:
     assert "accept by 14:19 JST, 30 seconds overdue" in _told(opportunity=late)
 
 
+def test_an_overdue_clock_is_not_also_what_is_left_in_japanese() -> None:
+    late = {**OPPORTUNITY, "clocks": [{**OPPORTUNITY["clocks"][2], "due_at": "2026-04-01T05:19:30Z"}]}
+    assert "受領期限 14:19 JST(30秒超過)" in _told(opportunity=late, lang="ja")
+
+
+def test_a_lead_without_a_name_is_called_by_its_address() -> None:
+    told = _told({**LEAD, "person": {"email": "kato@kumo.example", "title": "部長"}})
+    assert told.startswith("kato@kumo.example / 部長 / あおぞら機械株式会社  [11111111")
+
+
 def test_the_same_in_japanese() -> None:
     told = _told(lang="ja")
     assert "受領期限 14:32 JST(残り 12分)" in told
+    assert "適合度 75、関心度 43.125" in told
+    assert "ニーズ: 確認済み、予算: 不明" in told
     assert "A2 は営業へ" in told
 
 
