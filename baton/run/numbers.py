@@ -20,7 +20,8 @@ _LEADS = """
     SELECT count(*) FILTER (WHERE version IS NOT NULL AND stage <> 'merged') AS scored,
            count(*) FILTER (WHERE owner_rep IS NOT NULL) AS routed,
            count(*) FILTER (WHERE waiting_reason LIKE 'parked:%') AS parked,
-           count(*) FILTER (WHERE waiting_reason = 'below_gate') AS nurtured
+           count(*) FILTER (WHERE waiting_reason = 'below_gate') AS nurtured,
+           count(*) FILTER (WHERE waiting_reason IN ('recycled', 'nurture', 'on_hold', 'disqualified', 'to_owner')) AS closed
     FROM router.leads WHERE tenant = $1
 """
 _OPPORTUNITIES = """
@@ -43,6 +44,7 @@ class Reading:
     routed: int = 0
     parked: int = 0
     nurtured: int = 0
+    closed: int = 0
     opportunities: int = 0
     accepted: int = 0
     running: int = 0

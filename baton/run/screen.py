@@ -22,6 +22,7 @@ ROWS = (
     ("routed to a rep", "routed"),
     ("parked, with a reason", "parked"),
     ("nurtured (below the gate)", "nurtured"),
+    ("given back or closed by a rep", "closed"),
     ("opportunities open", "opportunities"),
     ("  of these accepted", "accepted"),
     ("SLA clocks running", "running"),
@@ -70,7 +71,9 @@ class Screen:
     def show(self, numbers: Numbers) -> None:
         with self._lock:
             if self._live:
-                self._live.update(Group(table(numbers), *self._recent), refresh=True)
+                shown = table(numbers)
+                room = self.console.height - len(self.console.render_lines(shown))
+                self._live.update(Group(shown, *(list(self._recent)[-room:] if room > 0 else ())), refresh=True)
                 return
         line = sentence(numbers)
         if line != self._plain and time.monotonic() - self._told >= PLAIN_EVERY_SECONDS:
@@ -113,7 +116,7 @@ def sentence(numbers: Numbers) -> str:
 
 def _touches(events: Mapping[str, int]) -> str:
     told = ", ".join(f"{events.get(outcome, 0)} {outcome}" for outcome in OUTCOMES)
-    return f"touches in: {told}"
+    return f"touches in since this start: {told}"
 
 
 def _due(reading: Reading) -> str:

@@ -23,7 +23,7 @@ def _drawn(numbers: Numbers) -> str:
 
 def test_the_table_shows_every_number_per_tenant() -> None:
     drawn = _drawn(NUMBERS)
-    assert "touches in: 12 accepted, 2 duplicate, 1 rejected" in drawn
+    assert "touches in since this start: 12 accepted, 2 duplicate, 1 rejected" in drawn
     assert all(label.strip() in drawn for label, _ in ROWS)
     assert "northstar" in drawn
 
@@ -40,6 +40,19 @@ def test_numbers_that_cannot_be_refreshed_say_so() -> None:
 def test_the_sentence_sums_over_tenants() -> None:
     told = sentence(Numbers({"a": Reading(scored=2), "b": Reading(scored=3)}))
     assert "5 leads scored" in told
+
+
+def test_what_happened_last_stays_in_sight_on_a_low_terminal() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80, height=24, force_terminal=True))
+    screen.begin()
+    for number in range(12):
+        screen.say(f"event {number}")
+    screen.show(NUMBERS)
+    screen.end()
+    assert "SLA clocks running" in out.getvalue()
+    assert "event 11" in out.getvalue()
+    assert "event 0" not in out.getvalue()
 
 
 def test_where_there_is_no_terminal_lines_are_plain() -> None:
