@@ -147,8 +147,13 @@ def _look_at(names: Mapping[str, str]) -> list[str]:
         f"  send events to   {names['INGEST_URL']}/v1/batch  (write key: DEMO_WRITE_KEY)",
         f"  leads, decisions {names['ROUTER_URL']}/docs  (token: DEMO_API_TOKEN)",
         f"  opportunities    {names['HANDOFF_URL']}/docs",
-        f"  metrics          {', '.join(names[f'{name.upper()}_URL'] + '/metrics' for name in ORDER)}",
-        "  in words         .venv/bin/baton explain EMAIL        stop with Ctrl-C",
+        *(
+            f"  {'metrics' if name == ORDER[0] else '':<16} {names[f'{name.upper()}_URL']}/metrics  ({name})"
+            for name in ORDER
+        ),
+        "  a demo lead, why .venv/bin/baton explain mei.tanabe@aozora-kikai.example",
+        "                   (a lead of hinode: --tenant hinode; in Japanese: --lang ja)",
+        "  stop             Ctrl-C, or .venv/bin/baton down",
         "",
     ]
 
