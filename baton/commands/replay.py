@@ -26,7 +26,8 @@ LEADS_A_SECOND = 100.0
 
 def replay(
     source: Path = typer.Argument(
-        help="A file of JSON lines (messages of Segment's tracking API), or a data set's folder."
+        help="A file of JSON lines (messages of Segment's tracking API; one without a messageId is new each time it is "
+        "sent), or a data set's folder."
     ),
     dataset: str | None = typer.Option(None, help="What the folder holds: olist (8,000 real B2B leads)."),
     tenant: str | None = typer.Option(None, help="Whose events these are (northstar; olist for that data set)."),
@@ -34,7 +35,7 @@ def replay(
         LEADS_A_SECOND, min=0, help="Leads (of a data set) or events a second; 0: as fast as they are taken."
     ),
     keep_dates: bool = typer.Option(False, help="Leave the dates as they are; else the newest of a data set is now."),
-    again: bool = typer.Option(False, help="Send as new events what was replayed within a day already."),
+    again: bool = typer.Option(False, help="Of a data set: send as new events what was replayed within a day already."),
     trusted: bool = typer.Option(False, help="As the tenant's server-side source, which may link identities."),
     summary: Path | None = typer.Option(None, help="Write the account as JSON to this file, too."),
 ) -> None:

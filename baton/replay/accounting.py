@@ -150,9 +150,9 @@ def tell(summary: Summary) -> str:
     s = summary
     lines = [
         f"received {s.received:,} = {s.accepted:,} accepted + {s.rejected:,} rejected + {s.duplicate:,} duplicate"
-        f"  (of {s.sent:,} sent, in {s.seconds:.1f} s: {s.leads_per_second:g} leads a second)",
+        f"  (of {s.sent:,} sent, in {s.seconds:.1f} s: {s.leads_per_second:g} a second)",
         *(f"  rejected because of {code}: {count:,}" for code, count in sorted(s.rejections.items())),
-        f"leads    {s.leads:,}, of which scored {s.leads_scored:,}"
+        f"leads {s.leads:,}, of which scored {s.leads_scored:,}"
         + (f", merged into others {s.merged:,}" if s.merged else ""),
         f"  routed {s.routed:,}, nurtured {s.nurtured:,}, parked {s.parked:,}, closed by sales {s.closed:,}",
         *(f"  parked because of {code}: {count:,}" for code, count in sorted(s.parked_reasons.items())),
