@@ -30,8 +30,18 @@ from services.scoring.seek import Log
 from services.scoring.settings import Settings
 from services.scoring.wire import INPUTS
 from shared.kit import metrics as shared_metrics
+from shared.kit.kafka import FETCH_WAIT_MS
 
 log = structlog.get_logger(__name__)
+
+
+class FetchThread(driver.AIOKafkaConsumerThread):
+    """Faust lets the broker hold a fetch back for 1,500 ms, during which nothing else is fetched."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
 
 class BatchConsumer(driver.Consumer):
@@ -45,6 +55,9 @@ class BatchConsumer(driver.Consumer):
         self._gate = asyncio.Event()
         self.last_sign = monotonic()  # of life: progress, or nothing to do
         super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> FetchThread:
+        return FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:

@@ -206,6 +206,11 @@ class Source(Protocol):
     async def commit(self, batch: Sequence[Message]) -> None: ...
 
 
+# While a slow batch is under way aiokafka asks the broker for the partitions that have nothing yet, and for nothing else until
+# that answers: for this long new records of the others lie unseen.
+FETCH_WAIT_MS = 20
+
+
 class KafkaSource:
     """An aiokafka consumer: reads batches, commits by hand, starts at the oldest record that the group has not committed."""
 
@@ -221,7 +226,7 @@ class KafkaSource:
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=300_000,
             max_partition_fetch_bytes=4 * 1_048_576,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         self._stopping = False
 
