@@ -68,13 +68,17 @@ class Tracking:
             read = read_body(open_body(kind, parsed.tree), sender, received_at, suspect=parsed.suspect)
         except Refused as refused:
             return await self._refuse(refused, sender, call.body, received_at)
+        accepted = await self._written(read.drafts, read.records)
+        return _answered(kind, read, accepted) if isinstance(accepted, list) else accepted
+
+    async def _written(self, drafts: Sequence[Draft], records: Sequence[Outgoing]) -> list[bool] | Answer:
+        """Which drafts were accepted; or the answer where nothing is known to be kept."""
         try:
-            accepted = await self._handle(read.drafts, read.records)
+            return await self._handle(drafts, records)
         except UnavailableError as error:
             return failure(503, "unavailable", f"{error}: send it again later")
         except LinksLostError:
             return failure(503, "rebuilding", "the link registers are being read again: send it again later")
-        return _answered(kind, read, accepted)
 
     def _by_header(self, headers: dict[bytes, bytes], query: bytes) -> Sender | None:
         """Whom headers or query admit; None where only the body can tell. Raises Refused for a key that is not known."""
@@ -98,10 +102,9 @@ class Tracking:
         """The answer to a body that is refused as a whole; kept for operators when it is known whose it is."""
         metrics.REJECTED.labels(refused.code).inc()
         if sender:
-            try:
-                await self._handle([], [rejected_record(sender, refused, None, raw, received_at)])
-            except UnavailableError as error:
-                return failure(503, "unavailable", f"{error}: send it again later")
+            written = await self._written([], [rejected_record(sender, refused, None, raw, received_at)])
+            if isinstance(written, Answer):
+                return written
         return failure(refused.status, refused.code, refused.message)
 
 

@@ -85,14 +85,14 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     async def handle(drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
         if drafts and not follower.ready:
             raise UnavailableError("the link registers are being read")
-        try:
-            return await ingest.handle(drafts, others)
-        except LinksLostError as lost:
-            # A tenant that is new has lost nothing.
-            if await _opened(links, str(lost)):
+        while True:
+            try:
                 return await ingest.handle(drafts, others)
-            follower.report_loss()
-            raise
+            except LinksLostError as lost:
+                # A tenant that is new has lost nothing; calls of several may be written together.
+                if not await _opened(links, str(lost)):
+                    follower.report_loss()
+                    raise
 
     tracking = api.Tracking(
         senders,

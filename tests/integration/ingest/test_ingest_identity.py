@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -166,6 +167,19 @@ async def test_a_tenant_that_comes_later_is_taken_in_without_a_rebuild(ingest, p
 
     await wait_until(answer, 200)
     await ingest.ready(seconds=1)
+
+
+async def test_tenants_that_come_at_the_same_moment_are_taken_in_together(ingest, publish_policy, wait_until):
+    newcomers = [f"{ingest.tenant}-later-{number}" for number in range(8)]
+    for newcomer in newcomers:
+        await publish_policy(newcomer, {"kind": "sources", "sources": [{"id": "web", "write_keys": [newcomer]}]}, 1)
+
+    async def known() -> set[int]:
+        return {(await ingest.send("track", b"no JSON", key=newcomer)).status_code for newcomer in newcomers}
+
+    await wait_until(known, {400})
+    calls = [ingest.send("track", track("x", userId="u-1"), key=newcomer) for _ in range(4) for newcomer in newcomers]
+    assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
 
 
 async def test_a_policy_that_cannot_be_read_leaves_the_good_one_in_force(ingest, publish_policy, wait_until):
