@@ -74,7 +74,7 @@ async def run(settings: HandoffSettings) -> int:
 
     policies = Policies(wait_seconds=settings.handoff_policy_wait_seconds)
     follower = CompactedTopic(kafka, POLICIES, policies.apply)
-    dead_letters = DeadLetters(publisher, clock, group=GROUP)
+    dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
     worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
     firing = Firing(workers, clock, poll_seconds=settings.handoff_poll_seconds)
     probes = Probes()

@@ -23,6 +23,7 @@ from shared.kit.auth import Tokens
 from shared.kit.clock import SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.database import Pool, open_pool
+from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka import KafkaPublisher, KafkaSource
 from shared.kit.outbox import SHARDS, Relay
 from shared.kit.service import Probes, serve
@@ -56,7 +57,8 @@ async def run(settings: RouterSettings) -> int:
             policies.changed,
             every_seconds=settings.router_sweep_seconds,
         )
-        loop = worker(source, router, publisher, clock, settings.router_batch_records)
+        dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
+        loop = worker(source, router, dead_letters, settings.router_batch_records)
 
         async def consume() -> None:
             await following.caught_up.wait()

@@ -8,9 +8,8 @@ import orjson
 from pydantic import ValidationError
 
 from services.router.handler import Input, Router
-from shared.kit.clock import Clock
 from shared.kit.dead_letters import DeadLetters, Reject
-from shared.kit.kafka import Message, Publisher, Source
+from shared.kit.kafka import Message, Source
 from shared.kit.loop import Worker
 from shared.schemas.handoff import HandoffEvent
 from shared.schemas.scores import LeadScored
@@ -49,5 +48,5 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def worker(source: Source, router: Router, publisher: Publisher, clock: Clock, most: int) -> Worker[Input]:
-    return Worker(source, decode, router, DeadLetters(publisher, clock, group=GROUP), most=most)
+def worker(source: Source, router: Router, dead_letters: DeadLetters, most: int) -> Worker[Input]:
+    return Worker(source, decode, router, dead_letters, most=most)

@@ -16,7 +16,6 @@ class Settings(ServiceSettings):
     poll_records: most records of one batch
     cached_leads: states kept in memory, per partition
     policy_patience_seconds: how long the first touch of a tenant without a scoring policy waits for one, before it is rejected
-    dead_letters_per_minute: past it the service stops instead of draining the topic into the dead letters
     liveness_seconds: without progress while there is work, after which the process is to be restarted
     """
 
@@ -29,5 +28,4 @@ class Settings(ServiceSettings):
     poll_records: int = Field(default=4000, ge=1, validation_alias="SCORING_POLL_RECORDS")
     cached_leads: int = Field(default=4000, ge=0, validation_alias="SCORING_CACHED_LEADS")
     policy_patience_seconds: float = Field(default=10, ge=0, validation_alias="SCORING_POLICY_PATIENCE_SECONDS")
-    dead_letters_per_minute: int = Field(default=1000, ge=1, validation_alias="SCORING_DEAD_LETTERS_PER_MINUTE")
     liveness_seconds: int = Field(default=60, ge=10, validation_alias="SCORING_LIVENESS_SECONDS")

@@ -35,9 +35,12 @@ class Rejected:
 
 
 class DeadLetters:
-    """Publishes rejected records to `<topic>-dlq`; past `most` in a minute it stops the consumer instead of draining the topic."""
+    """Publishes rejected records to `<topic>-dlq`; past `most` in a minute it stops the consumer instead of draining the topic.
 
-    def __init__(self, publisher: Publisher, clock: Clock, *, group: str, most: int = 100) -> None:
+    most: `dead_letters_per_minute` of the settings. A batch with more of them stops every restart too, until it is raised.
+    """
+
+    def __init__(self, publisher: Publisher, clock: Clock, *, group: str, most: int) -> None:
         self._publisher, self._clock, self._group, self._most = publisher, clock, group, most
         self._times: deque[int] = deque()
 
@@ -49,8 +52,11 @@ class DeadLetters:
         while self._times and self._times[0] < now - 60_000:
             self._times.popleft()
         if len(self._times) + len(rejected) > self._most:
+            last = rejected[-1]
             raise TooManyDeadLettersError(
-                f"{len(self._times) + len(rejected)} records rejected within a minute, the last because of {rejected[-1].code}"
+                f"{len(self._times) + len(rejected)} records rejected within a minute, more than {self._most}; the last, "
+                f"{last.message.topic}/{last.message.partition}/{last.message.offset}, because of {last.code}. "
+                "Mend the cause, or set BATON_DEAD_LETTERS_PER_MINUTE higher to let them leave for the dead letters."
             )
         await self._publisher.publish([self._letter(item, now) for item in rejected])
         self._times.extend([now] * len(rejected))

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """kafka_bootstrap_servers: `host:port`, comma-separated
     identity_secret: what the tenants' secrets derive from, 32 bytes or more
+    dead_letters_per_minute: past it a consumer stops instead of draining its topic into the dead letters
 
     Every name stands in the environment in capitals; a service's own settings carry its prefix (`HANDOFF_…`).
     """
@@ -20,6 +21,7 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", validation_alias="BATON_HOST")
     log_level: str = Field(default="INFO", validation_alias="BATON_LOG_LEVEL")
     topic_replication_factor: int = Field(default=1, validation_alias="BATON_TOPIC_REPLICATION_FACTOR")
+    dead_letters_per_minute: int = Field(default=1000, ge=1, validation_alias="BATON_DEAD_LETTERS_PER_MINUTE")
 
     def master_secret(self) -> bytes:
         return self.identity_secret.get_secret_value().encode()

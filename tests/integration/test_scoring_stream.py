@@ -143,7 +143,7 @@ class Town:
             "SCORING_PORT": str(self.ports()),
             "SCORING_SESSION_SECONDS": "6",
             "SCORING_POLICY_PATIENCE_SECONDS": "0",  # other tests' tenants have no policy, or one of another shape
-            "SCORING_DEAD_LETTERS_PER_MINUTE": "1000000",
+            "BATON_DEAD_LETTERS_PER_MINUTE": "1000000",
         } | more
         worker = Worker(environment, self.folder / f"worker-{len(self.workers)}.log")
         self.workers.append(worker)

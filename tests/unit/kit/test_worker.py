@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from aiokafka.errors import KafkaError
+from pydantic import SecretStr
 
 from shared.kit.clock import FakeClock
 from shared.kit.dead_letters import DeadLetters, Reject, TooManyDeadLettersError
 from shared.kit.kafka import FakePublisher, FakeSource, Message
 from shared.kit.loop import Worker
+from shared.kit.settings import ServiceSettings
 
 
 def message(offset: int, value: str) -> Message:
@@ -152,7 +154,7 @@ async def test_nothing_is_committed_before_everything_else_is_done(
 ) -> None:
     ledger, publisher = Ledger(), FakePublisher()
     source = crash(ledger, publisher)
-    worker = Worker(source, decode, ledger, DeadLetters(publisher, FakeClock(), group="g"))
+    worker = Worker(source, decode, ledger, DeadLetters(publisher, FakeClock(), group="g", most=100))
     with pytest.raises((ConnectionError, KafkaError)):
         await worker.run()
     assert source.committed == []
@@ -171,7 +173,7 @@ async def test_a_crash_that_is_no_rejection_never_becomes_a_dead_letter() -> Non
     ledger, publisher, source = Ledger(), FakePublisher(), FakeSource([message(0, "a")])
     ledger.crash_before = "a"
     with pytest.raises(ConnectionError):
-        await Worker(source, decode, ledger, DeadLetters(publisher, FakeClock(), group="g")).run()
+        await Worker(source, decode, ledger, DeadLetters(publisher, FakeClock(), group="g", most=100)).run()
     assert publisher.records == []
     assert source.committed == []
 
@@ -180,10 +182,35 @@ async def test_past_the_limit_the_worker_stops_before_a_single_letter_is_written
     ledger, publisher = Ledger(), FakePublisher()
     source = FakeSource([message(n, "undecodable") for n in range(4)])
     worker = Worker(source, decode, ledger, DeadLetters(publisher, FakeClock(), group="g", most=3))
-    with pytest.raises(TooManyDeadLettersError, match="4 records rejected within a minute, the last because of undec"):
+    with pytest.raises(TooManyDeadLettersError, match="4 records rejected within a minute, more than 3") as stopped:
         await worker.run()
     assert publisher.records == []
     assert source.committed == []
+    assert "touchpoints/0/3, because of undecodable" in str(stopped.value)
+    assert "Mend the cause, or set BATON_DEAD_LETTERS_PER_MINUTE higher" in str(stopped.value)
+
+
+async def test_a_batch_past_the_limit_stops_every_restart_until_the_limit_is_raised() -> None:
+    publisher = FakePublisher()
+    spoilt = [message(n, "undecodable") for n in range(4)]
+    for _ in range(3):
+        with pytest.raises(TooManyDeadLettersError):
+            await run_until_done(Ledger(), publisher, FakeSource(spoilt), most=3)
+    _, committed, _ = await run_until_done(Ledger(), publisher, FakeSource(spoilt), most=4)
+    assert len(publisher.records) == 4
+    assert committed == [0, 1, 2, 3]
+
+
+def test_by_default_a_batch_that_is_rejected_whole_can_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    def limit() -> int:
+        return ServiceSettings(
+            kafka_bootstrap_servers="k:9092", identity_secret=SecretStr("x" * 32)
+        ).dead_letters_per_minute
+
+    monkeypatch.delenv("BATON_DEAD_LETTERS_PER_MINUTE", raising=False)
+    assert limit() == 1000
+    monkeypatch.setenv("BATON_DEAD_LETTERS_PER_MINUTE", "5000")
+    assert limit() == 5000
 
 
 async def test_the_limit_is_per_minute() -> None:
@@ -202,7 +229,7 @@ async def test_the_limit_is_per_minute() -> None:
 async def test_a_dead_letter_carries_reason_source_and_raw_bytes_under_the_same_key() -> None:
     publisher = FakePublisher()
     source = FakeSource([message(7, "undecodable")])
-    await Worker(source, decode, Ledger(), DeadLetters(publisher, FakeClock(5), group="scoring")).run()
+    await Worker(source, decode, Ledger(), DeadLetters(publisher, FakeClock(5), group="scoring", most=100)).run()
     (letter,) = publisher.records
     assert (letter.topic, letter.key, letter.value) == ("touchpoints-dlq", b"t/lead", b"undecodable")
     assert dict(letter.headers) == {

@@ -89,7 +89,7 @@ class Bench:
 
     def restart(self) -> Scorer:
         clock = FakeClock(NOW)
-        dead_letters = DeadLetters(self.letters, clock, group="scoring")
+        dead_letters = DeadLetters(self.letters, clock, group="scoring", most=100)
         return Scorer(self.states, self.publisher, self.policies, dead_letters, clock, cached_leads=100)
 
     def touch(self, identity: str, number: int, **more: Any) -> None:
