@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
-from pydantic import ValidationError
-
 from shared.kit.dead_letters import Reject
+from shared.kit.decoding import read_json, read_record
 from shared.kit.kafka import Message
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
 
@@ -21,22 +17,13 @@ def decode(message: Message) -> LeadRouted | LeadWithdrawn | None:
     """The record in `message`; None for a kind that is not ours. Raises Reject for what can never be applied."""
     if message.value is None:
         raise Reject("empty", "a record without a value")
-    try:
-        raw = orjson.loads(message.value)
-    except orjson.JSONDecodeError as error:
-        raise Reject("unreadable", f"not JSON at position {error.pos}") from None
+    raw = read_json(message.value)
     if not isinstance(raw, dict):
         raise Reject("unreadable", "not a JSON object")
     model = MODELS.get(str(raw.get("record")))
     if model is None:
         return None
-    try:
-        record = model.model_validate(_without_nul(raw) if b"\\u0000" in message.value else raw)
-    except RecursionError:
-        raise Reject("unreadable", "nested too deep") from None
-    except ValidationError as error:
-        places = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
-        raise Reject("unreadable", f"not a {model.__name__}: {places}") from None
+    record = read_record(model, raw)
     _check_bounds(record)
     return record
 
@@ -52,12 +39,3 @@ def _check_bounds(record: LeadRouted | LeadWithdrawn) -> None:
         raise Reject("out_of_range", "an id is longer, or cycle larger, than can be stored")
     if any(not 0 <= number < LARGEST_NUMBER for number in numbers):
         raise Reject("out_of_range", "a time or an assignment is larger than can be stored")
-
-
-def _without_nul(value: Any) -> Any:
-    """Postgres stores no NUL; a stray one in what a person typed is no reason to lose a lead."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
-    return [_without_nul(item) for item in value] if isinstance(value, list) else value
