@@ -46,7 +46,7 @@ def http_app(pool: Pool, policies: Policies, clock: Clock, probes: Probes) -> Fa
     app = FastAPI(
         title="Baton handoff",
         version="1",
-        description="Opportunities, offers and SLA clocks. Authenticate with `Authorization: Bearer TOKEN`.",
+        description="Opportunities: offers that reps accept or decline, and the SLA clocks on them. `Authorization: Bearer TOKEN`.",
     )
     problems.install(app)
     probes.install(app)

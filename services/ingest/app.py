@@ -101,7 +101,12 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         body_bytes=settings.ingest_body_bytes,
         complete=policies.caught_up.is_set,
     )
-    app = FastAPI(title="Baton ingest", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Baton ingest",
+        description="Takes events: POST /v1/track, /v1/identify, /v1/batch and the like.",
+        docs_url=None,
+        redoc_url=None,
+    )
     api.install_errors(app)
     guard = Guard(
         tracking.endpoints(),

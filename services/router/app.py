@@ -31,6 +31,9 @@ from shared.schemas.topics import POLICIES
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+DESCRIPTION = (
+    "Leads: who has each, why that rep and no other, and what the others wait for. `Authorization: Bearer TOKEN`."
+)
 WORKER_CONNECTIONS = SHARDS + 3  # one per shard of the outbox, its listener, the sweep, one to spare
 
 
@@ -77,7 +80,7 @@ async def run(settings: RouterSettings) -> int:
             "partitions assigned": source.assigned,
             "postgres answers": database_answers,
         }
-        app = FastAPI(title="Baton router", version="1", description=(__doc__ or "").strip())
+        app = FastAPI(title="Baton router", version="1", description=DESCRIPTION)
         problems.install(app)
         probes.install(app)
         app.include_router(routes(Leads(pool, policies.following), Tokens(pool), settings.master_secret()))

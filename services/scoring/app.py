@@ -56,7 +56,13 @@ async def run(settings: Settings) -> int:
     probes.live["progress"] = stream.is_live
     probes.ready["policies"] = follower.caught_up.is_set
     probes.ready["partitions"] = stream.is_ready
-    http = FastAPI(title="Baton scoring", docs_url=None, redoc_url=None, openapi_url=None)
+    http = FastAPI(
+        title="Baton scoring",
+        description="Turns touches into scores; it has no API.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     probes.install(http)
     return await serve(
         http,

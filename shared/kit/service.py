@@ -22,13 +22,27 @@ Check = Callable[[], bool | Awaitable[bool]]
 
 
 class Probes:
-    """`/livez` (the process can do its work, or shall be restarted), `/readyz` (it may get work now), `/metrics`."""
+    """`/livez` (the process can do its work, or has to restart), `/readyz` (it may get work now), `/metrics`; `/` names them."""
 
     def __init__(self) -> None:
         self.live: dict[str, Check] = {}
         self.ready: dict[str, Check] = {}
 
     def install(self, app: FastAPI) -> None:
+        paths = [("/docs", "the API")] if app.docs_url else []
+        paths += [
+            ("/readyz", "whether it may get work now"),
+            ("/livez", "whether it does its work"),
+            ("/metrics", "figures"),
+        ]
+        text = "\n".join(
+            [app.title, *([app.description] if app.description else []), *(f"{p:<9} {w}" for p, w in paths)]
+        )
+
+        async def front() -> Response:
+            return Response(text + "\n", media_type="text/plain")
+
+        app.add_api_route("/", front, include_in_schema=False)
         app.add_api_route("/livez", self._livez, include_in_schema=False)
         app.add_api_route("/readyz", self._readyz, include_in_schema=False)
         app.add_api_route("/metrics", self._metrics, include_in_schema=False)

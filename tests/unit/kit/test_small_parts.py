@@ -146,6 +146,20 @@ async def test_a_service_without_checks_is_alive_and_ready(prober: httpx.AsyncCl
     assert (await prober.get("/readyz")).status_code == 200
 
 
+@pytest.mark.parametrize("docs", ["/docs", None])
+async def test_the_front_page_names_the_paths_that_there_are(probes: Probes, docs: str | None) -> None:
+    app = FastAPI(title="Baton x", description="Does x.", docs_url=docs)
+    probes.install(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+        answer = await client.get("/")
+        assert answer.headers["content-type"].startswith("text/plain")
+        title, description, *paths = answer.text.splitlines()
+        assert (title, description) == ("Baton x", "Does x.")
+        named = [line.split()[0] for line in paths]
+        assert named == [*([docs] if docs else []), "/readyz", "/livez", "/metrics"]
+        assert [(await client.get(path)).status_code for path in named] == [200] * len(named)
+
+
 async def test_one_check_that_does_not_hold_is_named_and_makes_it_not_ready(
     probes: Probes, prober: httpx.AsyncClient
 ) -> None:
