@@ -58,7 +58,12 @@ class Follower:
 
     async def _follow(self, offsets: dict[int, int]) -> None:
         """Until Redis is found to have lost something."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # registers may be read twice, and never passed over
+            fetch_max_wait_ms=100,
+        )
         await consumer.start()
         try:
             partitions = await _partitions(consumer)
