@@ -83,10 +83,7 @@ class Sender:
         call, arguments = _call(message)
         while self._client.queue.full():
             time.sleep(0.02)
-        try:
-            taken, sent = getattr(self._client, call)(**arguments)
-        except (AssertionError, AttributeError, RuntimeError) as error:
-            raise OperatorError(f"the Segment client refuses this message: {str(error)[:200]}") from None
+        taken, sent = _hand_over(self._client, call, arguments)
         if not taken:
             raise OperatorError("the Segment client's queue is full although it was not a moment ago: send slower")
         with self._lock:
@@ -122,6 +119,26 @@ class Sender:
                 self.tally.failed[message["messageId"]] = str(error)[:200]
 
 
+class Checker:
+    """Says what `Sender.send` would refuse, and sends nothing."""
+
+    def __init__(self) -> None:
+        self._client = Client("check", send=False)
+
+    def check(self, message: Mapping[str, Any]) -> None:
+        """Raises OperatorError for what is no message of the tracking API, or what the client refuses to send."""
+        _hand_over(self._client, *_call(message))
+
+
+def _hand_over(client: Any, call: str, arguments: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Whether the client's queue had room, and the message as the client made it. Raises OperatorError for what it refuses."""
+    try:
+        taken, sent = getattr(client, call)(**arguments)
+    except (AssertionError, AttributeError, RuntimeError) as error:
+        raise OperatorError(f"the Segment client refuses this message: {str(error)[:200]}") from None
+    return taken, sent
+
+
 _NAMES = {
     "userId": "user_id",
     "anonymousId": "anonymous_id",
@@ -142,7 +159,7 @@ _FIELDS = {
 def _call(message: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The client's method and its arguments for one message of the tracking API."""
     call = message.get("type")
-    if call not in _FIELDS:
+    if not isinstance(call, str) or call not in _FIELDS:
         raise OperatorError(f"`type` is {call!r}; a message is one of {', '.join(_FIELDS)}")
     known = _FIELDS[call] | {"user_id", "message_id", "context", "integrations", "timestamp"}
     if call != "alias":
@@ -154,4 +171,4 @@ def _call(message: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             arguments["timestamp"] = datetime.fromisoformat(stamp)
         except ValueError:
             raise OperatorError(f"`timestamp` is {stamp!r}, which is no ISO 8601 time") from None
-    return str(call), arguments
+    return call, arguments

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import orjson
 import typer
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from baton.errors import OperatorError
 from baton.home import Home, environment, here, write_key_of
-from baton.replay import olist
+from baton.replay import file, olist
 from baton.replay.accounting import Summary, account, tell
 from baton.replay.finding import settled
 from baton.replay.sending import Messages, send
@@ -26,8 +25,8 @@ LEADS_A_SECOND = 100.0
 
 def replay(
     source: Path = typer.Argument(
-        help="A file of JSON lines (messages of Segment's tracking API; one without a messageId is new each time it is "
-        "sent), or a data set's folder."
+        help="A file of JSON lines (messages of Segment's tracking API; one without a messageId gets one from its "
+        "line, so that the same file sent twice is duplicates), or a data set's folder."
     ),
     dataset: str | None = typer.Option(None, help="What the folder holds: olist (8,000 real B2B leads)."),
     tenant: str | None = typer.Option(None, help="Whose events these are (northstar; olist for that data set)."),
@@ -35,7 +34,10 @@ def replay(
         LEADS_A_SECOND, min=0, help="Leads (of a data set) or events a second; 0: as fast as they are taken."
     ),
     keep_dates: bool = typer.Option(False, help="Leave the dates as they are; else the newest of a data set is now."),
-    again: bool = typer.Option(False, help="Of a data set: send as new events what was replayed within a day already."),
+    again: bool = typer.Option(
+        False,
+        help="Send as new events what was replayed before: of a data set within a day, of a file the lines without a messageId.",
+    ),
     trusted: bool = typer.Option(False, help="As the tenant's server-side source, which may link identities."),
     summary: Path | None = typer.Option(None, help="Write the account as JSON to this file, too."),
 ) -> None:
@@ -49,7 +51,9 @@ def replay(
     if dataset not in (None, "olist"):
         raise OperatorError(f"there is no data set {dataset!r} here: olist is the one there is")
     owner = tenant or dataset or "northstar"
-    units, count, what = _olist(home, source, keep_dates=keep_dates, again=again) if dataset else _file(source)
+    units, count, what = (
+        _olist(home, source, keep_dates=keep_dates, again=again) if dataset else _file(source, again=again)
+    )
     console = Console(stderr=True)
     sender = Sender(names["INGEST_URL"], write_key_of(names, owner, trusted=trusted))
     try:
@@ -72,6 +76,11 @@ async def _account(
     return account(tenant, tally, found, seconds=seconds, units=count)
 
 
+def _file(path: Path, *, again: bool) -> tuple[Iterator[Messages], int, str]:
+    found = file.read(path, again=again)
+    return ((message,) for message in found), len(found), "events"
+
+
 def _olist(home: Home, folder: Path, *, keep_dates: bool, again: bool) -> tuple[Iterator[Messages], int, str]:
     leads = olist.load(folder)
     shift = timedelta() if keep_dates else _shift(home, olist.newest(leads), again=again)
@@ -89,23 +98,3 @@ def _shift(home: Home, newest: datetime, *, again: bool) -> timedelta:
     shift = timedelta(seconds=int((now - newest).total_seconds()))
     note.write_bytes(orjson.dumps({"at": now.isoformat(), "shift_seconds": shift.total_seconds()}))
     return shift
-
-
-def _file(path: Path) -> tuple[Iterator[Messages], int, str]:
-    try:
-        lines = [(number, line) for number, line in enumerate(path.read_bytes().splitlines(), 1) if line.strip()]
-    except IsADirectoryError:
-        raise OperatorError(f"{path} is a folder: say what it holds with --dataset olist") from None
-    except OSError as error:
-        raise OperatorError(f"{path} cannot be read ({error.strerror})") from None
-    return ((_message(path, number, line),) for number, line in lines), len(lines), "events"
-
-
-def _message(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        message = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise OperatorError(f"{path}:{number} is not JSON ({error})") from None
-    if not isinstance(message, dict):
-        raise OperatorError(f"{path}:{number} is not an object: a line is one message of the tracking API")
-    return message

@@ -51,7 +51,7 @@ def test_a_file_that_is_not_json_is_told_with_its_line(baton: Any, tmp_path: Pat
     file.write_text('\n{"type": "track"\n')
     done = baton.run("replay", str(file))
     assert done.returncode == 1
-    assert "bad.jsonl:2 is not JSON" in done.stderr
+    assert "bad.jsonl:2: this is not JSON" in done.stderr
 
 
 def test_a_replay_started_again_is_the_same_replay(baton: Any, tmp_path: Path) -> None:
