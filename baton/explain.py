@@ -57,7 +57,7 @@ WORDS = {
         "others": "他の担当者が選ばれなかった理由",
         "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
         "comma": "、",
-        "letters": {"need": "ニーズ", "timeline": "時期", "authority": "決裁", "budget": "予算"},
+        "letters": {"need": "必要性", "timeline": "時期", "authority": "決裁", "budget": "予算"},
         "ask": "次に聞くとよい質問: {text}",
         "owner": "担当 {name}: {state}",
         "accepted": "受領済み",

@@ -28,13 +28,13 @@ def points(milli: int) -> float:
 
 def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following) -> Body:
     """A lead in full. latest: the row of its latest decision;  playbook: the policies which that one followed"""
-    score = stored.scored()
+    lead, score = stored.lead, stored.scored()
     return {
         **summary_view(stored, following),
         "identities": len(score.identities) if score else 0,
         "attributes": score.attributes if score else {},
         "score": _score(score) if score else None,
-        "what_would_raise_it": _steps(score, following) if score else [],
+        "what_would_raise_it": _steps(score, following) if score and _may_rise(lead, score) else [],
         "decision": decision_view(latest, playbook) if latest is not None else None,
     }
 
@@ -105,6 +105,11 @@ def _parts(score: PartialScore) -> list[Body]:
         }
         for part in score.parts
     ]
+
+
+def _may_rise(lead: Lead, score: LeadScored) -> bool:
+    """Whether anybody wants more of it: not of who is out, or whom the policy counts against (a competitor, a student)."""
+    return lead.waiting_reason not in ("disqualified", "merged") and score.fit.total >= 0
 
 
 def _steps(score: LeadScored, following: Following) -> list[Body]:

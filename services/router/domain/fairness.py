@@ -50,6 +50,12 @@ def choose(balances: Balances, eligible: Collection[str]) -> Balance | None:
     return max(running, key=lambda member: after[member.rep_id])  # the first of equals: the earliest to join
 
 
+def is_even(balances: Balances, eligible: Collection[str], rep_id: str) -> bool:
+    """Whether nothing but the order of joining decides between `rep_id` and the member of `eligible` who is next."""
+    first = choose(tuple(replace(m, joined=-1) if m.rep_id == rep_id else m for m in balances), eligible)
+    return first is not None and first.rep_id == rep_id
+
+
 def assign(balances: Balances, eligible: Collection[str]) -> tuple[Balance | None, Balances]:
     """The next member as it was before, and the balances after it was given a lead: every eligible member is owed its share of
     it, the chosen one has had a whole one."""

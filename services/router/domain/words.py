@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from services.router.domain.assignment import Candidate, Exclusion
+from services.router.domain.assignment import Candidate, Exclusion, Tried
 from services.router.domain.decision import Decision, Outcome, Trace
+from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
 from services.router.domain.playbook import Playbook
 from services.router.domain.qualification import Bant, Gated, Step
+from shared.schemas.policies.base import Label
 from shared.schemas.routing import Reason
+from shared.schemas.vocabulary import TOUCH_TYPES, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ WAITS: dict[str, Wait] = {
     "unscored": _wait("marketing", "not scored yet", "未採点", "its first score", "最初のスコア"),
     "below_gate": _wait(
         "marketing",
-        "not ripe: below the gate",
+        "below the gate",
         "基準未達",
         "a grade that passes the gate, a hand-raise, or a new qualification policy",
         "基準を満たすグレード、手挙げ、または基準の変更",
@@ -123,6 +126,9 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
 }
 
 
+LETTERS = {"budget": "予算", "authority": "決裁", "need": "必要性", "timeline": "時期"}
+
+
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
     return tuple(_steps(decision.trace, decision.outcome, playbook))
@@ -135,16 +141,7 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None) -> Iterato
         yield _bant(trace.bant, outcome)
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)
     if matched:
-        named = (
-            next((rule.label.texts() for rule in playbook.routing.rules if rule.id == matched.rule_id), {})
-            if (playbook)
-            else {}
-        )
-        text = {
-            "en": f"rule {named.get('en', matched.rule_id)} leads to pool {matched.pool}",
-            "ja": f"ルール「{named.get('ja', matched.rule_id)}」によりプール {matched.pool}",
-        }
-        yield Reason(code="rule", text=text, detail={"rule": matched.rule_id, "pool": matched.pool})
+        yield _rule(matched, playbook)
     chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
     if chosen:
         yield _chosen(chosen, trace)
@@ -157,19 +154,32 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None) -> Iterato
         )
 
 
+def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
+    rule = next((rule for rule in playbook.routing.rules if rule.id == matched.rule_id), None) if playbook else None
+    pool = playbook.pools.get(matched.pool) if playbook else None
+    rule_label, pool_label = rule.label if rule else Label(), pool.label if pool else Label()
+    text = {
+        "en": f"rule “{rule_label.en or matched.rule_id}” leads to pool “{pool_label.en or matched.pool}”",
+        "ja": f"ルール「{rule_label.ja or rule_label.en or matched.rule_id}」により"
+        f"プール「{pool_label.ja or pool_label.en or matched.pool}」へ",
+    }
+    return Reason(code="rule", text=text, detail={"rule": matched.rule_id, "pool": matched.pool})
+
+
 def _gate(gated: Gated) -> Reason:
     verdicts = {
-        "mql": ("an MQL", "MQL"),
+        "mql": ("an MQL", " MQL"),  # the space is that between Japanese and Latin letters
         "inside_sales_check": ("for inside sales to check", "インサイドセールス確認"),
         "nurture": ("not ripe", "育成継続"),
     }
     en, ja = verdicts[gated.verdict]
+    raised = TOUCH_TYPES.get(gated.hand_raise or "", Word(gated.hand_raise or "", gated.hand_raise or ""))
     by = {
-        "grade": (f"grade {gated.grade} is {en}", f"グレード {gated.grade} は {ja}"),
-        "hand_raise": (f"{gated.hand_raise} is a hand-raise: {en}", f"手挙げ({gated.hand_raise})により {ja}"),
+        "grade": (f"grade {gated.grade} is {en}", f"グレード {gated.grade} は{ja}"),
+        "hand_raise": (f"hand-raise ({raised.en.lower()}): {en}", f"手挙げ({raised.ja})により{ja}"),
         "hand_raise_below_fit": (
-            f"{gated.hand_raise} is a hand-raise, but fit {gated.grade[0]} is below {gated.minimum_fit}: {en}",
-            f"手挙げ({gated.hand_raise})だが適合度 {gated.grade[0]} が {gated.minimum_fit} 未満のため {ja}",
+            f"hand-raise ({raised.en.lower()}), but fit {gated.grade[0]} is below {gated.minimum_fit}: {en}",
+            f"手挙げ({raised.ja})だが適合度 {gated.grade[0]} が {gated.minimum_fit} 未満のため{ja}",
         ),
     }
     english, japanese = by[gated.by]
@@ -187,7 +197,8 @@ def _bant(bant: Bant, outcome: Outcome) -> Reason:
     )
     text = {
         "en": f"BANT {bant.met} of 4 met ({', '.join(met) or 'none'}), {bant.minimum} wanted: to {en_leg}",
-        "ja": f"BANT {bant.met}/4({'・'.join(met) or 'なし'})、必要 {bant.minimum}: {ja_leg}へ",
+        "ja": f"BANT 4項目中{bant.met}項目を確認({'・'.join(LETTERS[name] for name in met) or 'なし'})、"
+        f"基準は{bant.minimum}項目: {ja_leg}へ",
     }
     return Reason(code="bant", text=text, detail={"met": met, "minimum": bant.minimum, "leg": outcome.leg})
 
@@ -195,9 +206,12 @@ def _bant(bant: Bant, outcome: Outcome) -> Reason:
 def _chosen(chosen: Candidate, trace: Trace) -> Reason:
     eligible = [one for one in trace.candidates if not one.excluded]
     due, share = Fraction(chosen.due), Fraction(chosen.share)
+    even = [one.name for one in eligible if one is not chosen and _even(trace, one)]
     text = {
-        "en": f"{chosen.name} is next of {len(eligible)} eligible: owed {float(due):+.2f} leads, share {float(share):.0%}",
-        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} の番: 貸し {float(due):+.2f} 件、持ち分 {float(share):.0%}",
+        "en": f"{chosen.name} is next of {len(eligible)} eligible: owed {float(due):+.2f} leads, share {float(share):.0%}"
+        + (f"; a tie with {', '.join(even)}: joined the pool earlier" if even else ""),
+        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} の番: 割当残高 {float(due):+.2f} 件、持ち分 {float(share):.0%}"
+        + (f"({'、'.join(even)} と同順位、プールへの参加が先)" if even else ""),
     }
     detail = {"rep": chosen.rep_id, "due": chosen.due, "share": chosen.share, "eligible": len(eligible)}
     return Reason(code="fair_turn", text=text, detail=dict(detail))
@@ -223,9 +237,21 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
     owed, theirs = (f"{float(Fraction(one.due)):+.2f}" for one in (candidate, chosen))
     text = {
         "en": f"it was {chosen.name}'s turn: owed {theirs} leads against {owed}",
-        "ja": f"{chosen.name} の番(貸し {theirs} 件、本人 {owed} 件)",
+        "ja": f"{chosen.name} の番(割当残高 {theirs} 件、本人 {owed} 件)",
     }
+    if _even(trace, candidate):
+        text = {
+            "en": f"a tie with {chosen.name}, who joined the pool earlier",
+            "ja": f"{chosen.name} と同順位、プールへの参加が後",
+        }
     return Reason(code="not_their_turn", text=text, detail={"due": candidate.due, "chosen_due": chosen.due})
+
+
+def _even(trace: Trace, candidate: Candidate) -> bool:
+    """Whether only the order of joining stood between `candidate`, who is eligible, and the chosen one."""
+    eligible = [one for one in trace.candidates if not one.excluded]
+    balances = tuple(Balance(one.rep_id, 0, one.weight, Fraction(one.due)) for one in eligible)
+    return is_even(balances, {one.rep_id for one in eligible}, candidate.rep_id)
 
 
 def step_up(step: Step) -> dict[str, str]:

@@ -109,6 +109,15 @@ async def test_a_lead_below_the_gate_says_what_it_waits_for_and_what_would_raise
     assert lead["decision"]["bant"]["criteria"]["budget"]["state"] == "met"
 
 
+async def test_nobody_is_told_how_to_raise_a_lead_that_the_policy_counts_against(world, api, scoring_policy):
+    await world.apply(scoring_policy)
+    score = await scored(world, api, grade="D3")
+    student = {"fit": PartialScore(total=-100_000), "version": score.version._replace(position=99)}
+    assert (await api.get("/v1/leads/l1")).json()["what_would_raise_it"]
+    await world.router().handle([score.model_copy(update=student)])
+    assert (await api.get("/v1/leads/l1")).json()["what_would_raise_it"] == []
+
+
 @pytest.fixture
 def scoring_policy():
     body = {
@@ -160,7 +169,7 @@ async def test_a_decision_is_told_in_the_words_of_the_policies_it_followed(world
     for _ in range(2):
         [routed] = await world.routed()
         await world.router().handle([world.event(routed, "offer-expired", effect="reroute")])
-    newer, older = "rule Named inside leads to pool inside", "rule inside leads to pool inside"
+    newer, older = (f"rule “{rule}” leads to pool “inside”" for rule in ("Named inside", "inside"))
     assert [text.replace("field", "inside") for text in await told_rules()] == [newer, newer, older]
     await world.apply(routing)
     assert [text.replace("field", "inside") for text in await told_rules()] == [newer, newer, older]

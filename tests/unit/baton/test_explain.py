@@ -109,7 +109,7 @@ def test_the_same_in_japanese() -> None:
     told = _told(lang="ja")
     assert "受領期限 14:32 JST(残り 12分)" in told
     assert "適合度 75、関心度 43.125" in told
-    assert "ニーズ: 確認済み、予算: 不明" in told
+    assert "必要性: 確認済み、予算: 不明" in told
     assert "A2 は営業へ" in told
 
 

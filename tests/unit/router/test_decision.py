@@ -53,6 +53,50 @@ def test_why_sato_and_why_not_tanaka(inputs, playbook):
     assert why_not(trace, "schmidt").code == "not_in_pool"
 
 
+def test_the_reasons_read_as_sentences_without_ids(inputs, playbook_with, bodies):
+    pools = [pool | {"label": {"en": "Field sales", "ja": "営業部"}} for pool in bodies["teams"]["pools"]]
+    rules = [rule | {"label": {"en": "All", "ja": "全件"}} for rule in bodies["routing"]["rules"]]
+    playbook = playbook_with(teams=bodies["teams"] | {"pools": pools}, routing=bodies["routing"] | {"rules": rules})
+    told = [reason.text for reason in reasons(decide(inputs(raised="demo_requested"), playbook), playbook)]
+    assert [text["ja"] for text in told] == [
+        "手挙げ(デモ依頼)により MQL",
+        "BANT 4項目中1項目を確認(必要性)、基準は1項目: フィールドセールスへ",
+        "ルール「全件」によりプール「営業部」へ",
+        "対象 2 名のうち Misaki Sato の番: 割当残高 +0.00 件、持ち分 67%",
+    ]
+    assert told[0]["en"] == "hand-raise (demo requested): an MQL"
+    assert told[2]["en"] == "rule “All” leads to pool “Field sales”"
+    checked, unfit = decide(inputs("A3"), playbook), decide(inputs("D4", raised="quote_requested"), playbook)
+    assert reasons(checked, playbook)[0].text["ja"] == "グレード A3 はインサイドセールス確認"
+    assert (
+        reasons(unfit, playbook)[0].text["ja"] == "手挙げ(見積依頼)だが適合度 D が C 未満のためインサイドセールス確認"
+    )
+
+
+def test_that_a_lead_is_not_ripe_is_said_once(inputs, playbook):
+    told = [reason.text["en"] for reason in reasons(decide(inputs("D4"), playbook), playbook)]
+    assert told == ["grade D4 is not ripe", "below the gate"]
+
+
+def test_a_tie_says_what_broke_it(inputs, playbook_with, bodies):
+    pools = [{"id": "field", "members": [{"rep": "tanaka"}, {"rep": "sato"}]}]
+    playbook = playbook_with(teams=bodies["teams"] | {"pools": pools})
+    pool = PoolState("field").follow(playbook.weights("field"), 1)
+    first = decide(inputs(pools={"field": pool}), playbook)
+    [turn] = [reason.text for reason in reasons(first, playbook) if reason.code == "fair_turn"]
+    assert turn["en"].endswith("; a tie with Misaki Sato: joined the pool earlier")
+    assert turn["ja"].endswith("(Misaki Sato と同順位、プールへの参加が先)")
+    assert why_not(first.trace, "sato").text == {
+        "en": "a tie with Ken Tanaka, who joined the pool earlier",
+        "ja": "Ken Tanaka と同順位、プールへの参加が後",
+    }
+    second = decide(inputs(pools={"field": first.pool}), playbook)
+    assert why_not(second.trace, "tanaka").text == {
+        "en": "it was Misaki Sato's turn: owed +0.50 leads against -0.50",
+        "ja": "Misaki Sato の番(割当残高 +0.50 件、本人 -0.50 件)",
+    }
+
+
 def test_a_lead_below_the_gate_says_what_would_make_it_ripe(inputs, playbook):
     decision = decide(inputs("B3"), playbook)
     assert (decision.outcome.kind, decision.outcome.waiting_reason) == ("below_gate", "below_gate")
