@@ -8,7 +8,6 @@ import typer
 
 from baton.commands import demo, dlq, explain, migrate, policy, replay, status, up
 from baton.errors import OperatorError
-from baton.policies import PolicyErrors
 from baton.stack import StackError
 
 app = typer.Typer(
@@ -45,7 +44,7 @@ def main() -> None:
     """The command line; ends the process with 0, with 1 for an error told in a sentence, with 2 for wrong usage."""
     try:
         app()
-    except (OperatorError, StackError, PolicyErrors) as error:
+    except (OperatorError, StackError) as error:
         if _debug:
             raise
         _tell(str(error))

@@ -9,9 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from baton.errors import OperatorError
 from baton.home import Home, read_names
@@ -69,6 +66,11 @@ async def gather(home: Home) -> Report:
 
 async def lags(bootstrap: str) -> dict[str, dict[str, int]]:
     """Records that each consumer group has not committed yet, by topic. Raises OperatorError when Kafka does not answer."""
+    # Late: where nothing runs, `baton status` says so without them.
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
     admin, consumer = AIOKafkaAdminClient(bootstrap_servers=bootstrap), AIOKafkaConsumer(bootstrap_servers=bootstrap)
     try:
         await admin.start()

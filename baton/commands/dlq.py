@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import typer
 
-from baton import dlq
 from baton.errors import OperatorError
 from baton.home import environment, here
+
+if TYPE_CHECKING:
+    from baton.dlq import Letter
 
 app = typer.Typer(
     no_args_is_help=True, help="Dead letters: records that could never succeed, why, and putting them back."
@@ -20,6 +23,8 @@ _TOPIC = typer.Option(None, help="Only this one: a topic, or its dead-letter top
 @app.command("list")
 def list_(topic: str | None = _TOPIC, each: bool = typer.Option(False, "--each", help="Name every letter.")) -> None:
     """Count dead letters by topic and reason."""
+    from baton import dlq
+
     found = asyncio.run(dlq.letters(_kafka(), _topics(topic)))
     print(dlq.summary(found))
     if each:
@@ -33,6 +38,8 @@ def show(
     reveal: bool = typer.Option(False, help="Show names, addresses and whatever else is personal."),
 ) -> None:
     """Show one letter: why it was refused, where it came from, and its body."""
+    from baton import dlq
+
     found = asyncio.run(dlq.letters(_kafka(), _topics(letter.split("/")[0])))
     one = next((each for each in found if each.id == letter), None)
     if one is None:
@@ -48,8 +55,9 @@ def replay(
     again: bool = typer.Option(False, help="Also what was put back before."),
 ) -> None:
     """Put letters back on the topic they came from, byte for byte; each once, however often this is run."""
+    from baton import dlq
 
-    def wanted(one: dlq.Letter) -> bool:
+    def wanted(one: Letter) -> bool:
         return reason in (None, one.reason) and letter in (None, one.id)
 
     done = asyncio.run(dlq.replay(_kafka(), _topics(letter.split("/")[0] if letter else topic), wanted, again=again))
@@ -61,6 +69,8 @@ def _kafka() -> str:
 
 
 def _topics(named: str | None) -> tuple[str, ...]:
+    from baton import dlq
+
     if named is None:
         return dlq.TOPICS
     wanted = named.removesuffix(dlq.SUFFIX) + dlq.SUFFIX

@@ -7,22 +7,17 @@ import logging
 from pathlib import Path
 
 import typer
-from aiokafka.errors import KafkaError
-from sqlalchemy.exc import SQLAlchemyError
 
-from baton import policies
 from baton.errors import OperatorError
 from baton.home import environment, here
-from baton.migrations import upgrade
-from shared.kit.kafka import EMBEDDED_PARTITIONS, PRODUCTION_PARTITIONS, ensure_topics
 
 
 def migrate(
     path: Path = typer.Option(Path("policies"), "--policies", help="Directory of the policies to bring into force."),
-    partitions: int = typer.Option(
-        PRODUCTION_PARTITIONS,
+    partitions: int | None = typer.Option(
+        None,
         envvar="BATON_TOPIC_PARTITIONS",
-        help=f"Of every topic, for ever; {EMBEDDED_PARTITIONS} in the embedded stack.",
+        help="Of every topic, for ever: 48 when left out (8 in the embedded stack).",
     ),
     replication: int = typer.Option(3, envvar="BATON_TOPIC_REPLICATION_FACTOR", help="Copies of every record."),
 ) -> None:
@@ -30,6 +25,13 @@ def migrate(
 
     Servers are those of KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL, else those of the Baton that runs here.
     """
+    from aiokafka.errors import KafkaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from baton import policies
+    from baton.migrations import upgrade
+    from shared.kit.kafka import PRODUCTION_PARTITIONS, ensure_topics
+
     names = environment(here())
     # While new topics find their leaders the client tells of every try; what it cannot do in the end, it raises.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -38,8 +40,9 @@ def migrate(
     except (OSError, SQLAlchemyError) as error:
         raise OperatorError(f"Postgres could not be brought to this version ({error}); nothing was changed") from error
     print("Postgres: at this version.")
+    wanted = PRODUCTION_PARTITIONS if partitions is None else partitions
     try:
-        made = asyncio.run(ensure_topics(names["KAFKA_BOOTSTRAP_SERVERS"], partitions, replication))
+        made = asyncio.run(ensure_topics(names["KAFKA_BOOTSTRAP_SERVERS"], wanted, replication))
     except ValueError as error:
         raise OperatorError(str(error)) from error
     except (KafkaError, OSError) as error:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from aiokafka.errors import KafkaError
 
-from baton import policies
 from baton.errors import OperatorError
 from baton.home import environment, here
+
+if TYPE_CHECKING:
+    from baton.policies import Stored
 
 app = typer.Typer(no_args_is_help=True, help="Bring policies into force, and see which are.")
 
@@ -26,6 +27,10 @@ def apply(
 
     Nothing comes into force when anything is wrong: every fault is told with its file, its line and the nearest valid name.
     """
+    from aiokafka.errors import KafkaError
+
+    from baton import policies
+
     if check:
         for found in policies.check(path):
             for warning in found.warnings:
@@ -53,6 +58,8 @@ def show(
     version: int | None = typer.Option(None, help="A sequence number; the one in force when left out."),
 ) -> None:
     """Print a stored version of a policy as YAML."""
+    from baton import policies
+
     names = environment(here())
     try:
         stored = asyncio.run(policies.show(tenant, kind, version, database_url=names["DATABASE_URL"]))
@@ -63,7 +70,7 @@ def show(
     print(_yaml(stored))
 
 
-def _yaml(stored: policies.Stored) -> str:
+def _yaml(stored: Stored) -> str:
     import io
 
     from ruamel.yaml import YAML

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 import typer
@@ -13,11 +14,11 @@ from rich.console import Console
 
 from baton.errors import OperatorError
 from baton.home import Home, environment, here, write_key_of
-from baton.replay import file, olist
-from baton.replay.accounting import Summary, account, tell
-from baton.replay.finding import settled
-from baton.replay.sending import Messages, send
-from baton.segment import Sender, Tally
+
+if TYPE_CHECKING:
+    from baton.replay.accounting import Summary
+    from baton.replay.sending import Messages
+    from baton.segment import Tally
 
 SAME_REPLAY = timedelta(hours=24)  # within it a replay started again is the same one, and its events are duplicates
 LEADS_A_SECOND = 100.0
@@ -46,6 +47,10 @@ def replay(
     The account is made from the answers, the topics and the tables: received = accepted + rejected + duplicate; every lead is
     scored; every lead is routed, nurtured or parked. Exit status 1 when anything is unaccounted for.
     """
+    from baton.replay.accounting import tell
+    from baton.replay.sending import send
+    from baton.segment import Sender
+
     home = here()
     names = environment(home)
     if dataset not in (None, "olist"):
@@ -71,17 +76,24 @@ def replay(
 async def _account(
     names: dict[str, str], tenant: str, tally: Tally, seconds: float, count: int, console: Console
 ) -> Summary:
+    from baton.replay.accounting import account
+    from baton.replay.finding import settled
+
     with console.status("waiting for scores and routes") as status:
         found = await settled(names["KAFKA_BOOTSTRAP_SERVERS"], names["DATABASE_URL"], tenant, tally, status.update)
     return account(tenant, tally, found, seconds=seconds, units=count)
 
 
 def _file(path: Path, *, again: bool) -> tuple[Iterator[Messages], int, str]:
+    from baton.replay import file
+
     found = file.read(path, again=again)
     return ((message,) for message in found), len(found), "events"
 
 
 def _olist(home: Home, folder: Path, *, keep_dates: bool, again: bool) -> tuple[Iterator[Messages], int, str]:
+    from baton.replay import olist
+
     leads = olist.load(folder)
     shift = timedelta() if keep_dates else _shift(home, olist.newest(leads), again=again)
     return (tuple(olist.messages(lead, shift)) for lead in leads), len(leads), "leads"

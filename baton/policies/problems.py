@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz, process
 
+from baton.errors import OperatorError
+
 NEAR = 60  # of 100: below it two names have nothing to do with each other
 
 
@@ -23,7 +25,7 @@ class Problem:
         return f"{where}: {self.message}"
 
 
-class PolicyErrors(Exception):  # noqa: N818 - all of them at once, so that an author mends them in one go
+class PolicyErrors(OperatorError):  # noqa: N818 - all of them at once, so that an author mends them in one go
     """Policies that must not come into force, with every problem found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 from baton.cli import main
 from baton.errors import OperatorError
 from baton.run import ports
+from shared.kit.kafka import EMBEDDED_PARTITIONS, PRODUCTION_PARTITIONS
 
 COMMANDS = ("up", "down", "status", "demo", "replay", "explain", "migrate", "policy", "dlq")
 
@@ -49,6 +51,18 @@ def test_help_names_every_command(baton: Baton) -> None:
     assert done.returncode == 0
     assert all(name in done.stdout for name in COMMANDS)
     assert "make run" in done.stdout
+
+
+def test_help_of_migrate_tells_how_many_partitions_there_will_be(baton: Baton) -> None:
+    told = baton("migrate", "--help").stdout.replace("│", " ").split()
+    assert f"for ever: {PRODUCTION_PARTITIONS} when left out ({EMBEDDED_PARTITIONS} in" in " ".join(told)
+
+
+def test_a_command_that_needs_no_server_loads_no_client_of_one() -> None:
+    heavy = "{'aiokafka', 'alembic', 'sqlalchemy', 'asyncpg', 'segment', 'pydantic'}"
+    code = f"import sys, baton.cli; print(*sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize(
