@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import KafkaPublisher, Message, Outgoing, Publisher
 from shared.kit.policies import take
 from shared.kit.service import Probes, serve
+from shared.kit.start import spare_the_collector
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.book import PolicyBook
 from shared.schemas.topics import POLICIES
@@ -135,10 +135,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
 async def run(settings: IngestSettings) -> int:
     """Serve until told to stop; the exit status."""
     service = build(settings)
-    # Batches of thousands of small objects would make the collector walk all modules again and again, and find nothing.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    spare_the_collector(full_every=50)
     return await serve(
         service.app, host=settings.host, port=settings.ingest_port, tasks=service.tasks, closing=service.closing
     )

@@ -115,6 +115,8 @@ def tidy(ledger: Ledger, known_at: int) -> int:
             oldest = (known_at - parts.horizon + parts.zone) // parts.length
             for bucket in [b for b in buckets if isinstance(b, int) and b < oldest]:
                 del buckets[bucket]
+    if sum(len(marks) for buckets in ledger.values() for marks in buckets.values()) <= MOST_MARKS:
+        return 0
     return _bounded(ledger)
 
 
