@@ -15,7 +15,7 @@ from shared.schemas.handoff import HandoffEvent
 from shared.schemas.policies import KINDS, PolicyPublished
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
 from shared.schemas.scores import LeadScored, ScoreTransfer
-from shared.schemas.touches import IdentityConflict, LinkChanged, RejectedEvent, Touch
+from shared.schemas.touches import IdentityConflict, LinkChanged, QuarantinedRequest, RejectedEvent, Touch
 
 ROOT = Path(__file__).parents[2]
 GENERATED = "shared/schemas/generated"
@@ -28,6 +28,7 @@ RECORDS: Mapping[str, type[Record]] = {
         LinkChanged,
         RejectedEvent,
         IdentityConflict,
+        QuarantinedRequest,
         LeadScored,
         ScoreTransfer,
         LeadRouted,

@@ -80,9 +80,9 @@ def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes) -
     return Sender(
         tenant=tenant,
         source_id=source.id,
-        trusted=source.trusted,
+        trusted=source.is_trusted,
         secret=secret,
-        meanings=Meanings(rules, {"source.id": source.id, "source.trusted": source.trusted}),
+        meanings=Meanings(rules, {"source.id": source.id, "source.trusted": source.is_trusted}),
         evidence=Evidence(policy.evidence),
         free_mail=frozenset(domain.casefold() for domain in policy.free_mail_domains),
     )

@@ -19,6 +19,10 @@ LEAD: Mapping[str, type] = {
     "lead.kind": str,  # competitor, student, supplier, partner, …
     "lead.landing_page": str,
     "lead.origin": str,
+    "lead.account": str,  # key of the account: domain, corporate number or the sender's own; never free mail
+    "lead.corporate_number": str,  # 法人番号, 13 digits, check digit right
+    "lead.exchanged_by": str,  # id of the rep who exchanged cards
+    "lead.rank": str,  # rank that was noted at a trade fair: contact (要連絡), follow_up (要フォロー), information (情報収集)
 }
 TOUCH: Mapping[str, type] = {
     "touch.type": str,
@@ -53,6 +57,7 @@ EVENT: Mapping[str, type] = {  # what a sender sent, before it is a touch
     "event.path": str,
     "event.host": str,
     "event.title": str,
+    "event.campaign": str,
     "event.properties.*": object,
     "event.traits.*": object,
 }

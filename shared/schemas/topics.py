@@ -17,6 +17,7 @@ class Topic:
     readers:   consumer groups that read it
     days:      how long every record is kept (by append time)
     compacted: the latest record per key is kept for ever; the others for `days`, or at the broker's leisure
+    largest:   bytes of a record, where they may be more than a broker takes by default
     """
 
     name: str
@@ -26,6 +27,7 @@ class Topic:
     readers: tuple[str, ...]
     days: int | None
     compacted: bool = False
+    largest: int | None = None
 
     def settings(self, *, production: bool = False) -> dict[str, str]:
         """Topic-level settings. `LogAppendTime`, so that importing old events does not let retention delete them."""
@@ -36,6 +38,8 @@ class Topic:
         else:
             retention = str(self.days * DAY) if self.days else "-1"
             settings |= {"cleanup.policy": "delete", "retention.ms": retention}
+        if self.largest:
+            settings["max.message.bytes"] = str(self.largest)
         if production:
             settings |= {"min.insync.replicas": "2", "unclean.leader.election.enable": "false"}
         return settings
@@ -44,6 +48,9 @@ class Topic:
 TOUCHPOINTS = Topic("touchpoints", ("Touch", "LinkChanged"), "lead", "ingest", ("scoring",), HORIZON_DAYS)
 IDENTITY_LINKS = Topic("identity-links", ("LinkChanged",), "identity", "ingest", ("ingest",), None, compacted=True)
 INGEST_REJECTED = Topic("ingest-rejected", ("RejectedEvent",), "source", "ingest", ("operators",), 30)
+INGEST_QUARANTINE = Topic(
+    "ingest-quarantine", ("QuarantinedRequest",), "source", "ingest", ("ingest",), 3, largest=4 * 1_048_576
+)
 IDENTITY_CONFLICTS = Topic("identity-conflicts", ("IdentityConflict",), "lead", "ingest", ("operators",), 30)
 SCORE_TRANSFERS = Topic("score-transfers", ("ScoreTransfer",), "lead", "scoring", ("scoring",), HORIZON_DAYS)
 LEAD_SCORED = Topic("lead-scored", ("LeadScored",), "lead", "scoring", ("router",), 30, compacted=True)
@@ -63,6 +70,7 @@ _EVENTS = (
     TOUCHPOINTS,
     IDENTITY_LINKS,
     INGEST_REJECTED,
+    INGEST_QUARANTINE,
     IDENTITY_CONFLICTS,
     SCORE_TRANSFERS,
     LEAD_SCORED,

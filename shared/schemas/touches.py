@@ -13,6 +13,21 @@ IdentityKind = Literal["email", "user", "phone", "external", "anonymous"]
 STRONG: frozenset[str] = frozenset({"email", "user", "phone", "external"})
 
 Scalar = str | int | float | bool
+ConsentChannel = Literal["email", "phone", "post", "sms", "chat"]
+Basis = Literal["opt_in", "card", "business_relation", "published_address", "none"]
+
+
+class Consent(Contract):
+    """A yes or no to being contacted, as it was given. A withdrawal beats every basis.
+
+    basis:   on what a yes rests (特定電子メール法);  version: of the text that was agreed to
+    """
+
+    channel: ConsentChannel
+    purpose: str = Field(default="marketing", max_length=64)
+    granted: bool
+    basis: Basis = "opt_in"
+    version: str | None = Field(default=None, max_length=64)
 
 
 class Touch(Record):
@@ -25,6 +40,8 @@ class Touch(Record):
                  clamped to `received_at` because it lay in the future, or absent (no time given: received_at)
     attributes:  normalised facts about the lead that it tells (level, department, employees, domain, industry, …); nothing personal
     evidence:    qualification answers that it tells, criterion -> code (vocabulary, section 10: B1, A1, N1, T1, …)
+    consents:    what it tells about being contacted
+    condemns:    event ids that turned out to be the work of a machine: a verdict that came late
     """
 
     topic_field: ClassVar[str] = "lead_id"
@@ -44,10 +61,15 @@ class Touch(Record):
     topic: str | None = Field(default=None, max_length=100)
     campaign: str | None = Field(default=None, max_length=200)
     channel: str | None = Field(default=None, max_length=50, description="lead source (vocabulary, section 5)")
+    detail: str | None = Field(
+        default=None, max_length=100, description="within the channel: utm_source, referrer's host, …"
+    )
     automated: bool = False
     is_test: bool = False
     attributes: dict[str, Scalar] = Field(default_factory=dict)
     evidence: dict[str, str] = Field(default_factory=dict)
+    consents: tuple[Consent, ...] = ()
+    condemns: tuple[str, ...] = Field(default=(), max_length=100)
     person: SealedPerson | None = None
 
 
@@ -73,7 +95,11 @@ class LinkChanged(Record):
 
 
 class RejectedEvent(Record):
-    """An event that was refused: why, from whom, at which index of its batch, and its bytes (base64)."""
+    """An event that was refused: why, from whom, at which index of its batch, and its bytes (base64).
+
+    protocol: how it was sent (segment, snowplow, hubspot, form, …), so that it can be read again when it is mended;
+    call: what the protocol calls it, where the path said so (track, identify, …)
+    """
 
     topic_field: ClassVar[str] = "source_id"
     record: Literal["rejected"] = "rejected"
@@ -81,8 +107,25 @@ class RejectedEvent(Record):
     code: str
     message: str
     index: int | None = None
+    protocol: str = "segment"
+    call: str | None = None
     received_at: Millis
     raw: str = Field(repr=False)
+
+
+class QuarantinedRequest(Record):
+    """A webhook whose signature did not hold, kept so that it can be verified again when a wrong secret was corrected.
+
+    sealed: method, address, headers and body, encrypted (base64): they hold credentials and personal data;  scheme: how
+    """
+
+    topic_field: ClassVar[str] = "source_id"
+    record: Literal["quarantined"] = "quarantined"
+    source_id: str
+    code: str
+    received_at: Millis
+    scheme: Literal["aes-256-gcm"] = "aes-256-gcm"
+    sealed: str = Field(repr=False)
 
 
 class IdentityConflict(Record):
