@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -17,10 +17,6 @@ SecretReference = Annotated[
     str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", description="env:NAME or file:PATH, never the value")
 ]
 
-# Signed or otherwise recognised at /hooks/{source}; each has a file of its own in services/ingest/senders.
-SIGNED = frozenset(
-    ["standard_webhooks", "hmac", "hubspot", "sendgrid", "marketo", "salesforce_outbound", "typeform", "calendly", "zoom", "meta_leads", "linkedin_leads", "google_leads", "customerio", "mailgun", "mailchimp", "intercom", "segment_webhook", "unbounce"]
-)
 Kind = Literal[
     "segment",  # any tracking protocol: the write key says which source it is
     "form",
@@ -46,6 +42,8 @@ Kind = Literal[
 ]
 
 
+# Recognised by what they sign or carry at /hooks/{source}; each has a file of its own in services/ingest/senders.
+SIGNED = frozenset(get_args(Kind)) - {"segment", "form", "import"}
 # A signature that covers a part of the body, or none, proves where it comes from and not what it says.
 _TRUSTED_UNSAID = (SIGNED | {"import"}) - {"mailgun", "mailchimp", "unbounce", "segment_webhook"}
 
