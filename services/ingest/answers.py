@@ -7,19 +7,38 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from services.ingest.domain.refusals import Refused
+
 RETRY_AFTER = 2  # seconds
 
 
 class Answer(NamedTuple):
-    """One HTTP answer, always JSON. headers: besides type and length"""
+    """One HTTP answer. headers: besides type and length"""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    media: bytes = b"application/json"
+
+
+class Outcome(NamedTuple):
+    """What became of the events of a call that was taken.
+
+    single:  the call is about one event by its nature;  refused: why that one was not taken
+    results: per event that was not accepted, in the order of the body (EventResult)
+    """
+
+    single: bool
+    accepted: int
+    duplicate: int
+    rejected: int
+    refused: Refused | None = None
+    results: tuple[dict[str, Any], ...] = ()
 
 
 _MORE: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
     401: ((b"www-authenticate", b'Basic realm="write key"'),),
+    429: ((b"retry-after", str(RETRY_AFTER).encode()),),
     503: ((b"retry-after", str(RETRY_AFTER).encode()),),
 }
 
@@ -29,9 +48,18 @@ def failure(status: int, code: str, message: str) -> Answer:
     return Answer(status, orjson.dumps({"code": code, "message": message}), _MORE.get(status, ()))
 
 
-def success(accepted: int, duplicate: int, rejected: int, results: list[dict[str, Any]]) -> Answer:
-    """results: per event that was not accepted, what became of it"""
-    body: dict[str, Any] = {"success": True, "accepted": accepted, "duplicate": duplicate, "rejected": rejected}
-    if results:
-        body["results"] = results
+def refusal(refused: Refused) -> Answer:
+    return failure(refused.status, refused.code, refused.message)
+
+
+def success(outcome: Outcome) -> Answer:
+    """200 with the counts, and with what became of each event that was not accepted."""
+    body: dict[str, Any] = {
+        "success": True,
+        "accepted": outcome.accepted,
+        "duplicate": outcome.duplicate,
+        "rejected": outcome.rejected,
+    }
+    if outcome.results:
+        body["results"] = outcome.results
     return Answer(200, orjson.dumps(body))

@@ -1,165 +1,118 @@
-"""The tracking calls. Their Content-Type is never looked at: SDKs say form or text and send JSON."""
+"""Tracking calls: who sends is in a write key, wherever its protocol puts one."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
-from typing import Any
-from urllib.parse import parse_qs
-
-import structlog
-from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
 
 from services.ingest import metrics
-from services.ingest.answers import Answer, failure, success
-from services.ingest.domain.envelope import CALLS, open_body
+from services.ingest.answers import Answer
 from services.ingest.domain.inflate import inflate
-from services.ingest.domain.parse import parse
 from services.ingest.domain.refusals import Refused
-from services.ingest.domain.touch import Draft, Sender
-from services.ingest.guard import Call, Endpoint
-from services.ingest.handler import UnavailableError
-from services.ingest.links import LinksLostError
-from services.ingest.reading import Read, read_body, rejected_record
-from services.ingest.senders import Senders, bearer, header_key
+from services.ingest.guard import Door
+from services.ingest.intake import Intake
+from services.ingest.request import Request
+from services.ingest.senders import TRACKERS
+from services.ingest.senders.tracker import Route, Tracker
+from services.ingest.sources import Registered, Sources, bearer, header_key
 from shared.kit.clock import Clock
-from shared.kit.kafka import Outgoing
-
-log = structlog.get_logger(__name__)
-
-Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 
 class Tracking:
-    """`POST /v1/<call>`. Answers 200 when Kafka has acknowledged all that was accepted, else 503."""
+    """Answers with success when Kafka has acknowledged all that was accepted, else 503."""
 
     def __init__(
-        self, senders: Senders, handle: Handle, clock: Clock, *, body_bytes: int, complete: Callable[[], bool]
+        self,
+        sources: Sources,
+        intake: Intake,
+        clock: Clock,
+        *,
+        batch_bytes: int,
+        body_bytes: int,
+        complete: Callable[[], bool],
     ) -> None:
-        """complete: whether all write keys are known; until then nobody is told that theirs is not"""
-        self._senders, self._handle, self._clock, self._most = senders, handle, clock, body_bytes
+        """batch_bytes, body_bytes: the most that a body of many events may measure, and one of a single event
+        complete: whether all write keys are known; until then nobody is told that theirs is not"""
+        self._sources, self._intake, self._clock = sources, intake, clock
+        self._batch_bytes, self._body_bytes = batch_bytes, body_bytes
         self._complete = complete
 
-    def endpoints(self) -> dict[str, Endpoint]:
-        """Path -> what answers it."""
-        return {f"/v1/{kind}": partial(self.answer, kind) for kind in (*CALLS, "batch")}
+    def doors(self, trackers: Iterable[Tracker] = TRACKERS) -> dict[str, Door]:
+        """Path, or prefix that ends in `/` -> what answers there."""
+        return {
+            route.path: Door(partial(self.answer, tracker, route), self._most(route))
+            for tracker in trackers
+            for route in tracker.routes
+        }
 
-    async def answer(self, kind: str, call: Call) -> Answer:
-        """What `POST /v1/<kind>` is answered."""
+    async def answer(self, tracker: Tracker, route: Route, request: Request) -> Answer:
+        """What a call is answered."""
         began = perf_counter()
-        answer = await self._answer(kind, call)
+        answer = await self._answer(tracker, route, request)
         metrics.REQUESTS.labels(str(answer.status)).inc()
         metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         return answer
 
-    async def _answer(self, kind: str, call: Call) -> Answer:
+    async def _answer(self, tracker: Tracker, route: Route, request: Request) -> Answer:
         received_at = self._clock.now()
-        sender: Sender | None = None
+        known: Registered | None = None
+        hide: tuple[bytes, ...] = ()
         try:
-            headers = dict(call.headers)
-            sender = self._by_header(headers, call.query)
-            if call.too_large:
-                raise Refused("too_large", f"a body may have {self._most} bytes", 413)
-            encodings = [value for name, value in call.headers if name == b"content-encoding"]
-            parsed = parse(inflate(call.body, encodings, self._most))
-            sender = sender or self._admitted(_body_key(parsed.tree))
-            read = read_body(open_body(kind, parsed.tree), sender, received_at, suspect=parsed.suspect)
+            if request.method not in route.methods:
+                raise Refused("method_not_allowed", f"send {' or '.join(route.methods)} to {route.path}", 405)
+            known = self._by_header(request)
+            if request.too_large:
+                raise Refused("too_large", f"a body may have {self._most(route)} bytes", 413)
+            body = inflate(request.body, request.values(b"content-encoding"), self._most(route))
+            opened = tracker.read(request if body is request.body else request._replace(body=body))
+            hide = (opened.key.encode(),) if opened.key else ()
+            known = known or self._admitted(opened.key)
+            outcome = await self._intake.take(opened, known.sender, received_at, hide=hide)
         except Refused as refused:
-            return await self._refuse(refused, sender, call.body, received_at)
-        accepted = await self._written(read.drafts, read.records)
-        return _answered(kind, read, accepted) if isinstance(accepted, list) else accepted
+            return await self._refused(tracker, refused, known, request, received_at, hide)
+        if outcome.refused:
+            # A single event that is refused is an error; a batch is a success whatever is in it, or its good ones would come again.
+            return tracker.failure(request, outcome.refused)
+        return tracker.answer(request, outcome)
 
-    async def _written(self, drafts: Sequence[Draft], records: Sequence[Outgoing]) -> list[bool] | Answer:
-        """Which drafts were accepted; or the answer where nothing is known to be kept."""
-        try:
-            return await self._handle(drafts, records)
-        except UnavailableError as error:
-            return failure(503, "unavailable", f"{error}: send it again later")
-        except LinksLostError:
-            return failure(503, "rebuilding", "the link registers are being read again: send it again later")
-
-    def _by_header(self, headers: dict[bytes, bytes], query: bytes) -> Sender | None:
+    def _by_header(self, request: Request) -> Registered | None:
         """Whom headers or query admit; None where only the body can tell. Raises Refused for a key that is not known."""
-        if key := header_key(headers):
+        if key := header_key(request):
             return self._admitted(key)
         # A bearer token may be an OAuth token beside the body's write key, so an unknown one decides nothing.
-        if (token := bearer(headers)) and (sender := self._senders.find(token)):
-            return sender
-        key = _query_key(query)
+        if (token := bearer(request)) and (known := self._sources.find(token)):
+            return known
+        key = request.parameter("writeKey")
         return self._admitted(key) if key else None
 
-    def _admitted(self, key: str | None) -> Sender:
-        sender = self._senders.find(key) if key else None
-        if sender is None and not self._complete():
+    def _admitted(self, key: str | None) -> Registered:
+        known = self._sources.find(key) if key else None
+        if known is None and not self._complete():
             raise Refused("starting", "the write keys are being read: send it again later", 503)
-        if sender is None:
+        if known is None:
             raise Refused("unknown_write_key", "send the write key of a source: X-Write-Key, Basic, or `writeKey`", 401)
-        return sender
+        return known
 
-    async def _refuse(self, refused: Refused, sender: Sender | None, raw: bytes, received_at: int) -> Answer:
+    def _most(self, route: Route) -> int:
+        return self._batch_bytes if route.batch else self._body_bytes
+
+    async def _refused(
+        self,
+        tracker: Tracker,
+        refused: Refused,
+        known: Registered | None,
+        request: Request,
+        received_at: int,
+        hide: tuple[bytes, ...],
+    ) -> Answer:
         """The answer to a body that is refused as a whole; kept for operators when it is known whose it is."""
         metrics.REJECTED.labels(refused.code).inc()
-        if sender:
-            written = await self._written([], [rejected_record(sender, refused, None, raw, received_at)])
-            if isinstance(written, Answer):
-                return written
-        return failure(refused.status, refused.code, refused.message)
-
-
-def _answered(kind: str, read: Read, accepted: list[bool]) -> Answer:
-    """A single event that is refused is an error; a batch is a success whatever is in it, or its good events would come again."""
-    taken = sum(accepted)
-    metrics.ACCEPTED.inc(taken)
-    if taken == len(accepted) and not read.refused:
-        return success(taken, 0, 0, [])
-    repeated = len(accepted) - taken
-    metrics.DUPLICATE.inc(repeated)
-    metrics.REFUSED.inc(len(read.refused))
-    if read.refused and kind != "batch":
-        refused = read.refused[0]
-        return failure(refused.status, refused.code, refused.message)
-    return success(taken, repeated, len(read.refused), _results(read, accepted))
-
-
-def _results(read: Read, accepted: list[bool]) -> list[dict[str, Any]]:
-    """Per event that was not accepted, in the order of the body, what became of it (EventResult)."""
-    results: dict[int, dict[str, Any]] = {
-        made.position: {"index": made.position, "status": "duplicate", "event_id": made.event_id}
-        for made, taken in zip(read.drafts, accepted, strict=True)
-        if not taken
-    }
-    for index, refused in read.refused.items():
-        results[index] = {"index": index, "status": "rejected", "code": refused.code, "message": refused.message}
-    return [results[index] for index in sorted(results)]
-
-
-def _query_key(query: bytes) -> str | None:
-    if b"writeKey" not in query:
-        return None
-    values = parse_qs(query.decode("latin-1")).get("writeKey")
-    return values[0] if values else None
-
-
-def _body_key(tree: Any) -> str | None:
-    key = tree.get("writeKey") if isinstance(tree, dict) else None
-    return key if isinstance(key, str) else None
-
-
-def install_errors(app: FastAPI) -> None:
-    """Every error of `app` as JSON with `code` and `message`."""
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        return _response(failure(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"))
-
-    @app.exception_handler(Exception)
-    async def _bug(request: Request, error: Exception) -> Response:
-        log.exception("unhandled", path=request.url.path, exc_info=error)
-        return _response(failure(500, "internal_error", "this is a fault of ours; the log of the service says more"))
-
-
-def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, media_type="application/json")
+        if known and refused.status < 500:
+            try:
+                await self._intake.keep_refused(
+                    refused, known.sender, request.body, received_at, protocol=tracker.name, hide=hide
+                )
+            except Refused as away:
+                refused = away
+        return tracker.failure(request, refused)

@@ -15,16 +15,21 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
-from services.ingest import api, metrics
+from services.ingest import metrics
+from services.ingest.api import Tracking
 from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
+from services.ingest.errors import install_errors
 from services.ingest.follower import Follower
 from services.ingest.gather import Gathered
 from services.ingest.guard import Guard
 from services.ingest.handler import Ingest, UnavailableError
+from services.ingest.hooks import Hooks
+from services.ingest.intake import Intake
 from services.ingest.links import LinksLostError, RedisLinks
-from services.ingest.senders import Senders
+from services.ingest.quarantine import Seals
 from services.ingest.settings import IngestSettings
+from services.ingest.sources import Sources
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import KafkaPublisher, Message, Outgoing, Publisher
@@ -51,15 +56,15 @@ class Service:
 class Policies:
     """Takes the tenants' `sources` policies into use as they are published."""
 
-    def __init__(self, senders: Senders) -> None:
+    def __init__(self, sources: Sources) -> None:
         self._book = PolicyBook({"sources": SourcesPolicy})
-        self._senders = senders
+        self._sources = sources
 
     def apply(self, message: Message) -> None:
         entry = take(self._book, message)
         if entry and isinstance(entry.policy, SourcesPolicy):
             tenant = (message.key or b"").decode().partition("/")[0]
-            self._senders.load(tenant, entry.policy)
+            self._sources.load(tenant, entry.policy)
             log.info("policy_in_force", tenant=tenant, sequence=entry.ref.sequence)
 
 
@@ -76,10 +81,10 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     kafka = KafkaPublisher(settings.kafka_bootstrap_servers)
     closing.push_async_callback(kafka.stop)
     started = asyncio.Event()
-    senders = Senders(settings.master_secret())
-    policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, Policies(senders).apply)
-    links = RedisLinks(redis, claim_seconds=settings.ingest_claim_hours * 3600)
-    follower = Follower(settings.kafka_bootstrap_servers, links, senders.tenants)
+    sources = Sources(settings.master_secret(), claim_seconds=settings.ingest_claim_hours * 3600)
+    policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, Policies(sources).apply)
+    links = RedisLinks(redis)
+    follower = Follower(settings.kafka_bootstrap_servers, links, sources.tenants)
     ingest = Ingest(links, publisher or kafka, clock)
 
     async def handle(drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
@@ -94,24 +99,28 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
                     follower.report_loss()
                     raise
 
-    tracking = api.Tracking(
-        senders,
-        Gathered(handle),
+    intake = Intake(Gathered(handle))
+    known = policies.caught_up.is_set
+    tracking = Tracking(
+        sources,
+        intake,
         clock,
+        batch_bytes=settings.ingest_batch_bytes,
         body_bytes=settings.ingest_body_bytes,
-        complete=policies.caught_up.is_set,
+        complete=known,
     )
+    seals = Seals(settings.master_secret())
+    hooks = Hooks(sources, intake, clock, seals, body_bytes=settings.ingest_body_bytes, complete=known)
     app = FastAPI(
         title="Baton ingest",
         description="Takes events: POST /v1/track, /v1/identify, /v1/batch and the like.",
         docs_url=None,
         redoc_url=None,
     )
-    api.install_errors(app)
+    install_errors(app)
     guard = Guard(
-        tracking.endpoints(),
+        tracking.doors() | hooks.doors(),
         app,
-        body_bytes=settings.ingest_body_bytes,
         read_seconds=settings.ingest_read_seconds,
         concurrent=settings.ingest_concurrent_requests,
     )

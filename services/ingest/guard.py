@@ -1,6 +1,6 @@
-"""What stands before everything: bounds on headers, bytes, time and number of tracking calls at once.
+"""What stands before everything: bounds on headers, bytes, time and number of calls at once.
 
-uvicorn and Starlette have none of these. Bodies are read here, so that nobody behind can forget a bound, and the tracking calls
+uvicorn and Starlette have none of these. Bodies are read here, so that nobody behind can forget a bound, and senders' calls
 are answered without a detour through routing and middleware, which would cost as much as the work itself.
 """
 
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest import metrics
 from services.ingest.answers import Answer, failure
+from services.ingest.request import Request
 
 log = structlog.get_logger(__name__)
 
@@ -22,16 +23,14 @@ MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
 
 
-class Call(NamedTuple):
-    """A tracking call. body: its bytes, or only the first of them where it is `too_large`"""
-
-    headers: list[tuple[bytes, bytes]]
-    query: bytes
-    body: bytes
-    too_large: bool = False
+Endpoint = Callable[[Request], Awaitable[Answer]]
 
 
-Endpoint = Callable[[Call], Awaitable[Answer]]
+class Door(NamedTuple):
+    """What answers at a path, and how large a body may be there (bytes as sent)."""
+
+    endpoint: Endpoint
+    body_bytes: int
 
 
 class GoneError(Exception):
@@ -39,24 +38,18 @@ class GoneError(Exception):
 
 
 class Guard:
-    """Answers POST to the paths of `endpoints`; everything else is for `rest`."""
+    """Leads calls to the doors, whatever their method; every other path is for `rest`."""
 
-    def __init__(
-        self,
-        endpoints: Mapping[str, Endpoint],
-        rest: ASGIApp,
-        *,
-        body_bytes: int,
-        read_seconds: float,
-        concurrent: int,
-    ) -> None:
-        self._endpoints, self._rest = endpoints, rest
-        self._most, self._seconds, self._concurrent = body_bytes, read_seconds, concurrent
+    def __init__(self, doors: Mapping[str, Door], rest: ASGIApp, *, read_seconds: float, concurrent: int) -> None:
+        """doors: by path, or by a prefix that ends in `/`"""
+        self._doors, self._rest = doors, rest
+        self._prefixes = tuple(path for path in doors if path.endswith("/") and len(path) > 1)
+        self._seconds, self._concurrent = read_seconds, concurrent
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None or scope["method"] != "POST":
+        door = self._door(scope["path"]) if scope["type"] == "http" else None
+        if door is None:
             await self._rest(scope, receive, send)
             return
         if refused := self._refused_unread(scope["headers"]):
@@ -64,12 +57,17 @@ class Guard:
             return
         self._in_flight += 1
         try:
-            await self._answer(endpoint, scope, receive, send)
+            await self._answer(door, scope, receive, send)
         finally:
             self._in_flight -= 1
 
+    def _door(self, path: str) -> Door | None:
+        if door := self._doors.get(path):
+            return door
+        return next((self._doors[prefix] for prefix in self._prefixes if path.startswith(prefix)), None)
+
     def in_flight(self) -> int:
-        """Tracking calls being read or worked on."""
+        """Calls being read or worked on."""
         return self._in_flight
 
     def _refused_unread(self, headers: list[tuple[bytes, bytes]]) -> Answer | None:
@@ -83,10 +81,10 @@ class Guard:
             )
         return None
 
-    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(self._seconds):
-                body, too_large = await self._read(scope["headers"], receive)
+                body, too_large = await _read(scope["headers"], receive, door.body_bytes)
         except GoneError:
             metrics.SHED.labels("hung_up").inc()
         except TimeoutError:
@@ -96,30 +94,33 @@ class Guard:
             await _send(send, slow, close=True)
         else:
             try:
-                answer = await endpoint(Call(scope["headers"], scope["query_string"], body, too_large))
+                answer = await door.endpoint(
+                    Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body, too_large)
+                )
             except Exception as error:
                 log.exception("unhandled", path=scope["path"], exc_info=error)
                 answer = failure(500, "internal_error", "this is a fault of ours; the log of the service says more")
-            await _send(send, answer)
+            await _send(send, answer, bodiless=scope["method"] == "HEAD")
 
-    async def _read(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> tuple[bytes, bool]:
-        """The body and whether it is too large. What is left of it is thrown away by uvicorn as it comes, so that a sender that
-        reads no answer before it has sent everything gets it too."""
-        if _announced(headers) > self._most and any(name == b"expect" for name, _ in headers):
-            return b"", True
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message: Message = await receive()
-            if message["type"] == "http.disconnect":
-                raise GoneError
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._most:
-                return b"".join([*parts, part])[: self._most], True
-            parts.append(part)
-            if not message.get("more_body"):
-                return parts[0] if len(parts) == 1 else b"".join(parts), False
+
+async def _read(headers: list[tuple[bytes, bytes]], receive: Receive, most: int) -> tuple[bytes, bool]:
+    """The body and whether it is too large. What is left of it is thrown away by uvicorn as it comes, so that a sender that
+    reads no answer before it has sent everything gets it too."""
+    if _announced(headers) > most and any(name == b"expect" for name, _ in headers):
+        return b"", True
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            return b"".join([*parts, part])[:most], True
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts), False
 
 
 def _announced(headers: list[tuple[bytes, bytes]]) -> int:
@@ -129,13 +130,13 @@ def _announced(headers: list[tuple[bytes, bytes]]) -> int:
     return 0
 
 
-async def _send(send: Send, answer: Answer, *, close: bool = False) -> None:
+async def _send(send: Send, answer: Answer, *, close: bool = False, bodiless: bool = False) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", answer.media),
         (b"content-length", str(len(answer.body)).encode()),
         *answer.headers,
     ]
     if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": b"" if bodiless else answer.body})

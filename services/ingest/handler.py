@@ -36,7 +36,7 @@ class Plan:
     owners: list[str | None]
     links: list[Link]
     records: list[Outgoing] = field(default_factory=list)
-    event_ids: list[str] = field(default_factory=list)
+    claims: list[tuple[str, int]] = field(default_factory=list)  # event ids, and how long each is remembered (s)
 
 
 class Ingest:
@@ -89,10 +89,10 @@ class Ingest:
     async def _confirm(self, plans: Sequence[Plan]) -> None:
         """A claim that stays pending is no loss: Kafka has the event, and whoever sends it again writes the same body again."""
         for done in plans:
-            if not done.event_ids:
+            if not done.claims:
                 continue
             try:
-                await self._links.confirm(done.tenant, done.event_ids, done.links)
+                await self._links.confirm(done.tenant, done.claims, done.links)
             except RedisError as error:
                 metrics.UNCONFIRMED.inc()
                 log.warning("claims_not_confirmed", tenant=done.tenant, error=repr(error))
@@ -107,7 +107,7 @@ def plan(tenant: str, drafts: Sequence[Draft], resolved: Resolved, now: int) -> 
         if owner is not None:
             body = complete(owner, resolved.earlier.get(index, draft.body))
             todo.records.append(Outgoing(TOUCHPOINTS.name, record_key(tenant, owner), body))
-            todo.event_ids.append(draft.event_id)
+            todo.claims.append((draft.event_id, draft.claim_seconds))
     sources = {draft.event_id: draft.source_id for draft in drafts} if resolved.conflicts else {}
     for conflict in resolved.conflicts:
         todo.records.append(_conflict_record(tenant, conflict, sources[conflict.event_id], now))

@@ -64,16 +64,16 @@ class Links(Protocol):
         """Claim the drafts' events and find their leads. Raises LinksLostError; another exception means that it is not known."""
         ...
 
-    async def confirm(self, tenant: str, event_ids: Sequence[str], links: Sequence[Link]) -> None:
-        """Kafka has acknowledged these."""
+    async def confirm(self, tenant: str, claims: Sequence[tuple[str, int]], links: Sequence[Link]) -> None:
+        """claims: event ids and for how many seconds each is to be remembered. Kafka has acknowledged these."""
         ...
 
 
 class RedisLinks:
-    """`most`: identities that a lead may have; `claim_seconds`: how long an event id is remembered."""
+    """`most`: identities that a lead may have."""
 
-    def __init__(self, redis: Redis, *, claim_seconds: int, most: int = 50) -> None:
-        self._redis, self._ttl, self._most = redis, claim_seconds, most
+    def __init__(self, redis: Redis, *, most: int = 50) -> None:
+        self._redis, self._most = redis, most
         registers = (_SCRIPTS / "registers.lua").read_text()
         self._resolve = redis.register_script(registers + (_SCRIPTS / "resolve.lua").read_text())
         self._confirm = redis.register_script(registers + (_SCRIPTS / "confirm.lua").read_text())
@@ -89,18 +89,19 @@ class RedisLinks:
                 [_packed(known) for known in draft.identities.strong],
                 _packed(draft.identities.anonymous),
                 _packed(draft.identities.previous),
+                draft.claim_seconds,
             )
             for draft in drafts
         ]
-        packed = msgspec.msgpack.encode((now, self._ttl, self._most, events))
+        packed = msgspec.msgpack.encode((now, self._most, events))
         answer = msgspec.msgpack.decode(await self._resolve(keys=[_ready(tenant)], args=[packed]))
         if answer is False:
             raise LinksLostError(tenant)
         return _resolved(*answer)
 
-    async def confirm(self, tenant: str, event_ids: Sequence[str], links: Sequence[Link]) -> None:
+    async def confirm(self, tenant: str, claims: Sequence[tuple[str, int]], links: Sequence[Link]) -> None:
         told = [(link.identity, link.sequence, link.owner) for link in links]
-        packed = msgspec.msgpack.encode((self._ttl, event_ids, told))
+        packed = msgspec.msgpack.encode((claims, told))
         await self._confirm(keys=[_ready(tenant)], args=[packed])
 
     async def apply(self, tenant: str, links: Iterable[tuple[Identity, str, int]]) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REQUESTS = Counter("baton_ingest_requests_total", "Tracking calls answered", ["status"])
+REQUESTS = Counter("baton_ingest_requests_total", "Calls answered", ["status"])
 REQUEST_SECONDS = Histogram(
     "baton_ingest_request_seconds",
     "From the whole body being there until the answer",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
 )
-IN_FLIGHT = Gauge("baton_ingest_in_flight_requests", "Tracking calls being read or worked on")
-SHED = Counter("baton_ingest_shed_total", "Tracking calls refused before work was done on them", ["reason"])
+IN_FLIGHT = Gauge("baton_ingest_in_flight_requests", "Calls being read or worked on")
+SHED = Counter("baton_ingest_shed_total", "Calls refused before work was done on them", ["reason"])
 EVENTS = Counter("baton_ingest_events_total", "Events answered", ["outcome"])  # accepted, duplicate, rejected
 ACCEPTED, DUPLICATE, REFUSED = (EVENTS.labels(outcome) for outcome in ("accepted", "duplicate", "rejected"))
 REJECTED = Counter("baton_ingest_rejected_total", "Events and bodies refused", ["code"])
@@ -26,3 +26,4 @@ UNAVAILABLE = Counter(
 UNCONFIRMED = Counter("baton_ingest_unconfirmed_total", "Published batches whose claims could not be confirmed")
 REBUILDS = Counter("baton_ingest_link_rebuilds_total", "Times that Redis had lost links and was filled from the topic")
 WRITE_KEYS = Gauge("baton_ingest_write_keys", "Write keys that admit")
+UNVERIFIED = Counter("baton_ingest_unverified_total", "Webhooks whose signature did not hold", ["code"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,35 +34,69 @@ class Read:
     records: list[Outgoing] = field(default_factory=list)
 
 
-def read_body(envelope: Envelope, sender: Sender, received_at: int, *, suspect: bool) -> Read:
-    """Every event of a body as a draft or a refusal; one bad event never costs another."""
+def read_body(
+    envelope: Envelope, sender: Sender, received_at: int, *, suspect: bool, hide: Sequence[bytes] = ()
+) -> Read:
+    """Every event of a body as a draft or a refusal; one bad event never costs another.
+
+    hide: credentials that may stand in the body
+    """
     read = Read()
+
+    def keep(refused: Refused, index: int) -> None:
+        metrics.REJECTED.labels(refused.code).inc()
+        read.refused[index] = refused
+        raw = _as_bytes(envelope.items[index])
+        read.records.append(
+            rejected_record(
+                sender, refused, index, raw, received_at, protocol=envelope.protocol, call=envelope.call, hide=hide
+            )
+        )
+
     for index, item in enumerate(envelope.items):
         try:
             if suspect:
                 check(item)
             read.drafts.append(draft(read_event(envelope, index), sender, received_at))
         except Refused as refused:
-            _keep(read, refused, item, index, sender, received_at)
+            keep(refused, index)
         except Exception as error:  # a fault of ours in one event: its neighbours are not lost for it
-            log.exception("event_not_read", source=sender.source_id, exc_info=error)
-            fault = Refused("unreadable", "this event could not be read, which is a fault of ours; it is kept")
-            _keep(read, fault, item, index, sender, received_at)
+            # Without its text, which may quote what somebody typed.
+            log.error("event_not_read", source=sender.source_id, error=type(error).__name__, where=_where(error))
+            keep(Refused("unreadable", "this event could not be read, which is a fault of ours; it is kept"), index)
     return read
 
 
-def _keep(read: Read, refused: Refused, item: Any, index: int, sender: Sender, received_at: int) -> None:
-    metrics.REJECTED.labels(refused.code).inc()
-    read.refused[index] = refused
+def _where(error: BaseException) -> str:
+    """File and line that raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+
+
+def _as_bytes(item: Any) -> bytes:
     try:
-        raw = orjson.dumps(item)
+        return orjson.dumps(item)
     except (orjson.JSONEncodeError, TypeError):  # too deep, or half a surrogate pair
-        raw = repr(item)[:MOST_RAW].encode("utf-8", "backslashreplace")
-    read.records.append(rejected_record(sender, refused, index, raw, received_at))
+        return repr(item)[:MOST_RAW].encode("utf-8", "backslashreplace")
 
 
-def rejected_record(sender: Sender, refused: Refused, index: int | None, raw: bytes, received_at: int) -> Outgoing:
-    """RejectedEvent; `index` is None where a whole body is refused. Of `raw` the first 64 KiB are kept."""
+def rejected_record(
+    sender: Sender,
+    refused: Refused,
+    index: int | None,
+    raw: bytes,
+    received_at: int,
+    *,
+    protocol: str,
+    call: str | None = None,
+    hide: Sequence[bytes] = (),
+) -> Outgoing:
+    """RejectedEvent; `index` is None where a whole body is refused.
+
+    Of `raw` the first 64 KiB are kept, without the credentials in `hide`.
+    """
+    for credential in hide:
+        raw = raw.replace(credential, b"***")
     wire = {
         "record": "rejected",
         "tenant": sender.tenant,
@@ -68,6 +104,8 @@ def rejected_record(sender: Sender, refused: Refused, index: int | None, raw: by
         "code": refused.code,
         "message": refused.message,
         "index": index,
+        "protocol": protocol,
+        "call": call,
         "received_at": received_at,
         "raw": b64encode(raw[:MOST_RAW]).decode(),
     }

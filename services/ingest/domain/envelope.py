@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from services.ingest.domain.refusals import Refused
@@ -26,6 +26,8 @@ class Event(NamedTuple):
     sent:      the event as it stood in the body
     at:        when it happened by the sender's clock;  sent_at: when it was sent by that clock (both ms, or None)
     user_id, anonymous_id, previous_id, message_id: as sent, trimmed; None where absent
+    external_id: "<system>:<id>" of a CRM or an ad platform
+    usual_type, usual_channel: touch type and lead source where neither mapping nor event says more
     """
 
     position: int  # in its body
@@ -41,15 +43,29 @@ class Event(NamedTuple):
     anonymous_id: str | None
     previous_id: str | None
     message_id: str | None
+    external_id: str | None = None
+    usual_type: str | None = None
+    usual_channel: str | None = None
 
 
 class Envelope(NamedTuple):
-    """The items of a body in their order, and what the body says of all of them."""
+    """The items of a body in their order, and what the body says of all of them.
+
+    items:     as they were sent, which is what is kept of those that are refused
+    translate: makes one item a message as the Segment API knows it; raises Refused for this item alone. None: it is one
+    types:     event name -> touch type that senders of this kind mean by it, where the tenant's mapping says nothing
+    channel:   lead source (vocabulary, section 5) of what such senders tell, where nothing says more
+    protocol:  how it was sent
+    """
 
     items: list[Any]
-    context: Mapping[str, Any]
-    sent_at: Any
-    call: str | None
+    context: Mapping[str, Any] = _NONE
+    sent_at: Any = None
+    call: str | None = None
+    translate: Callable[[Any], Any] | None = None
+    types: Mapping[str, str] = _NONE
+    channel: str | None = None
+    protocol: str = "segment"
 
 
 def open_body(call: str, tree: Any) -> Envelope:
@@ -69,6 +85,8 @@ def open_body(call: str, tree: Any) -> Envelope:
 def read_event(envelope: Envelope, index: int) -> Event:
     """The event at `index`, checked. Raises Refused for this one event."""
     item = envelope.items[index]
+    if envelope.translate is not None:
+        item = envelope.translate(item)
     if not isinstance(item, dict):
         raise Refused("wrong_type", "an event must be a JSON object")
     call = envelope.call or item.get("type")
@@ -94,6 +112,9 @@ def read_event(envelope: Envelope, index: int) -> Event:
         _who(item.get("anonymousId"), "anonymousId"),
         _who(item.get("previousId"), "previousId"),
         _id(item.get("messageId"), "messageId"),
+        _who(item.get("externalId"), "externalId"),
+        envelope.types.get(name) if envelope.types and isinstance(name, str) else None,
+        envelope.channel,
     )
 
 

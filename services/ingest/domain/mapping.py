@@ -25,6 +25,7 @@ class Meaning(NamedTuple):
     type: str
     topic: str | None = None
     channel: str | None = None
+    campaign: str | None = None
 
 
 class Page(NamedTuple):
@@ -78,6 +79,7 @@ def _getter(field: str) -> Getter:
         "event.path": lambda _, page: page.path,
         "event.host": lambda _, page: page.host,
         "event.title": lambda _, page: page.title,
+        "event.campaign": lambda event, _: _campaign(event),
     }
     if field in known:
         return known[field]
@@ -98,12 +100,18 @@ def _getter(field: str) -> Getter:
     return direct if len(names) == 1 else nested
 
 
+def _campaign(event: Event) -> Any:
+    campaign = event.context.get("campaign")
+    named = campaign.get("name") if isinstance(campaign, dict) else None
+    return _scalar(named or event.properties.get("campaign"))
+
+
 class Meanings:
     """The mapping rules of one source under one version of its policy; the first rule that holds decides."""
 
     def __init__(self, rules: Sequence[MappingRule], source_facts: Mapping[str, Any]) -> None:
         parsed = [(conditions.parse(rule.when, MAPPING_FIELDS), rule) for rule in rules]
-        self._rules = [(when, Meaning(rule.type, rule.topic, rule.channel)) for when, rule in parsed]
+        self._rules = [(when, Meaning(rule.type, rule.topic, rule.channel, rule.campaign)) for when, rule in parsed]
         named = frozenset().union(*(when.fields() for when, _ in parsed))
         self._fields = sorted(field for field in named if not field.startswith("source."))
         self._getters = [_getter(field) for field in self._fields]
@@ -111,7 +119,7 @@ class Meanings:
         self._known: dict[tuple[Any, ...], Meaning | None] = {}
 
     def meaning(self, event: Event, page: Page) -> Meaning:
-        """By the rules, else by the vocabulary."""
+        """By the rules, else by what such senders mean, else by the vocabulary."""
         facts = tuple([get(event, page) for get in self._getters])
         # True == 1 in Python and not in a condition; so truth values are told apart by their type.
         key = facts if True not in facts and False not in facts else tuple([(type(fact), fact) for fact in facts])
@@ -123,7 +131,9 @@ class Meanings:
                 self._known[key] = found
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-        return found or Meaning(default_type(event.call, event.name[:_MOST_NAME] if event.name else None))
+        if found:
+            return found
+        return Meaning(event.usual_type or default_type(event.call, event.name[:_MOST_NAME] if event.name else None))
 
     def _decide(self, values: tuple[Any, ...]) -> Meaning | None:
         facts = self._source_facts | dict(zip(self._fields, values, strict=True))

@@ -30,6 +30,7 @@ class Sender:
     """A source that may send, with what its policy makes of its events.
 
     free_mail: domains of the tenant's own list
+    claim_seconds: how long an event id of its is remembered
     """
 
     tenant: str
@@ -39,6 +40,7 @@ class Sender:
     meanings: Meanings
     evidence: Evidence
     free_mail: frozenset[str]
+    claim_seconds: int = 48 * 3600
 
 
 class Draft(NamedTuple):
@@ -51,6 +53,7 @@ class Draft(NamedTuple):
     event_id: str
     identities: Identities
     body: bytes
+    claim_seconds: int
 
 
 def complete(lead_id: str, body: bytes) -> bytes:
@@ -87,8 +90,8 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
         "clock": clock,
         "path": page.path,
         "topic": meaning.topic or clean(told.get("topic"), 100),
-        "campaign": _campaign(event, told),
-        "channel": meaning.channel,
+        "campaign": meaning.campaign or _campaign(event, told),
+        "channel": meaning.channel or event.usual_channel,
         "automated": told.get("automated") is True or _robot(event.context),
         "is_test": told.get("is_test") is True,
         "attributes": traits.attributes(event, told, address, sender.free_mail),
@@ -97,7 +100,16 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
     }
     # What is absent, false or empty says the same unsaid.
     body = orjson.dumps({name: value for name, value in wire.items() if value})
-    return Draft(event.position, sender.tenant, sender.source_id, sender.trusted, event_id, known, body)
+    return Draft(
+        event.position,
+        sender.tenant,
+        sender.source_id,
+        sender.trusted,
+        event_id,
+        known,
+        body,
+        sender.claim_seconds,
+    )
 
 
 def _event_id(event: Event, sender: Sender, received_at: int) -> str:

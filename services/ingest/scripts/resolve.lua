@@ -1,13 +1,14 @@
 -- Claim the events of one batch, and find or change the owners of the identities in them: one atomic step.
 --
--- input: {now ms, claim ttl s, most identities of a lead, events}
---   event: {event id, body, trusted, strong identities {{id, kind, own lead} …}, anonymous or false, previous or false}
+-- input: {now ms, most identities of a lead, events}
+--   event: {event id, body, trusted, strong identities {{id, kind, own lead} …}, anonymous or false, previous or false,
+--          claim ttl s}
 -- answer: false where the registers are not complete; else {outcomes, links, conflicts, limited}
 --   outcome: 0 for a confirmed claim; the lead for a new one; {lead, body} for a pending one: what was published, or was about to be
 --   link: {identity, kind, owner, sequence, leads to tell};  conflict: {event, lead, other lead, identity};  limited: links not made
 if redis.call('EXISTS', KEYS[1]) == 0 then return cmsgpack.pack(false) end
 
-local now, ttl, most, events = input[1], input[2], input[3], input[4]
+local now, most, events = input[1], input[2], input[3]
 local pending, conflicts, limited = {}, {}, 0
 local looked = {}
 
@@ -101,7 +102,7 @@ for index, event in ipairs(events) do
     if claim then
       outcomes[index] = {string.sub(claim, 1, 36), string.sub(claim, 37)}
     else
-      redis.call('SET', key, lead .. event[2], 'EX', ttl)
+      redis.call('SET', key, lead .. event[2], 'EX', event[7])
       outcomes[index] = lead
     end
   end

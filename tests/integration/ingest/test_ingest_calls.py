@@ -254,7 +254,7 @@ async def test_more_calls_than_bearable_are_shed_before_their_bodies_are_read(st
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/v1/track", 404, "not_found"),
+        ("GET", "/v1/track", 405, "method_not_allowed"),
         ("POST", "/v1/nothing", 404, "not_found"),
         ("POST", "/readyz", 405, "method_not_allowed"),
     ],

@@ -20,10 +20,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from services.ingest.api import Tracking
 from services.ingest.domain.identifiers import Identity
 from services.ingest.gather import Gathered
-from services.ingest.guard import Call
 from services.ingest.handler import Ingest
+from services.ingest.intake import Intake
 from services.ingest.links import RedisLinks
-from services.ingest.senders import Senders
+from services.ingest.request import Request
+from services.ingest.sources import Sources
 from shared.kit.clock import FakeClock
 from shared.kit.kafka import FakePublisher
 from shared.schemas import ids
@@ -60,21 +61,29 @@ class Failing:
 class World:
     def __init__(self, redis: Redis, tenant: str) -> None:
         self.tenant, self.clock, self.topic = tenant, FakeClock(1_790_000_000_000), FakePublisher()
-        self.links = Failing(RedisLinks(redis, claim_seconds=600), RedisConnectionError("cut"))
+        self.links = Failing(RedisLinks(redis), RedisConnectionError("cut"))
         self.publisher = Failing(self.topic, KafkaError("cut"))
-        self.senders = Senders(b"a master secret of 32 bytes or more", {})
+        self.sources = Sources(b"a master secret of 32 bytes or more", {})
         self.start()
 
     def start(self, mapping: tuple[dict[str, Any], ...] = ()) -> None:
         """A new process, under a policy that may have changed."""
         policy = {"sources": [{"id": "web", "write_keys": [KEY], "trusted": True}], "mapping": mapping}
-        self.senders.load(self.tenant, SourcesPolicy.model_validate(policy))
+        self.sources.load(self.tenant, SourcesPolicy.model_validate(policy))
         handle = Gathered(Ingest(self.links, self.publisher, self.clock).handle)
-        self.tracking = Tracking(self.senders, handle, self.clock, body_bytes=4_000_000, complete=lambda: True)
+        tracking = Tracking(
+            self.sources,
+            Intake(handle),
+            self.clock,
+            batch_bytes=4_000_000,
+            body_bytes=1_000_000,
+            complete=lambda: True,
+        )
+        self.batch = tracking.doors()["/v1/batch"].endpoint
 
     async def send(self, *events: dict[str, Any], sent_at: str | None = None) -> tuple[int, dict[str, Any]]:
         body = orjson.dumps({"batch": events, "sentAt": sent_at})
-        answer = await self.tracking.answer("batch", Call([(b"x-write-key", KEY.encode())], b"", body))
+        answer = await self.batch(Request("POST", "/v1/batch", b"", [(b"x-write-key", KEY.encode())], body))
         return answer.status, orjson.loads(answer.body)
 
     def bodies(self) -> dict[str, set[tuple[bytes, bytes]]]:
@@ -99,7 +108,7 @@ class World:
 @pytest.fixture
 async def world(redis_url: str, tenant: str) -> AsyncIterator[World]:
     redis = Redis.from_url(urlunsplit(urlsplit(redis_url)._replace(path="/9")))
-    links = RedisLinks(redis, claim_seconds=600)
+    links = RedisLinks(redis)
     await links.complete({0: 0}, [tenant])
     yield World(redis, tenant)
     await redis.aclose()

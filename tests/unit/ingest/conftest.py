@@ -12,7 +12,7 @@ from services.ingest.domain.envelope import open_body
 from services.ingest.domain.parse import parse
 from services.ingest.domain.touch import Sender, complete
 from services.ingest.reading import Read, read_body
-from services.ingest.senders import Senders
+from services.ingest.sources import Sources
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.touches import Touch
 
@@ -33,11 +33,11 @@ def sender() -> Callable[..., Sender]:
 
     def make(policy: Policy | None = None, *, tenant: str = "hinode", trusted: bool = False) -> Sender:
         source = {"id": "web", "write_keys": ["key"], "trusted": trusted}
-        senders = Senders(b"a master secret of 32 bytes or more", {})
-        senders.load(tenant, SourcesPolicy.model_validate({"sources": [source]} | (policy or {})))
-        found = senders.find("key")
+        sources = Sources(b"a master secret of 32 bytes or more", {})
+        sources.load(tenant, SourcesPolicy.model_validate({"sources": [source]} | (policy or {})))
+        found = sources.find("key")
         assert found
-        return found
+        return found.sender
 
     return make
 

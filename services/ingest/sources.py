@@ -1,0 +1,206 @@
+"""The sources of all tenants: which write keys admit to them, and what proves their webhooks."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+
+from services.ingest import metrics
+from services.ingest.domain.mapping import Evidence, Meanings
+from services.ingest.domain.touch import Sender
+from services.ingest.request import Request
+from shared.schemas.ids import tenant_secret
+from shared.schemas.policies import Source, SourcesPolicy
+from shared.schemas.policies.sources import FormSettings, Rate, Secret, SignatureScheme
+
+log = structlog.get_logger(__name__)
+
+# How long event ids are remembered. SDKs give up within two days; webhooks come again for a week; files whenever somebody likes.
+HOOK_CLAIM_SECONDS = 7 * 86_400
+IMPORT_CLAIM_SECONDS = 90 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSecret:
+    """A secret with its value. not_after: ms; from then on it proves nothing"""
+
+    id: str
+    value: bytes = field(repr=False)
+    not_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What proves that a call is of a source.
+
+    secrets: sign, or stand in a header or body;  verify_tokens: are asked for by challenges
+    """
+
+    kind: str
+    source_id: str
+    secrets: tuple[ActiveSecret, ...]
+    verify_tokens: tuple[ActiveSecret, ...] = ()
+    public_url: str | None = None
+    tolerance_ms: int = 300_000
+    scheme: SignatureScheme | None = None
+
+    def active(self, now: int) -> list[bytes]:
+        """Values of the secrets that are not past their time. All of them have to be tried."""
+        return [secret.value for secret in self.secrets if secret.not_after is None or now < secret.not_after]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A source as it is in force."""
+
+    sender: Sender
+    keys: Keys
+    rate: Rate | None = None
+    form: FormSettings | None = None
+    origins: tuple[str, ...] = ()
+
+
+class Sources:
+    """Filled from the tenants' `sources` policies. Write keys are kept as SHA-256: how long a look-up takes tells nothing."""
+
+    def __init__(
+        self, master_secret: bytes, environment: Mapping[str, str] | None = None, *, claim_seconds: int = 48 * 3600
+    ) -> None:
+        """claim_seconds: for which the event ids of tracking calls are remembered"""
+        self._master = master_secret
+        self._environment = os.environ if environment is None else environment
+        self._claim_seconds = claim_seconds
+        self._of_tenant: dict[str, dict[bytes, Registered]] = {}
+        self._named: dict[str, dict[str, Registered]] = {}
+        self._by_key: dict[bytes, Registered] = {}
+
+    def load(self, tenant: str, policy: SourcesPolicy) -> None:
+        """Use this version of a tenant's policy from now on."""
+        secret = tenant_secret(self._master, tenant)
+        keyed: dict[bytes, Registered] = {}
+        named: dict[str, Registered] = {}
+        for source in policy.sources:
+            known = named[source.id] = self._registered(tenant, source, policy, secret)
+            for reference in source.write_keys:
+                if key := self._value(tenant, source.id, reference):
+                    keyed[_digest(key)] = known
+        self._of_tenant[tenant], self._named[tenant] = keyed, named
+        self._by_key = self._unambiguous()
+        metrics.WRITE_KEYS.set(len(self._by_key))
+
+    def find(self, write_key: str) -> Registered | None:
+        """The source that a write key admits to."""
+        return self._by_key.get(_digest(write_key))
+
+    def named(self, source_id: str, tenant: str | None = None) -> Registered | None:
+        """A source by its id; without a tenant only where no two tenants have one of that id."""
+        if tenant is not None:
+            return self._named.get(tenant, {}).get(source_id)
+        found = [sources[source_id] for sources in self._named.values() if source_id in sources]
+        return found[0] if len(found) == 1 else None
+
+    def all(self) -> list[Registered]:
+        return [known for tenant in self.tenants() for known in self._named[tenant].values()]
+
+    def tenants(self) -> list[str]:
+        return sorted(self._of_tenant)
+
+    def _unambiguous(self) -> dict[bytes, Registered]:
+        """A key that two tenants claim admits to neither: a touch in the wrong tenant is worse than one refused."""
+        found: dict[bytes, Registered] = {}
+        twice: set[bytes] = set()
+        for keyed in self._of_tenant.values():
+            twice |= found.keys() & keyed.keys()
+            found |= keyed
+        if twice:
+            log.error("write_key_of_two_tenants", keys=len(twice))
+        return {key: known for key, known in found.items() if key not in twice}
+
+    def _registered(self, tenant: str, source: Source, policy: SourcesPolicy, secret: bytes) -> Registered:
+        keys = Keys(
+            kind=source.kind,
+            source_id=source.id,
+            secrets=self._secrets(tenant, source, "sign"),
+            verify_tokens=self._secrets(tenant, source, "verify_token"),
+            public_url=source.public_url,
+            tolerance_ms=source.tolerance_seconds * 1000,
+            scheme=source.signature,
+        )
+        claim = {"segment": self._claim_seconds, "import": IMPORT_CLAIM_SECONDS}.get(source.kind, HOOK_CLAIM_SECONDS)
+        sender = _sender(tenant, source, policy, secret, claim)
+        return Registered(sender, keys, source.rate, source.form, source.origins)
+
+    def _secrets(self, tenant: str, source: Source, use: str) -> tuple[ActiveSecret, ...]:
+        return tuple(
+            ActiveSecret(secret.id, value.encode(), _end(secret))
+            for secret in source.secrets
+            if secret.use == use and (value := self._value(tenant, source.id, secret.value))
+        )
+
+    def _value(self, tenant: str, source_id: str, reference: str) -> str | None:
+        """What a literal, `env:NAME` or `file:PATH` stands for; None, and logged, where there is nothing."""
+        kind, _, rest = reference.partition(":")
+        value: str | None = reference
+        if kind == "env":
+            value = self._environment.get(rest)
+        elif kind == "file":
+            try:
+                value = Path(rest).read_text().strip()
+            except (OSError, UnicodeDecodeError):
+                value = None
+        if not value:
+            named = reference if kind in ("env", "file") else "literal"
+            log.error("key_missing", tenant=tenant, source=source_id, reference=named)
+        return value or None
+
+
+def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, claim_seconds: int) -> Sender:
+    rules = (*source.mapping, *policy.mapping)
+    return Sender(
+        tenant=tenant,
+        source_id=source.id,
+        trusted=source.is_trusted,
+        secret=secret,
+        meanings=Meanings(rules, {"source.id": source.id, "source.trusted": source.is_trusted}),
+        evidence=Evidence(policy.evidence),
+        free_mail=frozenset(domain.casefold() for domain in policy.free_mail_domains),
+        claim_seconds=claim_seconds,
+    )
+
+
+def _end(secret: Secret) -> int | None:
+    return None if secret.not_after is None else round(secret.not_after.timestamp() * 1000)
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def header_key(request: Request) -> str | None:
+    """The write key in a request's headers: `X-Write-Key`, else Basic (as user name, with or without colon)."""
+    if key := request.header(b"x-write-key"):
+        return key.decode("latin-1").strip() or None
+    credentials = _credentials(request, b"basic")
+    if credentials is None:
+        return None
+    try:
+        return b64decode(credentials, validate=True).decode("utf-8", "replace").partition(":")[0] or None
+    except Base64Error:
+        return None
+
+
+def bearer(request: Request) -> str | None:
+    credentials = _credentials(request, b"bearer")
+    return credentials.decode("latin-1") if credentials else None
+
+
+def _credentials(request: Request, wanted: bytes) -> bytes | None:
+    scheme, _, value = (request.header(b"authorization") or b"").partition(b" ")
+    return value.strip() if scheme.lower() == wanted else None

@@ -1,0 +1,65 @@
+"""Write keys."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from services.ingest.request import Request
+from services.ingest.sources import Sources, header_key
+from shared.schemas.policies import SourcesPolicy
+
+SECRET = b"a master secret of 32 bytes or more"
+
+
+def policy(*keys: str) -> SourcesPolicy:
+    return SourcesPolicy.model_validate({"sources": [{"id": "web", "write_keys": list(keys)}]})
+
+
+def test_a_key_admits_the_source_that_has_it_literally_in_the_environment_or_in_a_file(tmp_path):
+    (tmp_path / "key").write_text("from-file\n")
+    sources = Sources(SECRET, {"WEB_KEY": "from-environment"})
+    sources.load("hinode", policy("literal", "env:WEB_KEY", f"file:{tmp_path}/key", "env:MISSING", "file:/nowhere"))
+    assert all(sources.find(key).sender.tenant == "hinode" for key in ("literal", "from-environment", "from-file"))
+    assert sources.find("env:WEB_KEY") is None
+    assert sources.find("") is None
+
+
+def test_a_key_that_is_taken_out_of_the_policy_admits_no_more():
+    sources = Sources(SECRET, {})
+    sources.load("hinode", policy("old"))
+    sources.load("hinode", policy("new"))
+    assert sources.find("old") is None
+    assert sources.find("new")
+
+
+def test_a_key_of_two_tenants_admits_to_neither():
+    sources = Sources(SECRET, {})
+    sources.load("hinode", policy("mine", "both"))
+    sources.load("northstar", policy("both"))
+    assert sources.find("both") is None
+    assert sources.find("mine").sender.tenant == "hinode"
+
+
+def test_two_tenants_hash_persons_with_different_secrets():
+    sources = Sources(SECRET, {})
+    sources.load("hinode", policy("a"))
+    sources.load("northstar", policy("b"))
+    assert sources.find("a").sender.secret != sources.find("b").sender.secret
+    assert "secret" not in repr(sources.find("a").sender)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({b"authorization": b"Basic " + b64encode(b"key:")}, "key"),
+        ({b"authorization": b"basic " + b64encode(b"key")}, "key"),
+        ({b"authorization": b"Basic " + b64encode(b"other:"), b"x-write-key": b"key"}, "key"),
+        ({b"authorization": b"Basic !!!"}, None),
+        ({b"authorization": b"Bearer token"}, None),
+        ({}, None),
+    ],
+)
+def test_the_key_stands_in_a_header(headers, expected):
+    assert header_key(Request("POST", "/v1/track", b"", list(headers.items()), b"")) == expected
