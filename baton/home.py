@@ -16,7 +16,7 @@ DEMO_TENANTS = ("northstar", "hinode")
 SERVER_NAMES = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
 SECRET_NAMES = (
     "IDENTITY_SECRET",
-    *(f"{p}_{kind}" for p in TENANTS.values() for kind in ("WRITE_KEY", "SERVER_WRITE_KEY", "API_TOKEN")),
+    *(f"{p}_{kind}" for p in TENANTS.values() for kind in ("WRITE_KEY", "SERVER_WRITE_KEY", "IMPORT_KEY", "API_TOKEN")),
 )
 
 

@@ -29,6 +29,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         ("sources", ("mapping",), "id", policies.sources.mapping),
         *(("sources", ("sources", n, "mapping"), "id", s.mapping) for n, s in enumerate(policies.sources.sources)),
         ("sources", ("evidence",), "criterion", policies.sources.evidence),
+        ("sources", ("campaigns",), "id", policies.sources.campaigns),
         ("scoring", ("engagement", "rules"), "id", policies.scoring.engagement.rules),
         ("scoring", ("fit", "rules"), "id", policies.scoring.fit.rules),
         ("lifecycle", ("stages",), "id", policies.lifecycle.stages),
@@ -77,6 +78,16 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
         if not _is_zone(rep.zone):
             message = f"rep `{rep.id}`: there is no time zone `{rep.zone}`." + suggest(rep.zone, available_timezones())
             yield Finding("teams", ("reps", index, "zone"), message)
+
+
+def _staff(policies: Policies) -> Iterator[Finding]:
+    """Who stands at a fair is a rep."""
+    reps = [rep.id for rep in policies.teams.reps]
+    for index, campaign in enumerate(policies.sources.campaigns):
+        for number, rep in enumerate(campaign.staff):
+            if rep not in reps:
+                message = f"campaign `{campaign.id}` has `{rep}` on its staff, whom `reps` of teams.yaml does not have."
+                yield Finding("sources", ("campaigns", index, "staff", number), message + suggest(rep, reps))
 
 
 def _is_zone(name: str) -> bool:
@@ -152,6 +163,7 @@ def _write_keys(policies: Policies) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     _ids_once,
     _pools_and_reps,
+    _staff,
     _reachable,
     _groups_and_bands,
     _gate,

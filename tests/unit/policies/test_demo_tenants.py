@@ -225,7 +225,9 @@ def test_secrets_stand_in_the_environment_and_nowhere_else() -> None:
     assert {key for each in keys for key in each} == {
         "env:DEMO_WRITE_KEY",
         "env:DEMO_SERVER_WRITE_KEY",
+        "env:DEMO_IMPORT_KEY",
         "env:HINODE_WRITE_KEY",
         "env:HINODE_SERVER_WRITE_KEY",
+        "env:HINODE_IMPORT_KEY",
         "env:OLIST_WRITE_KEY",
     }
