@@ -183,7 +183,7 @@ def _time(scheme: Scheme, call: Signed, items: list[tuple[bytes, bytes]]) -> byt
     inside = [value for name, value in items if name == scheme.timestamp]
     if len(inside) > 1:
         raise Refused("bad_timestamp", "the signed time is there more than once", 401)
-    return inside[0] if inside else _only(call, scheme.timestamp or b"", "bad_timestamp", "bad_timestamp")
+    return inside[0] if inside else _only(call, (scheme.timestamp or b"").lower(), "bad_timestamp", "bad_timestamp")
 
 
 def _keys(scheme: Scheme, secrets: Sequence[bytes]) -> list[_Key]:
