@@ -12,6 +12,8 @@ import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
@@ -84,7 +86,14 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     sources = Sources(settings.master_secret(), claim_seconds=settings.ingest_claim_hours * 3600)
     policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, Policies(sources).apply)
     links = RedisLinks(redis)
-    follower = Follower(settings.kafka_bootstrap_servers, links, sources.tenants)
+    follower = Follower(
+        settings.kafka_bootstrap_servers,
+        links,
+        sources.tenants,
+        clock,
+        reclaim_minutes=settings.ingest_reclaim_minutes,
+        claim_seconds=settings.ingest_claim_hours * 3600,
+    )
     ingest = Ingest(links, publisher or kafka, clock)
 
     async def handle(drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
@@ -98,6 +107,10 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
                 if not await _opened(links, str(lost)):
                     follower.report_loss()
                     raise
+            except UnavailableError as away:
+                if isinstance(away.__cause__, RedisError):
+                    follower.suspect()
+                raise
 
     intake = Intake(Gathered(handle))
     known = policies.caught_up.is_set
@@ -152,7 +165,13 @@ async def run(settings: IngestSettings) -> int:
 
 def _redis(url: str) -> Redis:
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=32, timeout=5, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15
+        url,
+        max_connections=32,
+        timeout=5,
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),  # a Redis that was started again may have forgotten: nobody shall overlook it
     )
     return Redis(connection_pool=pool)
 

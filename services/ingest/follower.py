@@ -8,12 +8,15 @@ from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from services.ingest import metrics
 from services.ingest.domain.identifiers import Identity
 from services.ingest.links import RedisLinks
+from services.ingest.recent import reclaim
+from shared.kit.clock import Clock
 from shared.schemas import ids
 from shared.schemas.topics import IDENTITY_LINKS
 from shared.schemas.touches import LinkChanged
@@ -25,14 +28,30 @@ MOST = 2_000  # records of one script
 
 
 class Follower:
-    """`ready` while Redis holds every register that the topic holds.
+    """`ready` while Redis holds every register that the topic holds, and the claims of recent events.
 
     tenants: those whose registers are opened when the topic has been read
+    reclaim_minutes, claim_seconds: how far back events are claimed again in a Redis that may have forgotten them, and for
+    how long then
     """
 
-    def __init__(self, bootstrap: str, links: RedisLinks, tenants: Callable[[], Iterable[str]]) -> None:
-        self._bootstrap, self._links, self._tenants = bootstrap, links, tenants
+    def __init__(
+        self,
+        bootstrap: str,
+        links: RedisLinks,
+        tenants: Callable[[], Iterable[str]],
+        clock: Clock,
+        *,
+        reclaim_minutes: int = 30,
+        claim_seconds: int = 48 * 3600,
+    ) -> None:
+        self._bootstrap, self._links, self._tenants, self._clock = bootstrap, links, tenants, clock
+        self._reclaim_ms, self._claim_seconds = reclaim_minutes * 60_000, claim_seconds
         self._lost = asyncio.Event()
+        self.ready = False
+
+    def suspect(self) -> None:
+        """Redis did not answer somebody: until it was looked at, it may be another one, or one that lost its last second."""
         self.ready = False
 
     def report_loss(self) -> None:
@@ -51,9 +70,9 @@ class Follower:
                     await self._links.forget()
                     self._lost.clear()
                 await self._follow(await self._links.applied() or {})
-            except RedisError as error:
+            except (RedisError, KafkaError) as error:
                 self.ready = False
-                log.warning("waiting_for_redis", error=repr(error))
+                log.warning("links_wait", error=repr(error))
                 await asyncio.sleep(0.5)
 
     async def _follow(self, offsets: dict[int, int]) -> None:
@@ -78,11 +97,19 @@ class Follower:
                     at[p] = ends[p]
                 consumer.seek(p, at[p])
             known = bool(offsets)
+            was_ready = False
             checked = monotonic()
             while not self._lost.is_set():
-                if not self.ready and all(at[p] >= ends[p] for p in partitions):
+                if (
+                    was_ready and not self.ready
+                ):  # what others wrote to a Redis that is no more may be in the topic alone
+                    was_ready = False
+                    ends = await consumer.end_offsets(partitions)
+                    await self._check({p.partition: at[p] for p in partitions})
+                elif not self.ready and all(at[p] >= ends[p] for p in partitions):
+                    await self._reclaim()
                     await self._links.complete({p.partition: at[p] for p in partitions}, self._tenants())
-                    known = self.ready = True
+                    known = was_ready = self.ready = True
                     log.info("links_ready", records=sum(at[p] - starts[p] for p in partitions))
                 polled = await consumer.getmany(timeout_ms=200, max_records=MOST)
                 steps = {p.partition: (at[p], records[-1].offset + 1) for p, records in polled.items()}
@@ -98,10 +125,19 @@ class Follower:
         finally:
             await consumer.stop()
 
+    async def _reclaim(self) -> None:
+        if await self._links.is_same():
+            return
+        since = self._clock.now() - self._reclaim_ms
+        claimed = await reclaim(self._bootstrap, self._links, since, self._claim_seconds)
+        log.warning("claims_read_again", events=claimed, minutes=self._reclaim_ms // 60_000)
+
     async def _check(self, at: dict[int, int]) -> None:
         applied = await self._links.applied()
         if applied is None or any(applied.get(partition, 0) < offset for partition, offset in at.items()):
             self.report_loss()
+        elif not await self._links.is_same():
+            self.suspect()
 
     async def _apply(self, records: Iterable[ConsumerRecord]) -> None:
         of_tenant: dict[str, list[tuple[Identity, str, int]]] = {}

@@ -120,10 +120,19 @@ class RedisLinks:
         packed = msgspec.msgpack.encode((False, rows))
         return bool(await self._advance(keys=[APPLIED], args=[packed]))
 
+    async def is_same(self) -> bool:
+        """Whether this is the Redis process that was last said to be complete: one that was started since, or took over from
+        another, may lack the last second of what the other was told."""
+        return await self._redis.hget(APPLIED, "run") == (await self._run())
+
+    async def _run(self) -> bytes:
+        return str((await self._redis.info("server")).get("run_id", "")).encode()
+
     async def complete(self, offsets: Mapping[int, int], tenants: Iterable[str]) -> None:
         """Everything before these offsets is applied: the tenants' registers may be used."""
         packed = msgspec.msgpack.encode((True, [(str(partition), 0, end) for partition, end in offsets.items()]))
         await self._advance(keys=[APPLIED], args=[packed])
+        await self._redis.hset(APPLIED, "run", await self._run())
         for tenant in tenants:
             await self._open(tenant)
 

@@ -14,6 +14,7 @@ class IngestSettings(ServiceSettings):
     ingest_read_seconds: how long a sender may take for its body
     ingest_concurrent_requests: more than these at once are shed with 503, before their bodies are read
     ingest_claim_hours: how long the event id of a tracking call is remembered
+    ingest_reclaim_minutes: how far back events are claimed again when Redis may have forgotten them
     ingest_admin_token: admits to /admin; without one nobody is admitted
     """
 
@@ -24,4 +25,5 @@ class IngestSettings(ServiceSettings):
     ingest_read_seconds: float = Field(default=10, gt=0)
     ingest_concurrent_requests: int = Field(default=512, gt=0)
     ingest_claim_hours: int = Field(default=48, gt=0)
+    ingest_reclaim_minutes: int = Field(default=30, gt=0)
     ingest_admin_token: SecretStr | None = None
