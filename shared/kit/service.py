@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import structlog
-import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp
 
 from shared.kit import metrics
+from shared.kit.connections import http_server
 
 log = structlog.get_logger(__name__)
 
@@ -83,12 +83,7 @@ async def serve(
 ) -> int:
     """Serve `app` and run `tasks` until SIGTERM or SIGINT; the exit status. A task that ends or raises stops the service with 1:
     its supervisor starts it anew. Requests under way are finished first, then tasks are cancelled, then `closing` is unwound."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=10
-        )
-    )
-    server.capture_signals = _no_signals  # type: ignore[assignment]
+    server = http_server(app, host=host, port=port)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -121,9 +116,3 @@ async def cancel(tasks: Collection[asyncio.Task[Any]], *, again_seconds: float =
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=again_seconds)
-
-
-class _no_signals:  # noqa: N801 - used as a context manager in place of uvicorn's own
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
