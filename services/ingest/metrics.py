@@ -27,3 +27,17 @@ UNCONFIRMED = Counter("baton_ingest_unconfirmed_total", "Published batches whose
 REBUILDS = Counter("baton_ingest_link_rebuilds_total", "Times that Redis had lost links and was filled from the topic")
 WRITE_KEYS = Gauge("baton_ingest_write_keys", "Write keys that admit")
 UNVERIFIED = Counter("baton_ingest_unverified_total", "Webhooks whose signature did not hold", ["code"])
+SPOOLED = Counter("baton_ingest_spooled_events_total", "Events kept in the spool because Kafka or Redis was away")
+SPOOL_ROWS = Gauge("baton_ingest_spool_rows", "Events and other records in the spool, those set aside not counted")
+SPOOL_ASIDE = Gauge(
+    "baton_ingest_spool_set_aside_rows", "Rows of the spool that could not be drained, kept for operators"
+)
+SPOOL_BYTES = Gauge("baton_ingest_spool_bytes", "What the rows of the spool and its indexes take up")
+SPOOL_OLDEST = Gauge(
+    "baton_ingest_spool_oldest_seconds", "For how long the oldest row has been in the spool; 0: it is empty"
+)
+SPOOL_DRAINED = Counter("baton_ingest_spool_drained_total", "Rows of the spool that were written and deleted")
+SPOOL_REFUSED = Counter(
+    "baton_ingest_spool_refused_total", "Calls that the spool could not keep", ["reason"]
+)  # full, disk_full, io
+SPOOL_DAMAGED = Counter("baton_ingest_spool_damaged_total", "Damaged or foreign spool files that were moved aside")

@@ -23,6 +23,7 @@ EMBEDDED_PARTITIONS = 8
 PRODUCTION_PARTITIONS = 48
 MANY = 64  # records of one publish from which on building whole batches pays
 PATIENCE_SECONDS = 30  # for an acknowledgement
+OPENING_SECONDS = 30  # for a new producer to find its brokers
 CLOSING_SECONDS = 10  # for what is under way when a producer is closed
 Headers = Sequence[tuple[str, bytes]]
 
@@ -66,7 +67,7 @@ class KafkaPublisher:
         self._bootstrap, self._linger, self._patience = bootstrap, linger_ms, patience
         self._producer: AIOKafkaProducer | None = None
         self._started = False
-        self._renewing = asyncio.Lock()
+        self._opening: asyncio.Task[AIOKafkaProducer] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -76,6 +77,9 @@ class KafkaPublisher:
 
     async def stop(self) -> None:
         self._started = False
+        if self._opening:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
         if self._producer:
             self._retire(self._producer)
         await asyncio.gather(*self._closing)
@@ -124,11 +128,20 @@ class KafkaPublisher:
 
     async def _renew(self) -> AIOKafkaProducer:
         """The producer in use, or a new one where the last one was retired."""
-        async with self._renewing:
-            if self._producer is None:
-                self._producer = await self._open()
-                log.warning("producer_renewed")
-            return self._producer
+        # Not cut off by who loses patience: the next write finds it under way, or done.
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open_another())
+            self._opening.add_done_callback(_seen)
+        return await asyncio.shield(self._opening)
+
+    async def _open_another(self) -> AIOKafkaProducer:
+        try:
+            async with asyncio.timeout(OPENING_SECONDS):
+                producer = self._producer = await self._open()
+            log.warning("producer_renewed")
+            return producer
+        finally:
+            self._opening = None
 
     def _retire(self, broken: AIOKafkaProducer) -> None:
         """After a failed write an idempotent producer may be stuck for good (aiokafka 1017), so the next write takes a new one."""
