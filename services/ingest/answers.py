@@ -37,7 +37,8 @@ class Outcome(NamedTuple):
 
 
 _MORE: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
-    401: ((b"www-authenticate", b'Basic realm="write key"'),),
+    # Not Basic, which is understood too: browsers would ask visitors for a password.
+    401: ((b"www-authenticate", b'Bearer realm="write key"'),),
     429: ((b"retry-after", str(RETRY_AFTER).encode()),),
     503: ((b"retry-after", str(RETRY_AFTER).encode()),),
 }

@@ -59,13 +59,17 @@ class Tracking:
         known: Registered | None = None
         hide: tuple[bytes, ...] = ()
         try:
+            if answer := tracker.handshake(request):
+                return answer
             if request.method not in route.methods:
                 raise Refused("method_not_allowed", f"send {' or '.join(route.methods)} to {route.path}", 405)
             known = self._by_header(request)
             if request.too_large:
                 raise Refused("too_large", f"a body may have {self._most(route)} bytes", 413)
             body = inflate(request.body, request.values(b"content-encoding"), self._most(route))
-            opened = tracker.read(request if body is request.body else request._replace(body=body))
+            request = request if body is request.body else request._replace(body=body)
+            opened = tracker.read(request)
+            tracker = opened.spoken or tracker
             hide = (opened.key.encode(),) if opened.key else ()
             known = known or self._admitted(opened.key)
             outcome = await self._intake.take(opened, known.sender, received_at, hide=hide)
@@ -88,6 +92,8 @@ class Tracking:
 
     def _admitted(self, key: str | None) -> Registered:
         known = self._sources.find(key) if key else None
+        if known is None and key and ":" in key:
+            known = self._sources.find(key.partition(":")[0])  # `key:password`, and Jitsu's `id:secret`
         if known is None and not self._complete():
             raise Refused("starting", "the write keys are being read: send it again later", 503)
         if known is None:

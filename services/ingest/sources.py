@@ -6,7 +6,7 @@ import os
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,6 +35,9 @@ class ActiveSecret:
     value: bytes = field(repr=False)
     not_after: int | None = None
 
+    def is_active(self, now: int) -> bool:
+        return self.not_after is None or now < self.not_after
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -53,7 +56,15 @@ class Keys:
 
     def active(self, now: int) -> list[bytes]:
         """Values of the secrets that are not past their time. All of them have to be tried."""
-        return [secret.value for secret in self.secrets if secret.not_after is None or now < secret.not_after]
+        return [secret.value for secret in self.secrets if secret.is_active(now)]
+
+    def in_force(self, now: int) -> Keys:
+        """The same without what is past its time."""
+        return replace(
+            self,
+            secrets=tuple(secret for secret in self.secrets if secret.is_active(now)),
+            verify_tokens=tuple(token for token in self.verify_tokens if token.is_active(now)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +195,15 @@ def _digest(key: str) -> bytes:
 
 
 def header_key(request: Request) -> str | None:
-    """The write key in a request's headers: `X-Write-Key`, else Basic (as user name, with or without colon)."""
+    """The write key in a request's headers: `X-Write-Key`, else Basic (as user name, with or without colon; whatever stands
+    in the password follows after the colon)."""
     if key := request.header(b"x-write-key"):
         return key.decode("latin-1").strip() or None
     credentials = _credentials(request, b"basic")
     if credentials is None:
         return None
     try:
-        return b64decode(credentials, validate=True).decode("utf-8", "replace").partition(":")[0] or None
+        return b64decode(credentials, validate=True).decode("utf-8", "replace").removesuffix(":") or None
     except Base64Error:
         return None
 

@@ -18,12 +18,14 @@ class Opened(NamedTuple):
     key:     the write key where the protocol itself puts one
     suspect: events may hold what no event may (NUL, NaN, deep nesting): each has to be looked through
     single:  it is about one event by its nature
+    spoken:  the protocol that it turned out to be, where several share a path
     """
 
     envelope: Envelope
     key: str | None = None
     suspect: bool = False
     single: bool = False
+    spoken: Tracker | None = None
 
 
 class Route(NamedTuple):
@@ -42,12 +44,20 @@ def _failure(request: Request, refused: Refused) -> Answer:
     return refusal(refused)
 
 
+def _no_handshake(request: Request) -> Answer | None:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tracker:
-    """A tracking protocol. `read` gets a body without its Content-Encoding, and raises Refused where it is nothing as a whole."""
+    """A tracking protocol. `read` gets a body without its Content-Encoding, and raises Refused where it is nothing as a whole.
+
+    handshake: answers calls that carry no event and no key, such as preflights
+    """
 
     name: str
     routes: tuple[Route, ...]
     read: Callable[[Request], Opened]
     answer: Callable[[Request, Outcome], Answer] = _success
     failure: Callable[[Request, Refused], Answer] = _failure
+    handshake: Callable[[Request], Answer | None] = _no_handshake
