@@ -57,20 +57,28 @@ class Hooks:
     async def _answer(self, request: Request) -> Answer:
         received_at = self._clock.now()
         known, webhook = self._found(request.path)
+        try:
+            return await self._of(webhook, request, known, received_at)
+        except Refused as refused:
+            metrics.REJECTED.labels(refused.code).inc()
+            return webhook.failure(request, refused)
+
+    async def _of(self, webhook: Webhook, request: Request, known: Registered, received_at: int) -> Answer:
         if request.method in ("GET", "HEAD"):
-            return webhook.probe(request, known.keys) or _no_such_method(request)
+            return webhook.probe(request, known.keys.in_force(received_at)) or _no_such_method(request)
         if request.method != "POST":
             return _no_such_method(request)
         if request.too_large:
             raise Refused("too_large", f"a body may have {self._most} bytes", 413)
         body = inflate(request.body, request.values(b"content-encoding"), self._most)
-        request = request._replace(body=body)
+        request = request._replace(body=webhook.redact(body))
         try:
             webhook.verify(request, known.keys, received_at)
         except Refused as refused:
             await self._quarantine(request, known, refused, received_at)
             raise
-        return webhook.challenge(request, known.keys) or await self.take(request, known, webhook, received_at)
+        challenged = webhook.challenge(request, known.keys.in_force(received_at))
+        return challenged or await self.take(request, known, webhook, received_at)
 
     async def take(self, request: Request, known: Registered, webhook: Webhook, received_at: int) -> Answer:
         """Write what a verified call holds. A single event that is refused is kept, and answered with success: to send it again

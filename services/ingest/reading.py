@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import traceback
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import orjson
 import structlog
@@ -22,16 +27,21 @@ from shared.schemas.topics import INGEST_REJECTED
 
 log = structlog.get_logger(__name__)
 
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
 MOST_RAW = 65_536  # bytes of what was refused that are kept
 
 
 @dataclass(slots=True)
 class Read:
-    """What a body held: drafts of what may become touches, what was refused by index, and the records that keep it."""
+    """What a body held: drafts of what may become touches, what was refused by index, and the records that keep it.
+
+    skew: by how many ms the sender's clock was behind ours when it sent the body; None where it does not say
+    """
 
     drafts: list[Draft] = field(default_factory=list)
     refused: dict[int, Refused] = field(default_factory=dict)
     records: list[Outgoing] = field(default_factory=list)
+    skew: int | None = None
 
 
 def read_body(
@@ -57,7 +67,10 @@ def read_body(
         try:
             if suspect:
                 check(item)
-            read.drafts.append(draft(read_event(envelope, index), sender, received_at))
+            event = read_event(envelope, index)
+            if event.sent_at is not None:
+                read.skew = received_at - event.sent_at
+            read.drafts.append(draft(event, sender, received_at))
         except Refused as refused:
             keep(refused, index)
         except Exception as error:  # a fault of ours in one event: its neighbours are not lost for it
@@ -80,6 +93,24 @@ def _as_bytes(item: Any) -> bytes:
         return repr(item)[:MOST_RAW].encode("utf-8", "backslashreplace")
 
 
+@lru_cache(maxsize=1024)
+def _spellings(credential: bytes) -> tuple[bytes, ...]:
+    """A credential as bodies write it: as it is, in JSON, form-encoded, in XML; the longest first, since it may hold others."""
+    text = credential.decode("utf-8", "surrogateescape")
+    encoded = {quote(credential), quote(credential, safe=""), quote_plus(credential)}
+    found = {
+        credential,
+        json.dumps(text)[1:-1].encode(),
+        json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogateescape"),
+        json.dumps(text)[1:-1].replace("/", "\\/").encode(),
+        escape(text).encode("utf-8", "surrogateescape"),
+        escape(text, quote=False).encode("utf-8", "surrogateescape"),
+        *(spelling.encode() for spelling in encoded),
+        *(_PERCENT.sub(lambda code: code[0].lower(), spelling).encode() for spelling in encoded),
+    }
+    return tuple(sorted(found - {b""}, key=lambda spelling: (-len(spelling), spelling)))
+
+
 def rejected_record(
     sender: Sender,
     refused: Refused,
@@ -96,7 +127,8 @@ def rejected_record(
     Of `raw` the first 64 KiB are kept, without the credentials in `hide`.
     """
     for credential in hide:
-        raw = raw.replace(credential, b"***")
+        for written in _spellings(credential):
+            raw = raw.replace(written, b"***")
     wire = {
         "record": "rejected",
         "tenant": sender.tenant,

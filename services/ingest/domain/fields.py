@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 _NONE: Mapping[str, Any] = {}
@@ -44,3 +46,9 @@ def present(**fields: Any) -> dict[str, Any]:
         for name, value in fields.items()
         if value is not None and value != "" and value != {} and value != []
     }
+
+
+def fingerprint(*parts: str | None) -> str | None:
+    """One id of parts that only together tell an event apart; None where one of them is missing. For parts that are not personal:
+    whoever guesses them can tell that he was right."""
+    return None if None in parts else sha256(json.dumps(parts).encode()).hexdigest()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.ingest.answers import Answer, Outcome, success
+from services.ingest.answers import Answer, Outcome, refusal, success
+from services.ingest.domain.refusals import Refused
 from services.ingest.request import Request
 from services.ingest.senders.tracker import Opened
 from services.ingest.sources import Keys
@@ -20,6 +21,14 @@ def _welcome(request: Request, keys: Keys) -> Answer | None:
     return Answer(200, b"")
 
 
+def _failure(request: Request, refused: Refused) -> Answer:
+    return refusal(refused)
+
+
+def _as_it_is(body: bytes) -> bytes:
+    return body
+
+
 def _nothing(request: Request, keys: Keys) -> Answer | None:
     return None
 
@@ -31,7 +40,8 @@ class Webhook:
     verify:    raises Refused (401) unless the call proves, at `now` (ms), that it is of the source; on the bytes as they came
     read:      what the body holds; raises Refused where it is nothing as a whole
     probe:     the answer to GET and HEAD, which prove nothing;  challenge: to a POST that is verified and asks for an answer
-               of its own; None where it is an ordinary one
+               of its own; None where it is an ordinary one. Both get the secrets alone that are in force
+    redact:    takes out of a body what must be kept nowhere, before all else; for senders that sign no body
     """
 
     kind: str
@@ -40,3 +50,5 @@ class Webhook:
     probe: Callable[[Request, Keys], Answer | None] = _welcome
     challenge: Callable[[Request, Keys], Answer | None] = _nothing
     answer: Callable[[Request, Outcome], Answer] = _success
+    failure: Callable[[Request, Refused], Answer] = _failure
+    redact: Callable[[bytes], bytes] = _as_it_is

@@ -1,0 +1,46 @@
+"""What is refused is kept without the credentials that stand in it, however the sender wrote them."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from html import escape
+from urllib.parse import quote, quote_plus, urlencode
+
+import orjson
+import pytest
+
+from services.ingest.domain.refusals import Refused
+from services.ingest.reading import rejected_record
+
+SECRET = 'p+a/s"s<w&ö日 d%'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        json.dumps({"google_key": SECRET}),
+        orjson.dumps({"google_key": SECRET}).decode(),
+        json.dumps({"google_key": SECRET}).replace("/", "\\/"),
+        urlencode({"secret": SECRET}),
+        "?secret=" + quote(SECRET),
+        "?secret=" + quote(SECRET, safe=""),
+        "?secret=" + re.sub("%..", lambda code: code[0].lower(), quote_plus(SECRET)),
+        "<key>" + escape(SECRET) + "</key>",
+        "<key>" + escape(SECRET, quote=False) + "</key>",
+    ],
+)
+def test_a_credential_is_hidden_in_every_usual_spelling(sender, written):
+    record = rejected_record(
+        sender(), Refused("x", "y"), None, written.encode(), 1, protocol="p", hide=[SECRET.encode()]
+    )
+    kept = b64decode(orjson.loads(record.value)["raw"]).decode()
+    assert "***" in kept
+    assert not any(part in kept.lower() for part in ("日", "u65e5", "e6%97"))
+
+
+def test_nothing_is_changed_where_no_credential_stands(sender):
+    record = rejected_record(sender(), Refused("x", "y"), 0, b'{"a":1}', 1, protocol="p", hide=[b"s3cret"])
+    assert b64decode(orjson.loads(record.value)["raw"]) == b'{"a":1}'
