@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.harness import ROOT, write
 
-NAMES = ("ingest", "scoring", "pipeline")
+NAMES = ("ingest", "webhook", "scoring", "pipeline")
 
 
 def main(names: list[str]) -> int:
