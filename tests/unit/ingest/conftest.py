@@ -1,8 +1,9 @@
-"""A sender under a policy, and events as it sends them."""
+"""A sender under a policy, and events as it sends them; a source of signed webhooks, and what becomes of its calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,9 +11,13 @@ import pytest
 
 from services.ingest.domain.envelope import open_body
 from services.ingest.domain.parse import parse
+from services.ingest.domain.refusals import Refused
 from services.ingest.domain.touch import Sender, complete
 from services.ingest.reading import Read, read_body
-from services.ingest.sources import Sources
+from services.ingest.request import Request
+from services.ingest.senders import WEBHOOKS
+from services.ingest.senders.webhook import Webhook
+from services.ingest.sources import Registered, Sources
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.touches import Touch
 
@@ -84,3 +89,76 @@ def refusal(read: Callable[..., Read]) -> Callable[..., str]:
         return found.refused[0].code
 
     return code
+
+
+@dataclass(frozen=True)
+class Hook:
+    """`/hooks/hook` of a tenant. Calls are POST with a body and headers as text or bytes."""
+
+    known: Registered
+    webhook: Webhook
+    now: int
+
+    def request(self, body: Any = b"", headers: Mapping[str, str | bytes] | None = None, **more: Any) -> Request:
+        sent = body if isinstance(body, bytes) else orjson.dumps(body)
+        pairs = [(name.lower().encode(), _bytes(value)) for name, value in (headers or {}).items()]
+        return Request(more.get("method", "POST"), more.get("path", "/hooks/hook"), more.get("query", b""), pairs, sent)
+
+    def refused(self, request: Request, now: int | None = None) -> str | None:
+        """Why a call is not verified; None where it is."""
+        try:
+            self.webhook.verify(request, self.known.keys, self.now if now is None else now)
+        except Refused as refused:
+            return refused.code if refused.status == 401 else f"{refused.code} with status {refused.status}"
+        return None
+
+    def read(self, request: Request) -> Read:
+        opened = self.webhook.read(request, self.known.keys)
+        return read_body(opened.envelope, self.known.sender, self.now, suspect=opened.suspect)
+
+    def touches(self, body: Any, headers: Mapping[str, str | bytes] | None = None) -> list[Touch]:
+        """What a body becomes; fails where an event of it is refused."""
+        found = self.read(self.request(body, headers))
+        assert not found.refused, found.refused
+        return [Touch.model_validate_json(complete(LEAD, draft.body)) for draft in found.drafts]
+
+    def touch(self, body: Any, headers: Mapping[str, str | bytes] | None = None) -> Touch:
+        [one] = self.touches(body, headers)
+        return one
+
+    def refusals(self, body: Any, headers: Mapping[str, str | bytes] | None = None) -> list[str]:
+        """Codes of the events of a body that are refused."""
+        return [refused.code for refused in self.read(self.request(body, headers)).refused.values()]
+
+    def kinds(self, body: Any, headers: Mapping[str, str | bytes] | None = None) -> list[set[str]]:
+        """Per event by which kinds of identifiers it names somebody."""
+        drafts = self.read(self.request(body, headers)).drafts
+        return [
+            {known.kind for known in draft.identities.strong} | ({"anonymous"} if draft.identities.anonymous else set())
+            for draft in drafts
+        ]
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+@pytest.fixture
+def hook(now: int) -> Callable[..., Hook]:
+    """A source of a kind with secrets: texts, or (text, not_after)."""
+
+    def make(kind: str, *secrets: str | tuple[str, str], policy: dict[str, Any] | None = None, **source: Any) -> Hook:
+        environment: dict[str, str] = {}
+        told = []
+        for index, secret in enumerate(secrets):
+            value, end = secret if isinstance(secret, tuple) else (secret, None)
+            environment[f"SECRET_{index}"] = value
+            told.append({"id": f"s{index}", "value": f"env:SECRET_{index}", "not_after": end})
+        sources = Sources(b"a master secret of 32 bytes or more", environment)
+        policy = {"sources": [{"id": "hook", "kind": kind, "secrets": told} | source]} | (policy or {})
+        sources.load("hinode", SourcesPolicy.model_validate(policy))
+        known = sources.named("hook")
+        assert known
+        return Hook(known, WEBHOOKS[kind], now)
+
+    return make

@@ -39,8 +39,7 @@ def code(scheme: Scheme, call: Signed, secrets: list[bytes] | None = None, now: 
     try:
         verify(scheme, call, [SECRET] if secrets is None else secrets, now, TOLERANCE)
     except Refused as refused:
-        assert refused.status == 401
-        return refused.code
+        return refused.code if refused.status == 401 else f"{refused.code} with status {refused.status}"
     return None
 
 
@@ -205,7 +204,9 @@ def test_a_signed_time_has_to_be_there():
     assert code(APART, Signed([(b"x-signature", sign(BODY))], BODY)) == "bad_timestamp"
 
 
-@pytest.mark.parametrize("text", ["é".encode(), b"\xff" * 64, "ａｂ".encode(), b"zz", b"abc", b"\0" * 64, b"==", b"%41"])
+@pytest.mark.parametrize(
+    "text", ["é".encode(), b"\xff" * 64, "ａｂ".encode(), b"zz", b"abc", b"\0" * 64, b"==", b"%41"]
+)
 def test_what_is_no_hex_and_no_base64_is_refused(text):
     for encoding in ("hex", "base64"):
         scheme = Scheme(header=b"x-signature", encoding=encoding)
