@@ -32,9 +32,11 @@ from services.ingest.links import LinksLostError, RedisLinks
 from services.ingest.quarantine import Seals
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Sources
+from services.ingest.spool import Spool, SpoolUnusableError
+from services.ingest.standin import StandIn
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
-from shared.kit.kafka import KafkaPublisher, Message, Outgoing, Publisher
+from shared.kit.kafka import PATIENCE_SECONDS, KafkaPublisher, Message, Outgoing, Publisher
 from shared.kit.policies import take
 from shared.kit.service import Probes, serve
 from shared.kit.start import spare_the_collector
@@ -43,6 +45,8 @@ from shared.schemas.policies.book import PolicyBook
 from shared.schemas.topics import POLICIES
 
 log = structlog.get_logger(__name__)
+
+SPOOLED_PATIENCE_SECONDS = 2  # of the publisher where there is a spool, which is there sooner than a sender gives up
 
 
 @dataclass
@@ -56,35 +60,55 @@ class Service:
 
 
 class Policies:
-    """Takes the tenants' `sources` policies into use as they are published."""
+    """Takes the tenants' `sources` policies into use as they are published; keeps them in the spool for a start without Kafka."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, spool: Spool | None) -> None:
         self._book = PolicyBook({"sources": SourcesPolicy})
-        self._sources = sources
+        self._sources, self._spool = sources, spool
+
+    def load_remembered(self) -> None:
+        """Use what was in force in an earlier life, until the topic says more."""
+        for key, value in self._spool.policies() if self._spool else ():
+            # In a book of its own: the topic decides, even where it was made anew and its sequences are lower.
+            self._take(PolicyBook({"sources": SourcesPolicy}), Message(POLICIES.name, -1, -1, key, value))
+        if tenants := self._sources.tenants():
+            log.warning("policies_remembered", tenants=tenants, until="they are read from Kafka")
 
     def apply(self, message: Message) -> None:
-        entry = take(self._book, message)
-        if entry and isinstance(entry.policy, SourcesPolicy):
-            tenant = (message.key or b"").decode().partition("/")[0]
-            self._sources.load(tenant, entry.policy)
-            log.info("policy_in_force", tenant=tenant, sequence=entry.ref.sequence)
+        if self._take(self._book, message) and self._spool and message.key and message.value:
+            self._spool.remember(message.key, message.value)
+
+    def _take(self, book: PolicyBook, message: Message) -> bool:
+        entry = take(book, message)
+        if not entry or not isinstance(entry.policy, SourcesPolicy):
+            return False
+        tenant = (message.key or b"").decode().partition("/")[0]
+        self._sources.load(tenant, entry.policy)
+        log.info("policy_in_force", tenant=tenant, sequence=entry.ref.sequence)
+        return True
 
 
 def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Publisher | None = None) -> Service:
-    """Raises nothing while servers are away: the service waits for them, not ready meanwhile.
+    """Raises nothing while servers are away: the service waits for them, not ready meanwhile unless it has a spool. Raises
+    SpoolUnusableError for a spool that it must not, or cannot, have.
 
     clock, publisher: other than the system's and Kafka's, for tests
     """
     closing = AsyncExitStack()
     clock = clock or SystemClock()
     email.warm_up()
-    redis = _redis(settings.redis_url)
+    spool = _spool(settings, clock, closing)
+    redis = _redis(settings.redis_url, seconds=5 if spool is None else 1)
     closing.push_async_callback(redis.aclose)
-    kafka = KafkaPublisher(settings.kafka_bootstrap_servers)
+    kafka = KafkaPublisher(
+        settings.kafka_bootstrap_servers, patience=PATIENCE_SECONDS if spool is None else SPOOLED_PATIENCE_SECONDS
+    )
     closing.push_async_callback(kafka.stop)
     started = asyncio.Event()
     sources = Sources(settings.master_secret(), claim_seconds=settings.ingest_claim_hours * 3600)
-    policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, Policies(sources).apply)
+    in_force = Policies(sources, spool)
+    in_force.load_remembered()
+    policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, in_force.apply)
     links = RedisLinks(redis)
     follower = Follower(
         settings.kafka_bootstrap_servers,
@@ -112,7 +136,8 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
                     follower.suspect()
                 raise
 
-    intake = Intake(Gathered(handle))
+    stand_in = StandIn(handle, spool) if spool else None
+    intake = Intake(Gathered(stand_in or handle))
     known = policies.caught_up.is_set
     tracking = Tracking(
         sources,
@@ -142,34 +167,55 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         "policies": _with_kafka(started, policies.run),
         "links": _with_kafka(policies.caught_up, follower.run),  # whose tenants have to be known first
     }
+    if stand_in:
+        tasks["spool"] = stand_in.drain()
+        closing.push_async_callback(stand_in.close)
     metrics.IN_FLIGHT.set_function(guard.in_flight)
     service = Service(guard, tasks, closing)
-    service.probes.ready = {
-        "kafka": started.is_set,
-        "policies": policies.caught_up.is_set,
-        "links": lambda: follower.ready,
-        "redis": lambda: _answers(redis),
-    }
+
+    async def keeps() -> bool:
+        return bool(spool and spool.has_room()) or (started.is_set() and follower.ready and await _answers(redis))
+
+    service.probes.ready = {"policies": lambda: policies.caught_up.is_set() or bool(sources.tenants())}
+    service.probes.ready |= (
+        {"kafka and redis, or room in the spool": keeps}
+        if spool
+        else {"kafka": started.is_set, "links": lambda: follower.ready, "redis": lambda: _answers(redis)}
+    )
     service.probes.install(app)
     return service
 
 
 async def run(settings: IngestSettings) -> int:
     """Serve until told to stop; the exit status."""
-    service = build(settings)
+    try:
+        service = build(settings)
+    except SpoolUnusableError as error:
+        log.critical("cannot_start", error=str(error))
+        return 1
     spare_the_collector(full_every=50)
     return await serve(
         service.app, host=settings.host, port=settings.ingest_port, tasks=service.tasks, closing=service.closing
     )
 
 
-def _redis(url: str) -> Redis:
+def _spool(settings: IngestSettings, clock: Clock, closing: AsyncExitStack) -> Spool | None:
+    if settings.ingest_spool_dir is None:
+        return None
+    spool = Spool(settings.ingest_spool_dir, settings.ingest_spool_bytes, clock)
+    spool.open()
+    closing.push_async_callback(spool.close)
+    return spool
+
+
+def _redis(url: str, *, seconds: float) -> Redis:
+    """seconds: for one answer"""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=32,
-        timeout=5,
-        socket_timeout=5,
-        socket_connect_timeout=2,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=min(seconds, 2),
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),  # a Redis that was started again may have forgotten: nobody shall overlook it
     )
@@ -198,7 +244,7 @@ async def _opened(links: RedisLinks, tenant: str) -> bool:
     try:
         return await links.open(tenant)
     except RedisError as error:
-        raise UnavailableError("redis is away") from error
+        raise UnavailableError("redis is away", "redis") from error
 
 
 async def _answers(redis: Redis) -> bool:

@@ -25,7 +25,11 @@ MOST_PER_SCRIPT = 500  # Redis does nothing else while a script runs: some milli
 
 
 class UnavailableError(Exception):
-    """Nothing is known to be kept: the sender shall send it again."""
+    """Nothing is known to be kept: the sender shall send it again. what: redis, kafka, links, or spool"""
+
+    def __init__(self, message: str, what: str = "links") -> None:
+        super().__init__(message)
+        self.what = what
 
 
 @dataclass(slots=True)
@@ -102,7 +106,7 @@ def plan(tenant: str, drafts: Sequence[Draft], resolved: Resolved, now: int) -> 
     """The records that say what `resolved` decided: links first, each to everybody concerned, then touches and conflicts."""
     todo = Plan(tenant, resolved.owners, resolved.links)
     for link in resolved.links:
-        todo.records.extend(_link_records(tenant, link, now))
+        todo.records.extend(link_records(tenant, link, now))
     for index, (draft, owner) in enumerate(zip(drafts, resolved.owners, strict=True)):
         if owner is not None:
             body = complete(owner, resolved.earlier.get(index, draft.body))
@@ -117,7 +121,8 @@ def plan(tenant: str, drafts: Sequence[Draft], resolved: Resolved, now: int) -> 
     return todo
 
 
-def _link_records(tenant: str, link: Link, now: int) -> list[Outgoing]:
+def link_records(tenant: str, link: Link, now: int) -> list[Outgoing]:
+    """What tells of a register: to the topic of links, and to each lead that has to know."""
     wire = {
         "record": "link",
         "tenant": tenant,
@@ -165,6 +170,5 @@ def _parts(drafts: Sequence[Draft]) -> list[list[int]]:
 
 
 def _unavailable(what: str, error: Exception) -> UnavailableError:
-    metrics.UNAVAILABLE.labels(what).inc()
     log.warning("unavailable", what=what, error=f"{type(error).__name__}: {error}")
-    return UnavailableError(f"{what} is away")
+    return UnavailableError(f"{what} is away", what)

@@ -50,8 +50,10 @@ class Intake:
         try:
             return await self._handle(drafts, records)
         except UnavailableError as error:
+            metrics.UNAVAILABLE.labels(error.what).inc()
             raise Refused("unavailable", f"{error}: send it again later", 503) from error
         except LinksLostError as error:
+            metrics.UNAVAILABLE.labels("links").inc()
             raise Refused("rebuilding", "the link registers are being read again: send it again later", 503) from error
 
 

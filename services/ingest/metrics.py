@@ -21,12 +21,27 @@ LINKS_REFUSED = Counter(
 )
 CONFLICTS = Counter("baton_ingest_conflicts_total", "Events of an untrusted source that named two known leads")
 UNAVAILABLE = Counter(
-    "baton_ingest_unavailable_total", "Batches that could not be done", ["what"]
-)  # redis, kafka, links
+    "baton_ingest_unavailable_total", "Calls told to come again, since nothing could be kept", ["what"]
+)  # redis, kafka, links, spool
 UNCONFIRMED = Counter("baton_ingest_unconfirmed_total", "Published batches whose claims could not be confirmed")
 REBUILDS = Counter("baton_ingest_link_rebuilds_total", "Times that Redis had lost links and was filled from the topic")
 WRITE_KEYS = Gauge("baton_ingest_write_keys", "Write keys that admit")
 UNVERIFIED = Counter("baton_ingest_unverified_total", "Webhooks whose signature did not hold", ["code"])
+QUARANTINE_FULL = Counter(
+    "baton_ingest_quarantine_full_total", "Webhooks whose signature did not hold, of which too many came to keep them"
+)
+# Sources are policy, so their number is closed; past 500 of them one process counts the rest as `other`.
+SOURCE_EVENTS = Counter(
+    "baton_ingest_source_events_total",
+    "Events of a source: accepted, duplicate, rejected",
+    ["tenant", "source", "outcome"],
+)
+SOURCE_UNVERIFIED = Counter(
+    "baton_ingest_source_unverified_total", "Webhooks of a source whose signature did not hold", ["tenant", "source"]
+)
+SOURCE_LAST = Gauge(
+    "baton_ingest_source_last_call_timestamp_seconds", "When a source last called", ["tenant", "source"]
+)
 SPOOLED = Counter("baton_ingest_spooled_events_total", "Events kept in the spool because Kafka or Redis was away")
 SPOOL_ROWS = Gauge("baton_ingest_spool_rows", "Events and other records in the spool, those set aside not counted")
 SPOOL_ASIDE = Gauge(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
 from shared.kit.settings import ServiceSettings
@@ -15,6 +17,8 @@ class IngestSettings(ServiceSettings):
     ingest_concurrent_requests: more than these at once are shed with 503, before their bodies are read
     ingest_claim_hours: how long the event id of a tracking call is remembered
     ingest_reclaim_minutes: how far back events are claimed again when Redis may have forgotten them
+    ingest_spool_dir: where events wait while Kafka or Redis is away, on a disk of this process alone; without one nothing waits
+    ingest_spool_bytes: the most that they may take there (a log of some megabytes comes on top)
     ingest_admin_token: admits to /admin; without one nobody is admitted
     """
 
@@ -26,4 +30,6 @@ class IngestSettings(ServiceSettings):
     ingest_concurrent_requests: int = Field(default=512, gt=0)
     ingest_claim_hours: int = Field(default=48, gt=0)
     ingest_reclaim_minutes: int = Field(default=30, gt=0)
+    ingest_spool_dir: Path | None = None
+    ingest_spool_bytes: int = Field(default=1_073_741_824, ge=262_144)
     ingest_admin_token: SecretStr | None = None

@@ -40,17 +40,17 @@ class StandIn:
         """As `handle`. Raises UnavailableError when the spool cannot keep it either."""
         if not drafts and not others:
             return []
-        what = "kafka or redis"
+        away = "Kafka or Redis is away"
         if not self.away or self._is_trial():
             try:
                 return await self._straight(drafts, others)
             except (UnavailableError, LinksLostError) as error:
-                what = str(error)
+                away = str(error)
         try:
             new = await self._spool.keep(drafts, others)
         except SpoolError as error:
             log.warning("spool_refused", reason=error.reason, error=str(error))
-            raise UnavailableError(f"{what}, and {error}") from error
+            raise UnavailableError(f"{away}, and {error}", "spool") from error
         self._arrived.set()
         return new
 
