@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from baton.commands import demo, dlq, explain, migrate, policy, replay, status, up
+from baton.commands import demo, dlq, explain, import_, migrate, policy, replay, status, up
 from baton.errors import OperatorError
 from baton.stack import StackError
 
@@ -26,6 +26,7 @@ app.command()(up.down)
 app.command()(status.status)
 app.command()(demo.demo)
 app.command()(replay.replay)
+app.command("import")(import_.import_)
 app.command()(explain.explain)
 app.command()(migrate.migrate)
 app.add_typer(policy.app, name="policy")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from baton.policies.documents import Document, Place
 from baton.policies.problems import Problem, suggest
-from shared.schemas.policies import Policy
+
+M = TypeVar("M", bound=BaseModel)
 
 
-def validate(document: Document, model: type[Policy]) -> tuple[Policy | None, list[Problem]]:
-    """The policy that `document` says, or everything that keeps it from being one."""
+def validate(document: Document, model: type[M]) -> tuple[M | None, list[Problem]]:
+    """The policy (or whatever else `model` is) that `document` says, or everything that keeps it from being one."""
     if not isinstance(document.content, dict):
         return None, [Problem(document.file, 1, "a policy is a mapping of fields, such as `kind: routing`")]
     try:
@@ -23,7 +24,7 @@ def validate(document: Document, model: type[Policy]) -> tuple[Policy | None, li
         return None, [_problem(document, model, fault) for fault in error.errors(include_url=False)]
 
 
-def _problem(document: Document, model: type[Policy], fault: Any) -> Problem:
+def _problem(document: Document, model: type[BaseModel], fault: Any) -> Problem:
     place: Place = tuple(fault["loc"])
     context = fault.get("ctx", {})
     kind = fault["type"]

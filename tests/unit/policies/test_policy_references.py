@@ -106,7 +106,12 @@ def test_a_rule_that_names_a_pool_that_is_not_there_is_told_as_promised(
         ("sources", "criterion: A1", "criterion: B1", "`B1` is there already, on line"),
         ("sources", "otherwise: named", "otherwise: nmed", "`nmed` is no answer to question B1. Did you mean `named`?"),
         ("sources", "next_fy: [next year,", "next_fy: [pending, next year,", "`pending` means `applied` and `next_fy`"),
-        ("sources", "staff: [sato,", "staff: [sto,", "has `sto` on its staff, whom `reps` of teams.yaml does not have. Did"),
+        (
+            "sources",
+            "staff: [sato,",
+            "staff: [sto,",
+            "has `sto` on its staff, whom `reps` of teams.yaml does not have. Did",
+        ),
         ("sources", "env:DEMO_SERVER_WRITE_KEY", "env:DEMO_WRITE_KEY", "source `crm` has the write key of `website`"),
         (
             "qualification",
