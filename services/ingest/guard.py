@@ -6,7 +6,6 @@ are answered without a detour through routing and middleware, which would cost a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -15,51 +14,66 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest import metrics
 from services.ingest.answers import Answer, failure
+from services.ingest.reader import Body, FullError, GoneError, Reader, Sieve, SlowError
 from services.ingest.request import Request
 
 log = structlog.get_logger(__name__)
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
+# Snowplow's trackers send again for ever what is answered with any other 4xx: nothing there may be.
+_SNOWPLOW = "/com.snowplowanalytics.snowplow/"
+_INSTEAD = {404: 400, 405: 400, 408: 503, 413: 400, 431: 400}
 
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
+Headers = list[tuple[bytes, bytes]]
 
 
 class Door(NamedTuple):
-    """What answers at a path, and how large a body may be there (bytes as sent)."""
+    """What answers at a path, how large a body may be there (bytes as sent), and what part of it is wanted, if not all."""
 
     endpoint: Endpoint
     body_bytes: int
-
-
-class GoneError(Exception):
-    """The sender hung up."""
+    sieve: Callable[[Headers], Sieve | None] | None = None
 
 
 class Guard:
     """Leads calls to the doors, whatever their method; every other path is for `rest`."""
 
-    def __init__(self, doors: Mapping[str, Door], rest: ASGIApp, *, read_seconds: float, concurrent: int) -> None:
-        """doors: by path, or by a prefix that ends in `/`"""
+    def __init__(
+        self,
+        doors: Mapping[str, Door],
+        rest: ASGIApp,
+        *,
+        read_seconds: float,
+        concurrent: int,
+        rest_bytes: int = 1_048_576,
+    ) -> None:
+        """doors: by path, or by a prefix that ends in `/`;  rest_bytes: the most that a body for `rest` may measure"""
         self._doors, self._rest = doors, rest
         self._prefixes = tuple(path for path in doors if path.endswith("/") and len(path) > 1)
-        self._seconds, self._concurrent = read_seconds, concurrent
+        self._reader, self._concurrent, self._rest_bytes = Reader(read_seconds), concurrent, rest_bytes
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        door = self._door(scope["path"]) if scope["type"] == "http" else None
-        if door is None:
+        if scope["type"] != "http":
             await self._rest(scope, receive, send)
             return
-        if refused := self._refused_unread(scope["headers"]):
-            await _send(send, refused, close=True)
-            return
-        self._in_flight += 1
-        try:
-            await self._answer(door, scope, receive, send)
-        finally:
-            self._in_flight -= 1
+        path = scope["path"]
+        door = self._door(path)
+        if refused := self._refused_unread(scope["headers"], counted=door is not None):
+            await _send(scope, send, refused, close=True)
+        elif door is not None:
+            self._in_flight += 1
+            try:
+                await self._answer(door, scope, receive, send)
+            finally:
+                self._in_flight -= 1
+        elif _is_snowplow(path):
+            await _send(scope, send, failure(400, "not_found", f"{scope['method']} {path}: Not Found"), close=True)
+        else:
+            await self._pass(scope, receive, send)
 
     def _door(self, path: str) -> Door | None:
         if door := self._doors.get(path):
@@ -70,11 +84,11 @@ class Guard:
         """Calls being read or worked on."""
         return self._in_flight
 
-    def _refused_unread(self, headers: list[tuple[bytes, bytes]]) -> Answer | None:
-        if self._in_flight >= self._concurrent:
+    def _refused_unread(self, headers: Headers, *, counted: bool) -> Answer | None:
+        if counted and self._in_flight >= self._concurrent:
             metrics.SHED.labels("concurrency").inc()
             return failure(503, "busy", "too many calls at once: send again later")
-        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+        if len(headers) > MOST_HEADERS or sum([len(name) + len(value) for name, value in headers]) > MOST_HEADER_BYTES:
             metrics.SHED.labels("headers").inc()
             return failure(
                 431, "headers_too_large", f"up to {MOST_HEADERS} headers of {MOST_HEADER_BYTES} bytes together"
@@ -82,55 +96,67 @@ class Guard:
         return None
 
     async def _answer(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
+        sieve = door.sieve(scope["headers"]) if door.sieve else None
+        body = await self._body(scope, receive, send, door.body_bytes, sieve)
+        if body is None:
+            return
+        request = Request(
+            scope["method"], scope["path"], scope["query_string"], scope["headers"], body.bytes, body.too_large
+        )
         try:
-            async with asyncio.timeout(self._seconds):
-                body, too_large = await _read(scope["headers"], receive, door.body_bytes)
+            answer = await door.endpoint(request)
+        except Exception as error:
+            log.exception("unhandled", path=scope["path"], exc_info=error)
+            answer = failure(500, "internal_error", "this is a fault of ours; the log of the service says more")
+        await _send(scope, send, answer, close=body.unread)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To `rest`, with a body that is bounded too."""
+        if scope["method"] in ("GET", "HEAD"):
+            await self._rest(scope, receive, send)
+            return
+        body = await self._body(scope, receive, send, self._rest_bytes)
+        if body is None:
+            return
+        if body.too_large:
+            too_large = failure(413, "too_large", f"a body may have {self._rest_bytes} bytes")
+            await _send(scope, send, too_large, close=body.unread)
+            return
+        messages = [{"type": "http.request", "body": body.bytes, "more_body": False}]
+
+        async def replay() -> Message:
+            return messages.pop() if messages else await receive()
+
+        await self._rest(scope, replay, send)
+
+    async def _body(
+        self, scope: Scope, receive: Receive, send: Send, most: int, sieve: Sieve | None = None
+    ) -> Body | None:
+        """None where the call is answered already, or nobody is there any more."""
+        try:
+            return await self._reader.read(scope["headers"], receive, most, sieve)
         except GoneError:
             metrics.SHED.labels("hung_up").inc()
-        except TimeoutError:
+        except SlowError:
             # Not 408: some SDKs take it for final and drop what they had.
             metrics.SHED.labels("slow").inc()
-            slow = failure(503, "slow_body", f"the body took longer than {self._seconds:g} s")
-            await _send(send, slow, close=True)
-        else:
-            try:
-                answer = await door.endpoint(
-                    Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], body, too_large)
-                )
-            except Exception as error:
-                log.exception("unhandled", path=scope["path"], exc_info=error)
-                answer = failure(500, "internal_error", "this is a fault of ours; the log of the service says more")
-            await _send(send, answer, bodiless=scope["method"] == "HEAD")
+            await _send(scope, send, failure(503, "slow_body", "the body came too slowly"), close=True)
+        except FullError:
+            metrics.SHED.labels("memory").inc()
+            await _send(
+                scope, send, failure(503, "busy", "too many large bodies at once: send again later"), close=True
+            )
+        return None
 
 
-async def _read(headers: list[tuple[bytes, bytes]], receive: Receive, most: int) -> tuple[bytes, bool]:
-    """The body and whether it is too large. What is left of it is thrown away by uvicorn as it comes, so that a sender that
-    reads no answer before it has sent everything gets it too."""
-    if _announced(headers) > most and any(name == b"expect" for name, _ in headers):
-        return b"", True
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message: Message = await receive()
-        if message["type"] == "http.disconnect":
-            raise GoneError
-        part = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            return b"".join([*parts, part])[:most], True
-        parts.append(part)
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts), False
+def _is_snowplow(path: str) -> bool:
+    return path == "/i" or path.startswith(_SNOWPLOW)
 
 
-def _announced(headers: list[tuple[bytes, bytes]]) -> int:
-    for name, value in headers:
-        if name == b"content-length":
-            return int(value) if value.isdigit() and len(value) < 16 else 0
-    return 0
-
-
-async def _send(send: Send, answer: Answer, *, close: bool = False, bodiless: bool = False) -> None:
+async def _send(scope: Scope, send: Send, answer: Answer, *, close: bool = False) -> None:
+    status = answer.status
+    if status in _INSTEAD and _is_snowplow(scope["path"]):
+        status = _INSTEAD[status]
     headers = [
         (b"content-type", answer.media),
         (b"content-length", str(len(answer.body)).encode()),
@@ -138,5 +164,5 @@ async def _send(send: Send, answer: Answer, *, close: bool = False, bodiless: bo
     ]
     if close:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if bodiless else answer.body})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
