@@ -189,7 +189,7 @@ def _time(scheme: Scheme, call: Signed, items: list[tuple[bytes, bytes]]) -> byt
 def _keys(scheme: Scheme, secrets: Sequence[bytes]) -> list[_Key]:
     """The secrets that are fit for the scheme; raises Refused `no_secret` where none is. An empty one signs for everybody."""
     read = {"ecdsa": _p256, "ed25519": _ed25519}.get(scheme.method)
-    keys = [key for secret in secrets if secret and (key := read(secret) if read else secret)]
+    keys = [key for secret in secrets if (key := read(secret) if read else secret)]
     if not keys:
         raise Refused("no_secret", f"no secret of this source that serves as {scheme.method} key is in force", 401)
     return keys

@@ -69,6 +69,17 @@ def test_hex_may_be_in_capitals_and_blanks_around_a_value_do_not_matter():
 def test_a_prefix_has_to_be_there():
     assert code(PREFIXED, Signed([(b"x-hub-signature-256", b"sha256=" + sign(BODY))], BODY)) is None
     assert code(PREFIXED, Signed([(b"x-hub-signature-256", sign(BODY))], BODY)) == "bad_signature_format"
+    assert code(PREFIXED, Signed([(b"x-hub-signature-256", b"sha512=" + sign(BODY))], BODY)) == "bad_signature_format"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text[:9] + b"!" + text[9:], lambda text: text.rstrip(b"="), lambda text: text + b"="]
+)
+def test_base_64_is_taken_to_the_letter(change):
+    scheme = Scheme(header=b"x-signature", encoding="base64")
+    text = b64encode(hmac.digest(SECRET, BODY, "sha256"))
+    assert code(scheme, Signed([(b"x-signature", text)], BODY)) is None
+    assert code(scheme, Signed([(b"x-signature", change(text))], BODY)) == "bad_signature_format"
 
 
 def test_what_is_signed_is_put_together_once_so_a_body_may_hold_names_itself():
