@@ -39,6 +39,11 @@ class Home:
     def logs(self) -> Path:
         return self.path / "log"
 
+    @property
+    def spool(self) -> Path:
+        """Where ingest keeps events while Kafka or Redis is away."""
+        return self.path / "spool"
+
 
 def here() -> Home:
     """The directory that BATON_HOME names, else `.baton`."""

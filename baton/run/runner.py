@@ -81,7 +81,8 @@ class Runner:
         _attempt("applying the policies", lambda: asyncio.run(self._rules(addresses, keys)))
         step("Starting ingest, scoring, router and handoff")
         servers = _servers(addresses)
-        self._services = Services({**self._environ, **servers, **keys}, self._home.logs, step)
+        own = {"INGEST_SPOOL_DIR": str(self._home.spool)}
+        self._services = Services({**own, **self._environ, **servers, **keys}, self._home.logs, step)
         self._services.start()
         self._services.await_ready()
         urls = self._services.urls()

@@ -125,6 +125,8 @@ def stream(baton):
     sender.stopping.set()
     sender.join(60)
     assert not sender.is_alive(), "the sender still waits for an answer"
+    metrics = f"{baton.env['INGEST_URL']}/metrics"
+    baton.until(lambda: "\nbaton_ingest_spool_rows 0.0\n" in httpx.get(metrics).text, "an empty spool")
     return sender
 
 

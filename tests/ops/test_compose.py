@@ -247,3 +247,14 @@ def test_data_is_kept_on_volumes_and_files_that_are_mounted_exist(model: Compose
     assert named == model.volumes.keys()
     assert [source for source, *_ in mounted if source.startswith("./") and not (root / source).exists()] == []
     assert [parts for parts in mounted if parts[0].startswith("./") and parts[-1] != "ro"] == []
+
+
+def test_the_spool_is_on_a_volume_whose_folder_the_image_gives_to_its_user(
+    model: ComposeFile, stages: dict[str, Any]
+) -> None:
+    """A new volume takes its owner from the image."""
+    ingest = model.services["ingest"]
+    (target,) = (volume.split(":")[1] for volume in ingest.volumes)
+    assert ingest.environment["INGEST_SPOOL_DIR"] == target
+    (made,) = (i.rest for i in stages["runtime"] if i.name == "RUN")
+    assert re.search(rf"install -d -o baton -g baton -m 0700 .*{target}\b", made)

@@ -182,6 +182,18 @@ def test_ingest_is_given_the_write_keys_that_policies_refer_to(workloads: dict[s
     assert f"create secret generic {keys['name']} " in (root / "deploy/k8s/README.md").read_text()
 
 
+def test_the_spool_is_on_a_disk_that_is_larger_and_outlives_its_pod(workloads: dict[str, Manifest]) -> None:
+    spec = workloads["ingest"]["spec"]
+    (claim,) = spec["volumeClaimTemplates"]
+    (container,) = pod_of(workloads["ingest"])["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert given["INGEST_SPOOL_DIR"] == mounts[claim["metadata"]["name"]]
+    size = claim["spec"]["resources"]["requests"]["storage"]
+    assert int(given["INGEST_SPOOL_BYTES"]) <= int(size.removesuffix("Gi")) * 2**30 * 3 / 4
+    assert set(spec["persistentVolumeClaimRetentionPolicy"].values()) == {"Retain"}
+
+
 def test_links_to_services_do_not_overwrite_settings(workloads: dict[str, Manifest]) -> None:
     """For a Service `router` Kubernetes would set ROUTER_PORT=tcp://… in every pod."""
     assert {name for name, o in workloads.items() if pod_of(o).get("enableServiceLinks") is not False} == set()
