@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 from baton.errors import OperatorError
@@ -30,6 +31,7 @@ _MEANT = {
     "ms932": "cp932",
     "windows-31j": "cp932",
 }
+_NEVER_WRITTEN = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
 _WORKBOOKS = (
     (b"PK\x03\x04", "an Excel workbook (.xlsx) or a ZIP file"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)"),
@@ -76,16 +78,25 @@ def decode(raw: bytes, named: str | None = None) -> Decoded:
         return Decoded(raw.decode("utf-8"), "utf-8")
     except UnicodeDecodeError as error:
         utf8 = error
-    try:
-        text = raw.decode("cp932")
-    except UnicodeDecodeError as error:
-        where, other = _line(raw, utf8.start), _line(raw, error.start)
+    text, wrong = _cp932(raw)
+    if wrong is not None:
+        where, other = _line(raw, utf8.start), _line(raw, wrong)
         raise OperatorError(
             f"this is neither UTF-8 (line {where}) nor cp932 (line {other}): save it as UTF-8, or name its encoding with --encoding"
-        ) from None
+        )
     if _mostly_half_width(text) and _decodes(raw, "euc_jp"):
         raise OperatorError("this may be EUC-JP or cp932: say which with --encoding euc_jp or --encoding cp932")
     return Decoded(text, "cp932")
+
+
+def _cp932(raw: bytes) -> tuple[str, int | None]:
+    """The text, and the first byte at which it is none. The codec lets bytes pass that Windows never writes."""
+    try:
+        text = raw.decode("cp932")
+    except UnicodeDecodeError as error:
+        return "", error.start
+    found = _NEVER_WRITTEN.search(text)
+    return text, len(text[: found.start()].encode("cp932")) if found else None
 
 
 def _as_named(raw: bytes, named: str) -> Decoded:

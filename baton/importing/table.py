@@ -26,7 +26,7 @@ class Row:
     """number: as a spreadsheet shows it, the first row being 1;  cells: as they stand;  surplus: cells beyond the last column"""
 
     number: int
-    cells: tuple[str, ...]
+    cells: tuple[str, ...] = field(repr=False)
     surplus: int = 0
 
 
