@@ -50,7 +50,10 @@ def failure(status: int, code: str, message: str) -> Answer:
 
 
 def refusal(refused: Refused) -> Answer:
-    return failure(refused.status, refused.code, refused.message)
+    answer = failure(refused.status, refused.code, refused.message)
+    if refused.retry_after is None:
+        return answer
+    return answer._replace(headers=((b"retry-after", str(refused.retry_after).encode()),))
 
 
 def success(outcome: Outcome) -> Answer:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
 
-from services.ingest import metrics
+from services.ingest import cors, metrics
 from services.ingest.answers import Answer
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
 from services.ingest.guard import Door
 from services.ingest.intake import Intake
+from services.ingest.rates import Rates
 from services.ingest.request import Request
 from services.ingest.senders import TRACKERS
 from services.ingest.senders.tracker import Route, Tracker
@@ -31,12 +32,13 @@ class Tracking:
         batch_bytes: int,
         body_bytes: int,
         complete: Callable[[], bool],
+        rates: Rates | None = None,
     ) -> None:
         """batch_bytes, body_bytes: the most that a body of many events may measure, and one of a single event
         complete: whether all write keys are known; until then nobody is told that theirs is not"""
         self._sources, self._intake, self._clock = sources, intake, clock
         self._batch_bytes, self._body_bytes = batch_bytes, body_bytes
-        self._complete = complete
+        self._complete, self._rates = complete, rates
 
     def doors(self, trackers: Iterable[Tracker] = TRACKERS) -> dict[str, Door]:
         """Path, or prefix that ends in `/` -> what answers there."""
@@ -50,6 +52,8 @@ class Tracking:
         """What a call is answered."""
         began = perf_counter()
         answer = await self._answer(tracker, route, request)
+        if answer.status != 403:  # which a site gets that may not send, and so may not read
+            answer = cors.readable(answer, request)
         metrics.REQUESTS.labels(str(answer.status)).inc()
         metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         return answer
@@ -61,9 +65,12 @@ class Tracking:
         try:
             if answer := tracker.handshake(request):
                 return answer
+            if request.method == "OPTIONS" and "OPTIONS" not in route.methods:
+                return cors.preflight(request, route.methods)
             if request.method not in route.methods:
                 raise Refused("method_not_allowed", f"send {' or '.join(route.methods)} to {route.path}", 405)
-            known = self._by_header(request)
+            if known := self._by_header(request):
+                await self._let_in(known, request)
             if request.too_large:
                 raise Refused("too_large", f"a body may have {self._most(route)} bytes", 413)
             body = inflate(request.body, request.values(b"content-encoding"), self._most(route))
@@ -71,7 +78,9 @@ class Tracking:
             opened = tracker.read(request)
             tracker = opened.spoken or tracker
             hide = (opened.key.encode(),) if opened.key else ()
-            known = known or self._admitted(opened.key)
+            if known is None:
+                known = self._admitted(opened.key)
+                await self._let_in(known, request)
             outcome = await self._intake.take(opened, known.sender, received_at, hide=hide)
         except Refused as refused:
             return await self._refused(tracker, refused, known, request, received_at, hide)
@@ -100,6 +109,13 @@ class Tracking:
             raise Refused("unknown_write_key", "send the write key of a source: X-Write-Key, Basic, or `writeKey`", 401)
         return known
 
+    async def _let_in(self, known: Registered, request: Request) -> None:
+        """Raises Refused for what comes too often, or from a site that may not send."""
+        if self._rates:
+            await self._rates.admit(known)
+        if known.origins and (origin := request.header(b"origin")) is not None:
+            cors.check(origin, known.origins)
+
     def _most(self, route: Route) -> int:
         return self._batch_bytes if route.batch else self._body_bytes
 
@@ -113,6 +129,8 @@ class Tracking:
         hide: tuple[bytes, ...],
     ) -> Answer:
         """The answer to a body that is refused as a whole; kept for operators when it is known whose it is."""
+        if refused.retry_after is not None:
+            return tracker.failure(request, refused)
         metrics.REJECTED.labels(refused.code).inc()
         if known and refused.status < 500:
             try:

@@ -30,6 +30,7 @@ from services.ingest.hooks import Hooks
 from services.ingest.intake import Intake
 from services.ingest.links import LinksLostError, RedisLinks
 from services.ingest.quarantine import Seals
+from services.ingest.rates import Rates, rates_redis
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Sources
 from services.ingest.spool import Spool, SpoolUnusableError
@@ -139,6 +140,9 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     stand_in = StandIn(handle, spool) if spool else None
     intake = Intake(Gathered(stand_in or handle))
     known = policies.caught_up.is_set
+    counting = rates_redis(settings.redis_url)
+    closing.push_async_callback(counting.aclose)
+    rates = Rates(counting)
     tracking = Tracking(
         sources,
         intake,
@@ -146,6 +150,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         batch_bytes=settings.ingest_batch_bytes,
         body_bytes=settings.ingest_body_bytes,
         complete=known,
+        rates=rates,
     )
     seals = Seals(settings.master_secret())
     hooks = Hooks(sources, intake, clock, seals, body_bytes=settings.ingest_body_bytes, complete=known)

@@ -12,6 +12,10 @@ REQUEST_SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("baton_ingest_in_flight_requests", "Calls being read or worked on")
 SHED = Counter("baton_ingest_shed_total", "Calls refused before work was done on them", ["reason"])
+UNCHECKED = Counter(
+    "baton_ingest_rate_unchecked_total",
+    "Calls of sources with a rate that were let through uncounted, because Redis was away or slow",
+)
 EVENTS = Counter("baton_ingest_events_total", "Events answered", ["outcome"])  # accepted, duplicate, rejected
 ACCEPTED, DUPLICATE, REFUSED = (EVENTS.labels(outcome) for outcome in ("accepted", "duplicate", "rejected"))
 REJECTED = Counter("baton_ingest_rejected_total", "Events and bodies refused", ["code"])
