@@ -9,12 +9,16 @@ from services.ingest.senders.hubspot import HUBSPOT
 from services.ingest.senders.intercom import INTERCOM
 from services.ingest.senders.segment import SEGMENT
 from services.ingest.senders.sendgrid import SENDGRID
+from services.ingest.senders.snowplow import SNOWPLOW
 from services.ingest.senders.standard_webhooks import STANDARD_WEBHOOKS
 from services.ingest.senders.tracker import Tracker
 from services.ingest.senders.typeform import TYPEFORM
 from services.ingest.senders.webhook import Webhook
 
-TRACKERS: tuple[Tracker, ...] = (SEGMENT,)
+TRACKERS: tuple[Tracker, ...] = (
+    SEGMENT,
+    SNOWPLOW,
+)
 _WEBHOOKS: tuple[Webhook, ...] = (
     STANDARD_WEBHOOKS,
     HMAC,

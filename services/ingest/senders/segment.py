@@ -15,18 +15,18 @@ from services.ingest.senders.pixel import picture
 from services.ingest.senders.tracker import Opened, Route, Tracker
 
 _MOST_NESTING = 8
+_SHORT = {call[0]: call for call in CALLS} | {"b": "batch", "import": "batch"}  # as analytics.js calls them
 _PIXELS = ("/pixel/v1/", "/v1/pixel/")  # RudderStack's, Segment's
 
 
 def read(request: Request) -> Opened:
     call = request.path.rpartition("/")[2]
+    call = _SHORT.get(call, call)
     if call == "merge":
         raise Refused("not_supported", "merge is not supported: link two ids with alias (previousId, userId)")
     if _is_pixel(request):
         return _read_pixel(call, request.parameters())
     parsed = json_of(request.body)
-    if call == "import":
-        call = "batch"
     return Opened(open_body(call, parsed.tree), _key(parsed.tree), parsed.suspect, single=call != "batch")
 
 
@@ -78,10 +78,8 @@ def _failure(request: Request, refused: Refused) -> Answer:
 SEGMENT = Tracker(
     name="segment",
     routes=(
-        *(Route(f"/v1/{call}") for call in (*CALLS, "merge")),
-        Route("/v1/batch", batch=True),
-        Route("/v1/import", batch=True),
-        Route("/beacon/v1/batch", batch=True),
+        *(Route(f"/v1/{call}") for call in (*CALLS, *(call[0] for call in CALLS), "merge")),
+        *(Route(path, batch=True) for path in ("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch")),
         *(Route(f"{pixel}{call}", ("GET",)) for pixel in _PIXELS for call in ("identify", "track", "page")),
     ),
     read=read,

@@ -97,3 +97,17 @@ async def test_a_pixel_that_is_refused_shows_a_picture_too_and_its_status_says_s
     assert (answer.status, answer.media) == (status, b"image/gif")
     assert b"www-authenticate" not in dict(answer.headers), "or browsers would ask visitors for a password"
     assert wire.touches == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "call"),
+    [
+        ("/v1/t", TRACK, "demo_requested"),
+        ("/v1/p", {"anonymousId": "a"}, "page_viewed"),
+        ("/v1/i", {"userId": "u"}, "identify"),
+        ("/v1/b", {"batch": [TRACK | {"type": "track"}]}, "demo_requested"),
+    ],
+)
+async def test_the_short_paths_of_the_browser_library_are_the_same(wire, path, body, call):
+    assert (await wire.call(path, body, headers=KEY)).status == 200
+    assert [touch.type for touch in wire.touches] == [call]
