@@ -70,8 +70,8 @@ def decode(raw: bytes, named: str | None = None) -> Decoded:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return Decoded(_strictly(raw[len(mark) :], encoding.removesuffix("-sig")), encoding, mark)
-    if b"\x00" in raw[:4096]:
-        return Decoded(_strictly(raw, guess := _without_mark(raw)), guess)
+    if wide := _without_mark(raw):
+        return Decoded(_strictly(raw, wide), wide)
     if b"\x1b$" in raw:
         return Decoded(_strictly(raw, "iso2022_jp"), "iso2022_jp")
     try:
@@ -124,10 +124,12 @@ def _strictly(raw: bytes, encoding: str) -> str:
         ) from None
 
 
-def _without_mark(raw: bytes) -> str:
-    """UTF-16 without its mark: where the zero bytes of ASCII characters stand says which end comes first."""
-    start = raw[:4096]
-    return "utf-16-be" if start[0::2].count(0) > start[1::2].count(0) else "utf-16-le"
+def _without_mark(raw: bytes) -> str | None:
+    """UTF-16 without its mark: most of its line feeds have a zero byte, on the side that says which end comes first."""
+    feeds, little, big = raw.count(b"\n"), raw.count(b"\n\x00"), raw.count(b"\x00\n")
+    if len(raw) % 2 or max(little, big) * 2 <= feeds:
+        return None
+    return "utf-16-be" if big > little or raw[:1] == b"\x00" else "utf-16-le"
 
 
 def _line(raw: bytes, offset: int) -> int:
