@@ -18,6 +18,8 @@ from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
 from services.ingest import metrics
+from services.ingest.admin import Admin
+from services.ingest.admin import install as install_admin
 from services.ingest.api import Tracking
 from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
@@ -29,18 +31,23 @@ from services.ingest.handler import Ingest, UnavailableError
 from services.ingest.hooks import Hooks
 from services.ingest.intake import Intake
 from services.ingest.links import LinksLostError, RedisLinks
+from services.ingest.mending import Mending
 from services.ingest.quarantine import Seals
+from services.ingest.replaying import Replaying
+from services.ingest.requeue import Requeue
 from services.ingest.rates import Rates, rates_redis
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Sources
 from services.ingest.spool import Spool, SpoolUnusableError
 from services.ingest.standin import StandIn
+from services.ingest.statistics import Statistics
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import PATIENCE_SECONDS, KafkaPublisher, Message, Outgoing, Publisher
 from shared.kit.policies import take
 from shared.kit.service import Probes, serve
 from shared.kit.start import spare_the_collector
+from shared.schemas.ids import tenant_secret
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.book import PolicyBook
 from shared.schemas.topics import POLICIES
@@ -139,6 +146,8 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
 
     stand_in = StandIn(handle, spool) if spool else None
     intake = Intake(Gathered(stand_in or handle))
+    statistics = Statistics(redis, intake.seen, clock)
+    closing.push_async_callback(statistics.flush)
     known = policies.caught_up.is_set
     counting = rates_redis(settings.redis_url)
     closing.push_async_callback(counting.aclose)
@@ -153,7 +162,15 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         rates=rates,
     )
     seals = Seals(settings.master_secret())
-    hooks = Hooks(sources, intake, clock, seals, body_bytes=settings.ingest_body_bytes, complete=known)
+    hooks = Hooks(
+        sources,
+        intake,
+        clock,
+        seals,
+        body_bytes=settings.ingest_body_bytes,
+        complete=known,
+        quarantined_per_minute=settings.ingest_quarantine_per_minute,
+    )
     app = FastAPI(
         title="Baton ingest",
         description="Takes events: POST /v1/track, /v1/identify, /v1/batch and the like.",
@@ -161,6 +178,19 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         redoc_url=None,
     )
     install_errors(app)
+    install_admin(
+        app,
+        Admin(
+            token=settings.ingest_admin_token,
+            sources=sources,
+            statistics=statistics,
+            replaying=Replaying(sources, intake),
+            requeue=Requeue(settings.kafka_bootstrap_servers, seals, intake),
+            mending=Mending(redis, links, publisher or kafka, clock),
+            ready=lambda: follower.ready,
+            secret_of=lambda tenant: tenant_secret(settings.master_secret(), tenant),
+        ),
+    )
     guard = Guard(
         tracking.doors() | hooks.doors(),
         app,
@@ -170,6 +200,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     tasks = {
         "publisher": _start(kafka, started),
         "policies": _with_kafka(started, policies.run),
+        "statistics": statistics.run(),
         "links": _with_kafka(policies.caught_up, follower.run),  # whose tenants have to be known first
     }
     if stand_in:

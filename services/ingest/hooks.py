@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter
 
 from services.ingest import metrics
@@ -11,11 +12,11 @@ from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
 from services.ingest.guard import Door
 from services.ingest.intake import Intake
-from services.ingest.quarantine import Seals, quarantined
+from services.ingest.quarantine import Room, Seals, quarantined
 from services.ingest.request import Request
 from services.ingest.senders import WEBHOOKS
 from services.ingest.senders.webhook import Webhook
-from services.ingest.sources import Registered, Sources
+from services.ingest.sources import Keys, Registered, Sources
 from shared.kit.clock import Clock
 
 PREFIX = "/hooks/"
@@ -33,9 +34,13 @@ class Hooks:
         *,
         body_bytes: int,
         complete: Callable[[], bool],
+        quarantined_per_minute: int = 600,
         webhooks: Mapping[str, Webhook] = WEBHOOKS,
     ) -> None:
-        """complete: whether all sources are known"""
+        """complete: whether all sources are known
+        quarantined_per_minute: requests of a source; what fails verification beyond it is not kept
+        """
+        self._room = Room(quarantined_per_minute)
         self._sources, self._intake, self._clock, self._seals = sources, intake, clock, seals
         self._most, self._complete, self._webhooks = body_bytes, complete, webhooks
 
@@ -77,6 +82,7 @@ class Hooks:
         except Refused as refused:
             await self._quarantine(request, known, refused, received_at)
             raise
+        self._intake.seen.verified(known.sender, received_at, proven_by(webhook, request, known.keys, received_at))
         challenged = webhook.challenge(request, known.keys.in_force(received_at))
         return challenged or await self.take(request, known, webhook, received_at)
 
@@ -109,9 +115,25 @@ class Hooks:
 
     async def _quarantine(self, request: Request, known: Registered, refused: Refused, received_at: int) -> None:
         metrics.UNVERIFIED.labels(refused.code).inc()
+        self._intake.seen.unverified(known.sender, received_at, refused.code)
         tenant, source_id = known.sender.tenant, known.sender.source_id
+        if not self._room.for_one_more(tenant, source_id, received_at):
+            metrics.QUARANTINE_FULL.inc()
+            return
         record = quarantined(self._seals, tenant, source_id, refused.code, request, received_at)
         await self._intake.write([], [record])
+
+
+def proven_by(webhook: Webhook, request: Request, keys: Keys, now: int) -> str:
+    """The id of the secret under which a verified call is verified: while secrets are exchanged, people want to know."""
+    secrets = [secret for secret in keys.secrets if secret.not_after is None or now < secret.not_after]
+    for secret in secrets[1:]:
+        try:
+            webhook.verify(request, replace(keys, secrets=(secret,)), now)
+        except Refused:
+            continue
+        return secret.id
+    return secrets[0].id if secrets else "none"
 
 
 def _no_such_method(request: Request) -> Answer:

@@ -12,6 +12,7 @@ from services.ingest.domain.touch import Draft, Sender
 from services.ingest.handler import UnavailableError
 from services.ingest.links import LinksLostError
 from services.ingest.reading import Read, read_body, rejected_record
+from services.ingest.seen import Seen
 from services.ingest.senders.tracker import Opened
 from shared.kit.kafka import Outgoing
 
@@ -21,13 +22,16 @@ Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 class Intake:
     """Writes what bodies hold. Returns when all that was accepted is kept; else raises Refused 503."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, seen: Seen | None = None) -> None:
+        """seen: where sources are counted"""
         self._handle = handle
+        self.seen = seen or Seen()
 
     async def take(self, opened: Opened, sender: Sender, received_at: int, *, hide: Sequence[bytes] = ()) -> Outcome:
         """hide: credentials that may stand in the body, and shall not in what is kept of what is refused"""
         read = read_body(opened.envelope, sender, received_at, suspect=opened.suspect, hide=hide)
         accepted = await self.write(read.drafts, read.records)
+        self.seen.taken(sender, received_at, read, accepted)
         return _outcome(opened.single, read, accepted)
 
     async def keep_refused(
@@ -42,6 +46,7 @@ class Intake:
         hide: Sequence[bytes] = (),
     ) -> None:
         """Keep a body that is refused as a whole, for operators."""
+        self.seen.refused(sender, received_at, refused.code)
         record = rejected_record(sender, refused, None, raw, received_at, protocol=protocol, call=call, hide=hide)
         await self.write([], [record])
 

@@ -94,7 +94,7 @@ class RedisLinks:
             for draft in drafts
         ]
         packed = msgspec.msgpack.encode((now, self._most, events))
-        answer = msgspec.msgpack.decode(await self._resolve(keys=[_ready(tenant)], args=[packed]))
+        answer = msgspec.msgpack.decode(await self._resolve(keys=[ready_key(tenant)], args=[packed]))
         if answer is False:
             raise LinksLostError(tenant)
         return _resolved(*answer)
@@ -102,12 +102,12 @@ class RedisLinks:
     async def confirm(self, tenant: str, claims: Sequence[tuple[str, int]], links: Sequence[Link]) -> None:
         told = [(link.identity, link.sequence, link.owner) for link in links]
         packed = msgspec.msgpack.encode((claims, told))
-        await self._confirm(keys=[_ready(tenant)], args=[packed])
+        await self._confirm(keys=[ready_key(tenant)], args=[packed])
 
     async def apply(self, tenant: str, links: Iterable[tuple[Identity, str, int]]) -> None:
         """Take in registers (identity, owner, sequence) as they stand in the topic."""
         rows = [(known.id, known.kind, known.lead, owner, sequence) for known, owner, sequence in links]
-        await self._apply(keys=[_ready(tenant)], args=[msgspec.msgpack.encode(rows)])
+        await self._apply(keys=[ready_key(tenant)], args=[msgspec.msgpack.encode(rows)])
 
     async def applied(self) -> dict[int, int] | None:
         """Partition -> next offset of the topic; None where Redis holds nothing, or lost it."""
@@ -146,14 +146,15 @@ class RedisLinks:
     async def _open(self, tenant: str) -> None:
         # In this order: a crash in between looks like a loss, which a rebuild heals.
         await self._redis.hset(APPLIED, f"t:{tenant}", "1")
-        await self._redis.set(_ready(tenant), "1")
+        await self._redis.set(ready_key(tenant), "1")
 
     async def forget(self) -> None:
         """Before a rebuild: nothing counts as applied."""
         await self._redis.delete(APPLIED)
 
 
-def _ready(tenant: str) -> str:
+def ready_key(tenant: str) -> str:
+    """The key by which scripts find the registers of a tenant."""
     return f"baton:ingest:{{{tenant}}}:ready"
 
 

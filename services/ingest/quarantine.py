@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 from base64 import b64decode, b64encode
+from collections import Counter
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -57,6 +58,23 @@ class Seals:
 
     def _cipher(self, tenant: str) -> AESGCM:
         return AESGCM(hmac.digest(tenant_secret(self._master, tenant), b"quarantine", "sha256"))
+
+
+class Room:
+    """How many requests of a source are kept in a minute: what fails verification is sent by strangers, too, who shall not fill
+    the disk. per_minute: in this process"""
+
+    def __init__(self, per_minute: int) -> None:
+        self._most = per_minute
+        self._minute = 0
+        self._kept: Counter[tuple[str, str]] = Counter()
+
+    def for_one_more(self, tenant: str, source_id: str, received_at: int) -> bool:
+        if received_at // 60_000 != self._minute:
+            self._minute = received_at // 60_000
+            self._kept.clear()
+        self._kept[tenant, source_id] += 1
+        return self._kept[tenant, source_id] <= self._most
 
 
 def quarantined(seals: Seals, tenant: str, source_id: str, code: str, request: Request, received_at: int) -> Outgoing:

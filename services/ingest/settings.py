@@ -20,6 +20,7 @@ class IngestSettings(ServiceSettings):
     ingest_spool_dir: where events wait while Kafka or Redis is away, on a disk of this process alone; without one nothing waits
     ingest_spool_bytes: the most that they may take there (a log of some megabytes comes on top)
     ingest_admin_token: admits to /admin; without one nobody is admitted
+    ingest_quarantine_per_minute: requests of one source whose signature does not hold that are kept, in each process
     """
 
     redis_url: str
@@ -33,3 +34,4 @@ class IngestSettings(ServiceSettings):
     ingest_spool_dir: Path | None = None
     ingest_spool_bytes: int = Field(default=1_073_741_824, ge=262_144)
     ingest_admin_token: SecretStr | None = None
+    ingest_quarantine_per_minute: int = Field(default=600, ge=0)

@@ -1,0 +1,109 @@
+"""A source as operators see it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from services.ingest.sources import ActiveSecret, Registered
+from services.ingest.statistics import Figures
+from shared.kit.clock import iso
+
+Time = Annotated[str, Field(description="RFC 3339, UTC")]
+
+
+class Counts(BaseModel):
+    """Events, and webhooks whose signature did not hold. rejected, unverified: by code"""
+
+    accepted: int
+    duplicate: int
+    rejected: dict[str, int]
+    unverified: dict[str, int]
+
+
+class ClockView(BaseModel):
+    """The sender's clock. shifted: events whose times were corrected;  largest_skew_seconds: what it was off, either way"""
+
+    shifted: int
+    largest_skew_seconds: float | None
+
+
+class CompletenessView(BaseModel):
+    """Of touches with personal data (a sample, where there are very many): how many lack nothing that is needed to work them.
+
+    share: complete of looked_at;  missing: what the others lack
+    """
+
+    looked_at: int
+    complete: int
+    share: float | None
+    missing: dict[str, int]
+
+
+class SecretView(BaseModel):
+    """A secret, never its value. last_verified_at: when something was last verified by it"""
+
+    id: str
+    not_after: Time | None
+    last_verified_at: Time | None
+
+
+class SourceView(BaseModel):
+    """today: since midnight UTC;  week: the last eight UTC days, today included"""
+
+    tenant: str
+    source_id: str
+    kind: str
+    trusted: bool
+    last_call_at: Time | None
+    per_minute: float
+    today: Counts
+    week: Counts
+    clock: ClockView
+    completeness: CompletenessView
+    secrets: list[SecretView]
+
+
+def view(known: Registered, figures: Figures) -> SourceView:
+    skew = figures.largest("skew")
+    personal, complete = figures.count("personal"), figures.count("complete")
+    return SourceView(
+        tenant=known.sender.tenant,
+        source_id=known.sender.source_id,
+        kind=known.keys.kind,
+        trusted=known.sender.trusted,
+        last_call_at=_time(figures.largest("last")),
+        per_minute=round(figures.per_minute, 2),
+        today=_counts(figures.of_today()),
+        week=_counts(figures),
+        clock=ClockView(shifted=figures.count("shifted"), largest_skew_seconds=None if skew is None else skew / 1000),
+        completeness=CompletenessView(
+            looked_at=personal,
+            complete=complete,
+            share=round(complete / personal, 4) if personal else None,
+            missing=figures.by("missing"),
+        ),
+        secrets=[_secret(secret, figures) for secret in (*known.keys.secrets, *known.keys.verify_tokens)],
+    )
+
+
+def _counts(figures: Figures) -> Counts:
+    return Counts(
+        accepted=figures.count("accepted"),
+        duplicate=figures.count("duplicate"),
+        rejected=figures.by("rejected"),
+        unverified=figures.by("unverified"),
+    )
+
+
+def _secret(secret: ActiveSecret, figures: Figures) -> SecretView:
+    return SecretView(
+        id=secret.id,
+        not_after=_time(secret.not_after),
+        last_verified_at=_time(figures.largest(f"secret:{secret.id}")),
+    )
+
+
+def _time(millis: int | None) -> str | None:
+    return None if millis is None else iso(millis)
