@@ -36,17 +36,6 @@ QUARANTINE_FULL = Counter(
 )
 # Sources are policy, so their number is closed; past 500 of them one process counts the rest as `other`.
 SOURCE_EVENTS = Counter(
-    "baton_ingest_source_events_total", "Events of a source: accepted, duplicate, rejected", ["tenant", "source", "outcome"]
-)
-SOURCE_UNVERIFIED = Counter(
-    "baton_ingest_source_unverified_total", "Webhooks of a source whose signature did not hold", ["tenant", "source"]
-)
-SOURCE_LAST = Gauge("baton_ingest_source_last_call_timestamp_seconds", "When a source last called", ["tenant", "source"])
-QUARANTINE_FULL = Counter(
-    "baton_ingest_quarantine_full_total", "Webhooks whose signature did not hold, of which too many came to keep them"
-)
-# Sources are policy, so their number is closed; past 500 of them one process counts the rest as `other`.
-SOURCE_EVENTS = Counter(
     "baton_ingest_source_events_total",
     "Events of a source: accepted, duplicate, rejected",
     ["tenant", "source", "outcome"],
