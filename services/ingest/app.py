@@ -33,9 +33,9 @@ from services.ingest.intake import Intake
 from services.ingest.links import LinksLostError, RedisLinks
 from services.ingest.mending import Mending
 from services.ingest.quarantine import Seals
+from services.ingest.rates import Rates, rates_redis
 from services.ingest.replaying import Replaying
 from services.ingest.requeue import Requeue
-from services.ingest.rates import Rates, rates_redis
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Sources
 from services.ingest.spool import Spool, SpoolUnusableError
