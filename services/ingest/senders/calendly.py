@@ -68,6 +68,7 @@ def translate(event: Any) -> dict[str, Any]:
         ),
         properties=answers
         | present(
+            email=address,  # so that the answers are read as those of a form
             meeting=text(payload, "scheduled_event", "name"),
             starts=text(payload, "scheduled_event", "start_time"),
             status=text(payload, "status"),
