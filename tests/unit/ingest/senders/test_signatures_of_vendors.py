@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +19,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hubspot.utils.signature import Signature as HubSpotSignature
 from sendgrid.helpers.eventwebhook import EventWebhook
 from stripe import WebhookSignature
+
+from services.ingest.domain.touch import Draft
+from services.ingest.hooks import Hooks
+from services.ingest.intake import Intake
+from services.ingest.quarantine import Seals
+from services.ingest.request import Request
+from services.ingest.sources import Sources
+from shared.kit.clock import FakeClock
+from shared.kit.kafka import Outgoing
+from shared.schemas.policies import SourcesPolicy
 
 NOW = 1_790_000_000_000
 SECONDS = NOW // 1000
@@ -402,3 +414,91 @@ def test_a_signature_of_svix_does_not_cover_an_id_of_standard_webhooks(hook):
     read = here.read(here.request(b'{"type":"a","data":{"email":"a@b.example"}}', headers | {"webhook-id": "msg_2"}))
     same = here.read(here.request(b'{"type":"a","data":{"email":"a@b.example"}}', headers))
     assert read.drafts[0].event_id == same.drafts[0].event_id
+
+
+# The whole way of a call, with nothing behind ingest but lists.
+
+WHO = {"email": "haruka.mori@aozora.example"}
+EVENTS: dict[str, Any] = {
+    "standard_webhooks": {"type": "demo.requested", "data": WHO},
+    "hmac": {"type": "demo.requested", "id": "evt_1", "data": {"object": WHO}},
+    "hubspot": [
+        {
+            "eventId": 1,
+            "subscriptionType": "contact.propertyChange",
+            "objectId": 2,
+            "propertyName": "email",
+            "propertyValue": WHO["email"],
+        }
+    ],
+    "sendgrid": [WHO | {"event": "click", "sg_event_id": "e-1", "timestamp": SECONDS}],
+}
+
+
+@dataclass
+class Taken:
+    hooks: Hooks
+    seals: Seals
+    drafts: list[Draft] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
+
+    async def handle(self, drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
+        known = {draft.event_id for draft in self.drafts}
+        accepted = [draft.event_id not in known for draft in drafts]
+        self.drafts += [draft for draft, new in zip(drafts, accepted, strict=True) if new]
+        self.others += [json.loads(record.value) for record in others]
+        return accepted
+
+
+@pytest.fixture
+def taken(signer) -> Taken:
+    source = {"id": "hook", "kind": signer.kind, "secrets": [{"id": "s", "value": "env:S"}]} | signer.source
+    sources = Sources(b"a master secret of 32 bytes or more", {"S": signer.secret(0)})
+    sources.load("hinode", SourcesPolicy.model_validate({"sources": [source]}))
+    seals = Seals(b"a master secret of 32 bytes or more")
+
+    async def handle(drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
+        return await made.handle(drafts, others)
+
+    hooks = Hooks(sources, Intake(handle), FakeClock(NOW), seals, body_bytes=1_048_576, complete=lambda: True)
+    made = Taken(hooks, seals)
+    return made
+
+
+def _call(headers: dict[str, str], body: bytes) -> Request:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return Request("POST", "/hooks/hook", b"", pairs, body)
+
+
+async def test_a_signed_call_is_accepted_once_and_a_replay_is_told_so_with_success(signer, taken):
+    body = json.dumps(EVENTS[signer.kind])
+    call = _call(signer.sign(body, signer.secret(0), SECONDS), body.encode())
+    first, again = await taken.hooks.answer(call), await taken.hooks.answer(call)
+    assert (first.status, again.status) == (200, 200)
+    assert [json.loads(answer.body)["accepted"] for answer in (first, again)] == [1, 0]
+    assert json.loads(again.body)["duplicate"] == 1
+    assert len(taken.drafts) == 1
+    assert not taken.others
+
+
+async def test_a_forged_call_is_401_and_kept_sealed(signer, taken):
+    body = json.dumps(EVENTS[signer.kind])
+    call = _call(signer.sign(body, signer.secret(1), SECONDS), body.encode())
+    answer = await taken.hooks.answer(call)
+    assert (answer.status, json.loads(answer.body)["code"]) == (401, "bad_signature")
+    assert not taken.drafts
+    [kept] = taken.others
+    assert (kept["record"], kept["code"]) == ("quarantined", "bad_signature")
+    assert WHO["email"] not in json.dumps(kept)
+    assert taken.seals.open("hinode", kept["sealed"]) == call
+
+
+async def test_a_signed_body_that_is_no_json_is_400_and_kept_without_the_secret(signer, taken):
+    secret = signer.secret(0)
+    body = "{" + secret
+    answer = await taken.hooks.answer(_call(signer.sign(body, secret, SECONDS), body.encode()))
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "malformed_json")
+    [kept] = taken.others
+    assert kept["record"] == "rejected"
+    assert b64decode(kept["raw"]).startswith(b"{")
+    assert secret.encode() not in b64decode(kept["raw"])
