@@ -40,7 +40,7 @@ def message(tree: Any, event_id: str | None = None, event: str | None = None) ->
         userId=_user(person) or _user(told),
         anonymousId=text(told, "anonymousId") or text(told, "anonymous_id"),
         traits=dict(person),
-        properties=dict(told),
+        properties=dict(told) | ({"is_test": True} if tree.get("livemode") is False else {}),
     )
 
 

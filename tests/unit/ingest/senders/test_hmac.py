@@ -43,6 +43,8 @@ def test_a_stripe_like_event_is_told_by_its_object(hook):
     }
     touch = here.touch(sent)
     assert (touch.event, touch.type, touch.at) == ("customer.created", "custom", 1_789_999_000_000)
+    assert not touch.is_test
+    assert here.touch(sent | {"livemode": False}).is_test
     again, other = here.touch(sent | {"pending_webhooks": 2}), here.touch(sent | {"id": "evt_2"})
     assert touch.event_id == again.event_id != other.event_id
 
