@@ -21,7 +21,7 @@ Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[object]]
 
 MOST = 500  # rows written at once
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between tries
-LOOKED_PAST = 8  # rows that are tried each by itself before the oldest is tried again
+LOOKED_PAST = 3  # failures of single rows after which a later one is tried
 MOST_TRIES = 3  # of a row by itself that fails, and not for want of Kafka or Redis
 _NEVER = (MessageSizeTooLargeError, InvalidTopicError)  # however often it is tried
 
@@ -35,19 +35,23 @@ class Drain:
     def __init__(self, spool: Spool, handle: Handle) -> None:
         self._spool, self._handle = spool, handle
         self._most, self._pause = MOST, FIRST_PAUSE
-        self._after = 0  # the row that was tried last
-        self._alone = 0  # rows that failed by themselves, one after the other
+        self._after = 0  # the last row of this pass that was written
+        self._alone = 0  # failures of single rows, one after the other
+        self._past = 0  # the last of those rows
         self._faults: dict[tuple[int, int], int] = {}
         self._done: dict[tuple[int, int], Kept] = {}  # written, and not deleted, for the disk is full
 
     async def run(self) -> None:
         """Until nothing is left to be written. Raises SpoolError."""
         while True:
-            kept = await self._spool.oldest(self._most, self._after)
+            looking = self._alone > 0 and self._alone % LOOKED_PAST == 0
+            kept = await self._spool.oldest(self._most, self._past if looking else self._after)
             if todo := [one for one in kept if _name(one) not in self._done]:
                 await self._write(todo)
             elif kept:
                 self._after = kept[-1].row.id
+            elif looking:
+                self._alone, self._past = self._alone + 1, self._after
             elif self._after:
                 self._after = 0
                 await self._delete_done()
@@ -73,15 +77,14 @@ class Drain:
             else:
                 await self._fewer(kept)
         else:
-            self._most, self._pause, self._alone = min(self._most * 4, MOST), FIRST_PAUSE, 0
-            self._after = kept[-1].row.id
+            self._most, self._pause = min(self._most * 4, MOST), FIRST_PAUSE
+            self._after, self._alone, self._past = kept[-1].row.id, 0, 0
             await self._delete(kept)
 
     async def _fewer(self, kept: list[Kept]) -> None:
         self._most = max(1, len(kept) // 4)
-        if len(kept) == 1:  # another may fare better
-            self._alone += 1
-            self._after = kept[0].row.id if self._alone % LOOKED_PAST else 0
+        if len(kept) == 1:
+            self._alone, self._past = self._alone + 1, max(self._past, kept[0].row.id)
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 

@@ -84,7 +84,7 @@ def connect(path: Path, most_bytes: int) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute(f"PRAGMA max_page_count = {most_bytes // PAGE}")
-        db.execute(f"PRAGMA wal_autocheckpoint = {min(1000, most_bytes // PAGE // 8)}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {min(256, most_bytes // PAGE // 8)}")
         db.execute("PRAGMA journal_size_limit = 8388608")
         if _one(db, "SELECT count(*) FROM sqlite_master") == 0:
             db.executescript(_SCHEMA)
