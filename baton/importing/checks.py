@@ -114,7 +114,7 @@ def _unread(read: Read, rules: Rules) -> Iterator[Problem]:
     for group, names, known in groups:
         what = "evidence" if group == "answers" else "consent"
         for name in names:
-            if name not in known:
+            if name not in known and name not in read.mapping.event_when:
                 message = f"no `{what}` rule of the sources policy reads `{name}`.{suggest(name, known)}"
                 yield read.problem((group, name), message)
 

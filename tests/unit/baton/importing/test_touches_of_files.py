@@ -1,12 +1,14 @@
-"""Who exchanged a card decides where the lead goes, if a routing rule says so: from the file's cell to the rule that holds."""
+"""From a file's cell through ingest to what readers see: the touch, its person, and the routing rule that holds."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from baton.importing import rules
 from baton.importing.joining import message
 from services.ingest.domain.envelope import open_body
 from services.ingest.domain.touch import complete
@@ -15,17 +17,16 @@ from services.ingest.sources import Sources
 from services.router.domain.facts import Scored
 from shared.schemas import conditions
 from shared.schemas.catalogue import ROUTING_FIELDS
-from shared.schemas.policies import SourcesPolicy
 from shared.schemas.touches import Touch
 
 RECEIVED_AT = 1_795_000_000_000
+HINODE = rules.in_files("hinode", Path(__file__).parents[4] / "policies")
 BY_KATO = conditions.parse({"lead.exchanged_by": {"eq": "kato"}, "lead.rank": {"eq": "contact"}}, ROUTING_FIELDS)
 
 
 def _touch(card: Any) -> Touch:
-    sources = Sources(b"a master secret of 32 bytes or more", {})
-    policy = {"sources": [{"id": "files", "kind": "import", "write_keys": ["key"]}]}
-    sources.load("hinode", SourcesPolicy.model_validate(policy))
+    sources = Sources(b"a master secret of 32 bytes or more", {"HINODE_IMPORT_KEY": "key"})
+    sources.load("hinode", HINODE.sources)
     known = sources.find("key")
     assert known
     body = orjson.loads(orjson.dumps({"batch": [message(card)]}))
@@ -72,3 +73,17 @@ def test_a_card_becomes_a_touch_of_the_fair_with_its_person_sealed(planned: Any)
 def test_a_paper_card_without_an_address_becomes_a_touch_of_somebody(planned: Any) -> None:
     touch = _touch(planned({"氏名": "林 直美", "会社": "はやし工業", "電話": "661234567"}).cards[0])
     assert touch.identity_kind == "external"
+
+
+@pytest.mark.parametrize(("said", "granted"), [("希望する", True), ("配信停止", False), ("いいえ", False)])
+def test_a_consent_column_becomes_a_consent(good_mapping: str, planned: Any, said: str, granted: bool) -> None:
+    mapping = good_mapping.replace("memo: メモ", "consents: {mail_consent: {column: メモ, values: {配信停止: 'no'}}}")
+    row = {"メール": "taro@aozora.example", "氏名": "青空 太郎", "メモ": said}
+    plan = planned(row, mapping=mapping.replace("trade_fair_card_scanned", "identify"))
+    (consent,) = _touch(plan.cards[0]).consents
+    assert (consent.channel, consent.granted) == ("email", granted)
+
+
+def test_a_card_given_at_a_fair_rests_on_the_card(planned: Any) -> None:
+    touch = _touch(planned({"メール": "taro@aozora.example", "氏名": "青空 太郎"}).cards[0])
+    assert {(consent.channel, consent.basis) for consent in touch.consents} == {("email", "card"), ("phone", "card")}
