@@ -25,6 +25,7 @@ from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
 from services.ingest.errors import install_errors
 from services.ingest.follower import Follower
+from services.ingest.forms import Forms
 from services.ingest.gather import Gathered
 from services.ingest.guard import Guard
 from services.ingest.handler import Ingest, UnavailableError
@@ -171,6 +172,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         complete=known,
         quarantined_per_minute=settings.ingest_quarantine_per_minute,
     )
+    forms = Forms(sources, intake, clock, complete=known, rates=rates)
     app = FastAPI(
         title="Baton ingest",
         description="Takes events: POST /v1/track, /v1/identify, /v1/batch and the like.",
@@ -192,7 +194,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         ),
     )
     guard = Guard(
-        tracking.doors() | hooks.doors(),
+        tracking.doors() | hooks.doors() | forms.doors(),
         app,
         read_seconds=settings.ingest_read_seconds,
         concurrent=settings.ingest_concurrent_requests,

@@ -12,6 +12,7 @@ REQUEST_SECONDS = Histogram(
 )
 IN_FLIGHT = Gauge("baton_ingest_in_flight_requests", "Calls being read or worked on")
 SHED = Counter("baton_ingest_shed_total", "Calls refused before work was done on them", ["reason"])
+FORM_FILES = Counter("baton_ingest_form_files_total", "Files in forms, which are not taken")
 UNCHECKED = Counter(
     "baton_ingest_rate_unchecked_total",
     "Calls of sources with a rate that were let through uncounted, because Redis was away or slow",
