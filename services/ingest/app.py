@@ -212,7 +212,9 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     service = Service(guard, tasks, closing)
 
     async def keeps() -> bool:
-        return bool(spool and spool.has_room()) or (started.is_set() and follower.ready and await _answers(redis))
+        if stand_in and (stand_in.has_room() or stand_in.is_draining()):
+            return stand_in.has_room()
+        return started.is_set() and follower.ready and await _answers(redis)
 
     service.probes.ready = {"policies": lambda: policies.caught_up.is_set() or bool(sources.tenants())}
     service.probes.ready |= (

@@ -54,6 +54,14 @@ class StandIn:
         self._arrived.set()
         return new
 
+    def has_room(self) -> bool:
+        """Whether a call will be kept although Kafka or Redis is away, as far as can be told."""
+        return self._spool.has_room()
+
+    def is_draining(self) -> bool:
+        """Whether they are away and the spool will find out when they are back."""
+        return self.away and self._spool.figures.rows > 0
+
     async def drain(self) -> None:
         """Write what is in the spool, oldest first, whenever there is something; until cancelled."""
         drain = Drain(self._spool, self._straight)
