@@ -11,7 +11,7 @@ from services.ingest.domain.refusals import Refused
 from services.ingest.request import Request
 from services.ingest.senders import credentials
 from services.ingest.senders.tracker import Opened
-from services.ingest.senders.urlencoded import fields, nested
+from services.ingest.senders.urlencoded import json_or_form
 from services.ingest.senders.webhook import Webhook
 from services.ingest.sources import Keys
 
@@ -26,7 +26,7 @@ _MERGED = {"FNAME": "firstName", "LNAME": "lastName", "PHONE": "phone", "COMPANY
 
 def read(request: Request, keys: Keys) -> Opened:
     envelope = Envelope(
-        [nested(fields(request.body))],
+        [json_or_form(request.body).tree],
         translate=translate,
         types=TYPES,
         channel="email_nurture",

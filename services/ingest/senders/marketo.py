@@ -8,12 +8,11 @@ from typing import Any
 
 from services.ingest.domain.envelope import Envelope
 from services.ingest.domain.fields import fingerprint, mapping, present, text
-from services.ingest.domain.parse import Parsed, parse
 from services.ingest.domain.refusals import Refused
 from services.ingest.request import Request
 from services.ingest.senders import credentials
 from services.ingest.senders.tracker import Opened
-from services.ingest.senders.urlencoded import fields, nested
+from services.ingest.senders.urlencoded import json_or_form
 from services.ingest.senders.webhook import Webhook
 from services.ingest.sources import Keys
 
@@ -38,8 +37,7 @@ _OF_THE_CALL = frozenset({"event", "name", "lead", "company", "campaign", "progr
 
 def read(request: Request, keys: Keys) -> Opened:
     """JSON, or a form where the template was one. A token that was not encoded makes JSON that is none: refused, and kept."""
-    written = request.body.lstrip()
-    parsed = parse(request.body) if written[:1] in (b"{", b"[") else Parsed(nested(fields(written)), True)
+    parsed = json_or_form(request.body)
     envelope = Envelope([parsed.tree], translate=translate, types=TYPES, protocol="marketo")
     return Opened(envelope, suspect=parsed.suspect, single=True)
 

@@ -35,10 +35,10 @@ def probe(request: Request, keys: Keys) -> Answer | None:
 
 
 def read(request: Request, keys: Keys) -> Opened:
-    """Every change of every entry is an event."""
+    """Every change of every entry is an event, kept as a notification of this change alone."""
     parsed = parse(request.body)
     found = [
-        {"entry": present(id=text(entry, "id"), time=text(entry, "time")), "change": change}
+        {"entry": [present(id=text(entry, "id"), time=text(entry, "time")) | {"changes": [change]}]}
         for entry in items(parsed.tree, "entry")
         for change in items(entry, "changes")
     ]
@@ -51,10 +51,12 @@ def read(request: Request, keys: Keys) -> Opened:
 
 
 def translate(item: Any) -> dict[str, Any]:
-    """One change. Raises Refused `not_a_lead` for those of other fields, and for one without an id."""
-    value = mapping(item, "change", "value")
+    """One change, in its notification. Raises Refused `not_a_lead` for those of other fields, and for one without an id."""
+    entry = next(iter(items(item, "entry")), None)
+    change = next(iter(items(entry, "changes")), None)
+    value = mapping(change, "value")
     lead = text(value, "leadgen_id")
-    if text(item, "change", "field") != "leadgen" or not lead:
+    if text(change, "field") != "leadgen" or not lead:
         raise Refused("not_a_lead", "a change of `leadgen` with its `leadgen_id` is a lead, nothing else")
     return present(
         type="track",
@@ -66,7 +68,7 @@ def translate(item: Any) -> dict[str, Any]:
         properties=present(
             campaign=text(value, "adgroup_id") or text(value, "form_id"),
             form_id=text(value, "form_id"),
-            page_id=text(value, "page_id") or text(item, "entry", "id"),
+            page_id=text(value, "page_id") or text(entry, "id"),
             ad_id=text(value, "ad_id"),
             adgroup_id=text(value, "adgroup_id"),
             is_test=set(lead) == {"4"},  # of the button "Test" in the app's dashboard

@@ -13,7 +13,7 @@ from services.ingest.domain.refusals import Refused
 from services.ingest.request import Request
 from services.ingest.senders import credentials
 from services.ingest.senders.tracker import Opened
-from services.ingest.senders.urlencoded import fields
+from services.ingest.senders.urlencoded import json_or_form
 from services.ingest.senders.webhook import Webhook
 from services.ingest.sources import Keys
 
@@ -25,7 +25,7 @@ _TAGS = ("campaign", "source", "medium", "content", "term")
 
 def read(request: Request, keys: Keys) -> Opened:
     envelope = Envelope(
-        [dict(fields(request.body))], translate=translate, types=TYPES, channel="inbound_form", protocol="unbounce"
+        [json_or_form(request.body).tree], translate=translate, types=TYPES, channel="inbound_form", protocol="unbounce"
     )
     return Opened(envelope, suspect=True, single=True)
 

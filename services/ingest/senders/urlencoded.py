@@ -6,11 +6,18 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl
 
+from services.ingest.domain.parse import Parsed, parse
 from services.ingest.domain.refusals import Refused
 
 MOST_FIELDS = 1_000
 MOST_DEPTH = 5  # of brackets
 _NAME = re.compile(r"\[([^\[\]]*)\]")
+
+
+def json_or_form(body: bytes) -> Parsed:
+    """A form with its names nested; or JSON, as it is kept of what was refused, and as it comes again when that is replayed."""
+    written = body.lstrip()
+    return parse(body) if written[:1] in (b"{", b"[") else Parsed(nested(fields(written)), True)
 
 
 def fields(body: bytes) -> list[tuple[str, str]]:

@@ -110,7 +110,7 @@ def test_a_message_is_known_by_the_id_of_its_notification(hook):
     ("body", "code"),
     [
         (b"", "malformed_xml"),
-        (b"{}", "malformed_xml"),
+        (b"[]", "malformed_xml"),
         (b"<a>" * 100, "malformed_xml"),
         (b"<a/>", "malformed_xml"),
         (b'<?xml version="1.0" encoding="nonsense"?><a/>', "malformed_xml"),

@@ -8,7 +8,23 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.ingest.senders import calendly, customerio, hubspot, intercom, sendgrid, typeform
+from services.ingest.senders import (
+    calendly,
+    customerio,
+    google_leads,
+    hubspot,
+    intercom,
+    linkedin_leads,
+    mailchimp,
+    mailgun,
+    marketo,
+    meta_leads,
+    salesforce_outbound,
+    sendgrid,
+    typeform,
+    unbounce,
+    zoom,
+)
 from shared.schemas.policies import SourcesPolicy
 
 PAGES = Path(__file__).parents[4] / "docs" / "senders"
@@ -21,6 +37,16 @@ TYPES = {
     "calendly": calendly.TYPES,
     "intercom": intercom.TYPES,
     "customerio": customerio.TYPES,
+    "zoom": zoom.TYPES,
+    "meta_leads": meta_leads.TYPES,
+    "linkedin_leads": linkedin_leads.TYPES,
+    "google_leads": google_leads.TYPES,
+    "mailgun": mailgun.TYPES,
+    "mailchimp": mailchimp.TYPES,
+    "segment_webhook": {},
+    "unbounce": unbounce.TYPES,
+    "marketo": marketo.TYPES,
+    "salesforce_outbound": salesforce_outbound.TYPES,
 }
 
 
