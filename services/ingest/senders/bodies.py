@@ -66,3 +66,12 @@ def bounded(items: list[Any]) -> list[Any]:
     if len(items) > MOST_EVENTS:
         raise Refused("too_many_events", f"a call may carry {MOST_EVENTS} events, this one carries {len(items)}")
     return items
+
+
+def parse_lines(body: bytes) -> Parsed:
+    """JSON, or an object a line. Raises Refused as `parse`."""
+    lines = [line for line in body.splitlines() if line.strip()]
+    if len(lines) < 2 or not all(line.strip().startswith(b"{") and line.strip().endswith(b"}") for line in lines):
+        return parse(body)
+    parsed = [parse(line) for line in bounded(lines)]
+    return Parsed([line.tree for line in parsed], any(line.suspect for line in parsed))
