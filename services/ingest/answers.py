@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -47,6 +47,13 @@ _MORE: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
 def failure(status: int, code: str, message: str) -> Answer:
     """An answer that is not a success. Without `code` and `message` some SDKs send again what can never succeed."""
     return Answer(status, orjson.dumps({"code": code, "message": message}), _MORE.get(status, ()))
+
+
+def allowing(answer: Answer, methods: Iterable[str]) -> Answer:
+    """A 405 with what would be allowed; any other answer as it is."""
+    if answer.status != 405:
+        return answer
+    return answer._replace(headers=(*answer.headers, (b"allow", ", ".join(methods).encode())))
 
 
 def refusal(refused: Refused) -> Answer:

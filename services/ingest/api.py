@@ -7,7 +7,7 @@ from functools import partial
 from time import perf_counter
 
 from services.ingest import cors, metrics
-from services.ingest.answers import Answer
+from services.ingest.answers import Answer, allowing
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
 from services.ingest.guard import Door
@@ -53,7 +53,7 @@ class Tracking:
         began = perf_counter()
         answer = await self._answer(tracker, route, request)
         if answer.status != 403:  # which a site gets that may not send, and so may not read
-            answer = cors.readable(answer, request)
+            answer = allowing(cors.readable(answer, request), (*route.methods, "OPTIONS"))
         metrics.REQUESTS.labels(str(answer.status)).inc()
         metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         return answer

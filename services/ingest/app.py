@@ -171,6 +171,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         body_bytes=settings.ingest_body_bytes,
         complete=known,
         quarantined_per_minute=settings.ingest_quarantine_per_minute,
+        rates=rates,
     )
     forms = Forms(sources, intake, clock, complete=known, rates=rates)
     app = FastAPI(

@@ -7,7 +7,7 @@ from time import perf_counter
 from urllib.parse import unquote
 
 from services.ingest import cors, metrics
-from services.ingest.answers import Answer, Outcome, refusal, success
+from services.ingest.answers import Answer, Outcome, allowing, refusal, success
 from services.ingest.domain import form_fields
 from services.ingest.domain.fields import text
 from services.ingest.domain.form_fields import Multipart
@@ -60,7 +60,7 @@ class Forms:
                 metrics.REJECTED.labels(refused.code).inc()
             answer = _failure(request, refused)
         if answer.status != 403:  # which a site gets that may not send, and so may not read
-            answer = cors.readable(answer, request)
+            answer = allowing(cors.readable(answer, request), METHODS)
         metrics.REQUESTS.labels(str(answer.status)).inc()
         metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         return answer

@@ -7,12 +7,13 @@ from dataclasses import replace
 from time import perf_counter
 
 from services.ingest import metrics
-from services.ingest.answers import Answer, refusal
+from services.ingest.answers import Answer, allowing, refusal
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
 from services.ingest.guard import Door
 from services.ingest.intake import Intake
 from services.ingest.quarantine import Room, Seals, quarantined
+from services.ingest.rates import Rates
 from services.ingest.request import Request
 from services.ingest.senders import WEBHOOKS
 from services.ingest.senders.webhook import Webhook
@@ -20,6 +21,7 @@ from services.ingest.sources import Keys, Registered, Sources
 from shared.kit.clock import Clock
 
 PREFIX = "/hooks/"
+METHODS = ("POST", "GET", "HEAD", "OPTIONS")
 
 
 class Hooks:
@@ -36,11 +38,12 @@ class Hooks:
         complete: Callable[[], bool],
         quarantined_per_minute: int = 600,
         webhooks: Mapping[str, Webhook] = WEBHOOKS,
+        rates: Rates | None = None,
     ) -> None:
         """complete: whether all sources are known
         quarantined_per_minute: requests of a source; what fails verification beyond it is not kept
         """
-        self._room = Room(quarantined_per_minute)
+        self._room, self._rates = Room(quarantined_per_minute), rates
         self._sources, self._intake, self._clock, self._seals = sources, intake, clock, seals
         self._most, self._complete, self._webhooks = body_bytes, complete, webhooks
 
@@ -65,12 +68,15 @@ class Hooks:
         try:
             return await self._of(webhook, request, known, received_at)
         except Refused as refused:
-            metrics.REJECTED.labels(refused.code).inc()
+            if refused.retry_after is None:
+                metrics.REJECTED.labels(refused.code).inc()
             return webhook.failure(request, refused)
 
     async def _of(self, webhook: Webhook, request: Request, known: Registered, received_at: int) -> Answer:
         if request.method in ("GET", "HEAD"):
             return webhook.probe(request, known.keys.in_force(received_at)) or _no_such_method(request)
+        if request.method == "OPTIONS":
+            return Answer(200, b"", ((b"allow", ", ".join(METHODS).encode()),))
         if request.method != "POST":
             return _no_such_method(request)
         if request.too_large:
@@ -82,6 +88,9 @@ class Hooks:
         except Refused as refused:
             await self._quarantine(request, known, refused, received_at)
             raise
+        if self._rates:
+            # After verification: strangers cannot use up what a sender may send. 503: more senders repeat that than 429.
+            await self._rates.admit(known, status=503)
         self._intake.seen.verified(known.sender, received_at, proven_by(webhook, request, known.keys, received_at))
         challenged = webhook.challenge(request, known.keys.in_force(received_at))
         return challenged or await self.take(request, known, webhook, received_at)
@@ -137,4 +146,5 @@ def proven_by(webhook: Webhook, request: Request, keys: Keys, now: int) -> str:
 
 
 def _no_such_method(request: Request) -> Answer:
-    return refusal(Refused("method_not_allowed", f"{request.method} is not what this sender sends here", 405))
+    refused = Refused("method_not_allowed", f"{request.method} is not what this sender sends here", 405)
+    return allowing(refusal(refused), METHODS)

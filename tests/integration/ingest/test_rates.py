@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import orjson
 import pytest
 from redis.asyncio import Redis
@@ -15,6 +19,8 @@ from redis.asyncio import Redis
 from services.ingest import rates as module
 from services.ingest.domain.refusals import Refused
 from services.ingest.rates import Rates, rates_redis
+from services.ingest.request import Request
+from services.ingest.senders import TRACKERS, WEBHOOKS
 from services.ingest.sources import Registered, Sources
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.sources import Rate
@@ -192,6 +198,37 @@ async def test_browsers_are_told_before_they_ask_what_they_may_send(ingest) -> N
     assert "access-control-allow-credentials" not in answer.headers
 
 
+async def test_a_webhook_that_comes_too_often_is_503_and_what_is_not_signed_uses_nothing_up(
+    start, tenant, monkeypatch
+) -> None:
+    secret = b"a secret of the sender"
+    monkeypatch.setenv("TEST_HOOK_SECRET", "whsec_" + b64encode(secret).decode())
+    source = {"id": "shop", "kind": "standard_webhooks", "rate": {"per_second": HOUR, "burst": 1}}
+    ingest = await start({"sources": [source | {"secrets": [{"id": "a", "value": "env:TEST_HOOK_SECRET"}]}]})
+
+    async def send(number: int, key: bytes) -> httpx.Response:
+        body, now = orjson.dumps(EVENT), str(int(time.time()))
+        signed = f"msg-{number}.{now}.".encode() + body
+        signature = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+        headers = {"webhook-id": f"msg-{number}", "webhook-timestamp": now, "webhook-signature": signature}
+        return await ingest.http.post(f"{ingest.url}/hooks/{tenant}/shop", content=body, headers=headers)
+
+    answers = [await send(0, b"a forger's key"), await send(1, secret), await send(2, secret), await send(3, b"forger")]
+    assert [answer.status_code for answer in answers] == [401, 200, 503, 401]
+    assert int(answers[2].headers["retry-after"]) in (3599, 3600)
+
+
+@pytest.mark.parametrize("sender", [*TRACKERS, *WEBHOOKS.values()], ids=lambda sender: type(sender).__name__)
+def test_every_sender_hears_when_to_come_again(sender: Any) -> None:
+    """However its protocol words a failure."""
+    request = Request("POST", "/", b"", [], b"")
+    for status in (429, 503):
+        answer = sender.failure(request, Refused("rate_limited", "too often", status, retry_after=7))
+        assert answer.status == status
+        assert (b"retry-after", b"7") in answer.headers
+
+
 async def test_webhooks_are_not_for_browsers(ingest) -> None:
     answer = await ingest.http.options(f"{ingest.url}/hooks/x", headers={"Origin": "https://a.example"})
+    assert answer.status_code == 404
     assert "access-control-allow-origin" not in answer.headers
