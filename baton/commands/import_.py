@@ -62,7 +62,7 @@ def import_(
     if dry_run:
         telling.dry_run(made, console)
         raise typer.Exit(1 if made.refused else 0)
-    key = _write_key(by, names, key_env)
+    key = write_key(by, names, key_env)
     raise typer.Exit(_send(made, url or names["INGEST_URL"], key, console))
 
 
@@ -105,7 +105,7 @@ def _names(url: str | None) -> Names:
         raise
 
 
-def _write_key(source: Source, names: Mapping[str, str], key_env: str | None) -> str:
+def write_key(source: Source, names: Mapping[str, str], key_env: str | None) -> str:
     """The first of the source's keys that is known here: by `key_env`, in `.baton/env`, the environment or a file."""
     references = [f"env:{key_env}"] if key_env else source.write_keys
     for reference in references:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from baton.importing import checks, table
@@ -17,8 +16,7 @@ from baton.importing.rules import Rules
 from baton.importing.table import Row, Table
 from baton.importing.values import Repair
 from baton.policies.problems import Problem
-
-DAY_MS = int(timedelta(days=1).total_seconds() * 1000)
+from services.ingest.domain.traits import MOST_FREE_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,10 @@ def strangers(plan: Plan) -> Counter[tuple[str, str]]:
         for rep in card.staff
         if rep not in staff
     )
+
+
+def long_memos(plan: Plan) -> int:
+    return sum(len(card.memo or "") > MOST_FREE_TEXT for card in plan.cards)
 
 
 def without_time(plan: Plan) -> int:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
-from baton.importing.plan import Plan, Refused, strangers, without_time
+from baton.importing.plan import MOST_FREE_TEXT, Plan, Refused, long_memos, strangers, without_time
 from baton.importing.sending import Answers
 
 FIRST_ROWS = 8
@@ -75,6 +75,8 @@ def _notices(plan: Plan) -> Iterator[str]:
         yield f"{rep} exchanged {_count(count, 'card')} at {campaign}, and is not on its staff in the policy"
     if count := without_time(plan):
         yield f"{_count(count, 'card')} of no known time: each will count as of the moment it is received"
+    if count := long_memos(plan):
+        yield f"{_count(count, 'memo')} longer than {MOST_FREE_TEXT:,} characters: ingest keeps the beginning"
     yield from map(str, plan.notices)
 
 
@@ -146,7 +148,9 @@ def summary(
     answers: Answers, refused: Sequence[Refused], by_ingest: Sequence[Refused], path: Path | None, console: Console
 ) -> None:
     """What became of every row. refused: all rows that were;  by_ingest: those of them that were sent;  path: where they are"""
-    if not answers.accepted and answers.duplicate and not answers.refused:
+    if not answers.answered:
+        console.print("There was nothing to send.")
+    elif not answers.accepted and answers.duplicate and not answers.refused:
         console.print(f"[bold]Nothing new[/bold]: all {answers.duplicate:,} had been imported before.")
     else:
         parts = [f"{answers.accepted:,} accepted"]

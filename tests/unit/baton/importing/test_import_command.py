@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from baton.cli import main
+from baton.commands.import_ import write_key
+from baton.errors import OperatorError
+from shared.schemas.policies.sources import Source
 
 ROOT = Path(__file__).parents[4]
 FAIR = ROOT / "docs/senders/import/trade_fair.yaml"
@@ -103,3 +106,24 @@ def test_without_a_running_baton_a_real_run_says_so(
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     assert "start it with `baton up`" in run(str(booth), "--source", "files", "--map", str(FAIR))[2]
+
+
+def test_the_write_key_is_found_where_the_policy_says_or_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "key"
+    kept.write_text("of-the-file\n")
+    source = Source(id="files", kind="import", write_keys=("env:ABSENT_KEY", f"file:{kept}"))
+    monkeypatch.delenv("ABSENT_KEY", raising=False)
+    assert write_key(source, {}, None) == "of-the-file"
+    assert write_key(source, {"ABSENT_KEY": "of-the-running-baton"}, None) == "of-the-running-baton"
+    monkeypatch.setenv("ANOTHER_KEY", "named")
+    assert write_key(source, {}, "ANOTHER_KEY") == "named"
+    with pytest.raises(OperatorError, match="set NOWHERE_KEY, or name another variable with --key-env"):
+        write_key(source, {}, "NOWHERE_KEY")
+
+
+def test_a_file_of_headers_alone_is_no_error(run: Callable[..., Told], booth: Path) -> None:
+    booth.write_text(f"{HEADER}{OTHERS}\n")
+    code, out, _ = run(str(booth), "--source", "files", "--tenant", "hinode", "--map", str(FAIR), "--dry-run")
+    assert (code, "0 touches to send" in out) == (0, True)
