@@ -15,8 +15,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
-from baton.importing.plan import MOST_FREE_TEXT, Plan, Refused, long_memos, strangers, without_time
+from baton.importing.plan import Plan, Refused, long_memos, strangers, without_time
 from baton.importing.sending import Answers
+from services.ingest.domain.traits import MOST_FREE_TEXT
 
 FIRST_ROWS = 8
 EXAMPLES = 3
