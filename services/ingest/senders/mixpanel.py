@@ -14,7 +14,7 @@ from services.ingest.domain.refusals import Refused
 from services.ingest.request import Request
 from services.ingest.senders.bodies import bounded, form_of, is_json, packed_json, parse_lines, plain
 from services.ingest.senders.keys import common_key, of_one_key
-from services.ingest.senders.mixpanel_events import message, profile
+from services.ingest.senders.mixpanel_events import message
 from services.ingest.senders.pixel import picture
 from services.ingest.senders.tracker import Opened, Route, Tracker
 
@@ -22,9 +22,8 @@ from services.ingest.senders.tracker import Opened, Route, Tracker
 def read(request: Request) -> Opened:
     parsed = _parsed(request)
     events = parsed.tree if isinstance(parsed.tree, list) else [parsed.tree]
-    translate, key_of = (profile, _key_of_profile) if "/engage" in request.path else (message, _key_of_event)
-    key = common_key(request, bounded(events), key_of)
-    envelope = Envelope(events, translate=of_one_key(translate, key_of, key), protocol="mixpanel")
+    key = common_key(request, bounded(events), _key_of)
+    envelope = Envelope(events, translate=of_one_key(message, _key_of, key), protocol="mixpanel")
     return Opened(envelope, key, parsed.suspect, single=not isinstance(parsed.tree, list))
 
 
@@ -37,12 +36,8 @@ def _parsed(request: Request) -> Parsed:
     return packed_json(data)
 
 
-def _key_of_event(event: Any) -> str | None:
-    return text(event, "properties", "token")
-
-
-def _key_of_profile(change: Any) -> str | None:
-    return text(change, "$token")
+def _key_of(event: Any) -> str | None:
+    return text(event, "properties", "token") or text(event, "$token")
 
 
 def _answer(request: Request, outcome: Outcome) -> Answer:

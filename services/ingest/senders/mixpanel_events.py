@@ -15,9 +15,11 @@ _OURS = ("$", "mp_")  # what Mixpanel's SDKs add
 
 
 def message(event: Any) -> dict[str, Any]:
-    """Raises Refused for what is no event, and for an alias that names no person."""
+    """Raises Refused for what is neither, for an alias that names no person, and for the deletion of a profile."""
     if not isinstance(event, Mapping):
         raise Refused("wrong_type", "an event must be a JSON object")
+    if "event" not in event and "$distinct_id" in event:
+        return _profile(event)
     told = mapping(event, "properties")
     insert = text(told, "$insert_id")
     when = told.get("time")
@@ -38,10 +40,8 @@ def message(event: Any) -> dict[str, Any]:
     )
 
 
-def profile(change: Any) -> dict[str, Any]:
-    """What a change of a profile leaves known of a person. Raises Refused for what is none, and for a deletion."""
-    if not isinstance(change, Mapping):
-        raise Refused("wrong_type", "a change of a profile must be a JSON object")
+def _profile(change: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change of a profile leaves known of a person."""
     if "$delete" in change:
         raise Refused("not_supported", "profiles are not deleted by tracking calls")
     user, anonymous = _who(change, text(change, "$distinct_id"))
