@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from baton.commands import demo, dlq, explain, import_, migrate, policy, replay, status, up
+from baton.commands import (
+    demo,
+    dlq,
+    explain,
+    identity,
+    import_,
+    ingest,
+    migrate,
+    policy,
+    replay,
+    sources,
+    status,
+    tail,
+    up,
+)
 from baton.errors import OperatorError
 from baton.stack import StackError
 
@@ -28,9 +42,13 @@ app.command()(demo.demo)
 app.command()(replay.replay)
 app.command("import")(import_.import_)
 app.command()(explain.explain)
+app.command()(sources.sources)
+app.command()(tail.tail)
 app.command()(migrate.migrate)
 app.add_typer(policy.app, name="policy")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(identity.app, name="identity")
+app.add_typer(ingest.app, name="ingest")
 
 _debug = False
 

@@ -10,10 +10,10 @@ import re
 import zlib
 from base64 import b85decode, b85encode
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -28,7 +28,7 @@ GROUP = "baton-dlq-replay"
 SUFFIX = "-dlq"
 MOST_METADATA = 4000  # bytes; a broker takes 4096 (offset.metadata.max.bytes)
 TOPICS = tuple(dead_letters(topic).name for topic in DEAD_LETTERED)
-_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,23 @@ class Letter:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
+class Kept(Protocol):
+    """What lies in a topic until it is put back."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def replayed(self) -> bool: ...
+    @property
+    def id(self) -> str: ...
+
+
 @asynccontextmanager
-async def _reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest"
     )
@@ -68,7 +83,7 @@ async def _reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
 
 async def letters(bootstrap: str, topics: tuple[str, ...] = TOPICS) -> list[Letter]:
     """All letters of `topics`, the oldest first. Raises OperatorError when Kafka cannot be read."""
-    async with _reader(bootstrap) as consumer:
+    async with reader(bootstrap) as consumer:
         return [letter async for letter in _read(consumer, topics)]
 
 
@@ -80,7 +95,7 @@ async def replay(
     Raises OperatorError, having put nothing back, when they are so many and so scattered that they could not be remembered.
     """
     publisher = KafkaPublisher(bootstrap)
-    async with _reader(bootstrap) as consumer:
+    async with reader(bootstrap) as consumer:
         found = [letter async for letter in _read(consumer, topics)]
         chosen = [letter for letter in found if wanted(letter) and (again or not letter.replayed)]
         if not chosen:
@@ -99,7 +114,7 @@ def _mark(letter: Letter) -> tuple[tuple[str, bytes], ...]:
     return (("baton-replayed-from", letter.id.encode()),)
 
 
-def remembered(found: list[Letter], chosen: list[Letter]) -> dict[tuple[str, int], tuple[int, str]]:
+def remembered(found: Sequence[Kept], chosen: Sequence[Kept]) -> dict[tuple[str, int], tuple[int, str]]:
     """What to commit once `chosen` are put back, by topic and partition: the offset below which all are done, and as metadata the
     ones done above it. Raises OperatorError where the broker would not take it."""
     done = {letter.id for letter in chosen} | {letter.id for letter in found if letter.replayed}
@@ -136,6 +151,13 @@ def unpacked(first: int, text: str) -> set[int]:
 
 
 async def _read(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> AsyncIterator[Letter]:
+    found = [_letter(record, replayed) async for record, replayed in records(consumer, topics)]
+    for letter in sorted(found, key=lambda letter: (letter.at, letter.id)):
+        yield letter
+
+
+async def records(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> AsyncIterator[tuple[Any, bool]]:
+    """All records of `topics`, in the order of their partitions, and whether each was put back before."""
     partitions = [TopicPartition(name, p) for name in topics for p in sorted(await _partitions(consumer, name))]
     if not partitions:
         return
@@ -143,13 +165,11 @@ async def _read(consumer: AIOKafkaConsumer, topics: tuple[str, ...]) -> AsyncIte
     done = {partition: await _done(consumer, partition) for partition in partitions}
     await consumer.seek_to_beginning(*partitions)
     ends = await consumer.end_offsets(partitions)
-    found: list[Letter] = []
     while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-        for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+        for partition, polled in (await consumer.getmany(timeout_ms=200)).items():
             below, above = done[partition]
-            found += [_letter(record, record.offset < below or record.offset in above) for record in records]
-    for letter in sorted(found, key=lambda letter: (letter.at, letter.id)):
-        yield letter
+            for record in polled:
+                yield record, record.offset < below or record.offset in above
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
@@ -198,7 +218,7 @@ def told(letter: Letter, *, reveal: bool) -> str:
     """One letter in full; what is personal only if asked for."""
     lines = [
         f"letter    {letter.id}",
-        f"reason    {letter.reason}: {letter.detail if reveal else _PERSONAL.sub('[hidden]', letter.detail)}",
+        f"reason    {letter.reason}: {letter.detail if reveal else PERSONAL.sub('[hidden]', letter.detail)}",
         f"source    {letter.source}, refused by {letter.group} at {iso(letter.at)}",
         f"key       {letter.key.decode(errors='replace')}",
         f"put back  {'yes' if letter.replayed else 'no'}",
@@ -232,4 +252,4 @@ def _hide(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_hide(part) for part in value]
-    return _PERSONAL.sub("[hidden]", value) if isinstance(value, str) else value
+    return PERSONAL.sub("[hidden]", value) if isinstance(value, str) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from baton.stack import running
 TENANTS = {"northstar": "DEMO", "hinode": "HINODE", "olist": "OLIST"}  # tenant -> prefix of its names in `env`
 DEMO_TENANTS = ("northstar", "hinode")
 SERVER_NAMES = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "REDIS_URL")
+INGEST_NAMES = ("INGEST_URL", "INGEST_ADMIN_TOKEN")  # where operators' orders to ingest go
 SECRET_NAMES = (
     "IDENTITY_SECRET",
+    "INGEST_ADMIN_TOKEN",
     *(f"{p}_{kind}" for p in TENANTS.values() for kind in ("WRITE_KEY", "SERVER_WRITE_KEY", "IMPORT_KEY", "API_TOKEN")),
 )
 
@@ -96,7 +99,7 @@ def environment(home: Home) -> Names:
 
     Raises OperatorError when there are none.
     """
-    given = {name: os.environ[name] for name in SERVER_NAMES if os.environ.get(name)}
+    given = {name: os.environ[name] for name in (*SERVER_NAMES, *INGEST_NAMES) if os.environ.get(name)}
     try:
         found = read_names(home.env)
     except FileNotFoundError:
@@ -112,6 +115,15 @@ def environment(home: Home) -> Names:
             f"the Baton in {home.path} was killed and left its `env` behind: start it again with `baton up` (or `make run`)"
         )
     return Names(found | given)
+
+
+def all_names(home: Home) -> dict[str, str]:
+    """All that policies may refer to as `env:NAME` here: of this process, and of the Baton in `home`, which comes first."""
+    found = dict(os.environ)
+    for path in (home.env, home.secrets):
+        with suppress(FileNotFoundError, PermissionError):
+            found |= read_names(path)
+    return found
 
 
 def token_of(names: Mapping[str, str], tenant: str) -> str:

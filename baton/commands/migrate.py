@@ -53,3 +53,4 @@ def migrate(
     except (KafkaError, OSError) as error:
         raise OperatorError(f"the policies are stored but perhaps not published ({error}): migrate again") from error
     print(f"Policies: {len(report.changed())} of {len(report.applied)} have a new version.")
+    print("The write keys and secrets that sources refer to are ingest's: nobody looked here whether they are there.")

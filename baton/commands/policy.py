@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from baton.errors import OperatorError
-from baton.home import environment, here
+from baton.home import all_names, environment, here
 
 if TYPE_CHECKING:
     from baton.policies import Stored
@@ -22,8 +22,13 @@ def apply(
     path: Path = typer.Argument(Path("policies"), help="One tenant's directory (policies/northstar), or that of all."),
     republish: bool = typer.Option(False, help="Publish again what did not change, too."),
     check: bool = typer.Option(False, "--check", help="Only say what is wrong with the files; nothing has to run."),
+    secrets_elsewhere: bool = typer.Option(
+        False, "--secrets-elsewhere", help="Do not look whether write keys and secrets are there: ingest has them."
+    ),
 ) -> None:
     """Check the policies at PATH, store what changed for ever, and publish it to the services.
+
+    Write keys and secrets have to be there: in the environment, in `.baton/env` or `.baton/secrets`.
 
     Nothing comes into force when anything is wrong: every fault is told with its file, its line and the nearest valid name.
     """
@@ -40,10 +45,18 @@ def apply(
     names = environment(here())
     try:
         report = asyncio.run(
-            policies.apply(path, names["DATABASE_URL"], names["KAFKA_BOOTSTRAP_SERVERS"], republish=republish)
+            policies.apply(
+                path,
+                names["DATABASE_URL"],
+                names["KAFKA_BOOTSTRAP_SERVERS"],
+                republish=republish,
+                environment=None if secrets_elsewhere else all_names(here()),
+            )
         )
     except (KafkaError, OSError) as error:
         raise OperatorError(f"Kafka or Postgres cannot be reached ({error}): is Baton up? Then apply again") from error
+    if secrets_elsewhere:
+        print("note: nobody looked whether the write keys and secrets that sources refer to are there.")
     for warning in report.warnings:
         print(f"warning: {warning}")
     for entry in report.applied:

@@ -9,12 +9,17 @@ from zoneinfo import ZoneInfo, available_timezones
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import Problem, suggest
+from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
 
 
 def cross_check(policies: Policies) -> tuple[list[Problem], list[Problem]]:
     """What must be mended, and what should be looked at."""
-    found = [finding for check in CHECKS for finding in check(policies)]
+    return told(policies, [finding for check in CHECKS for finding in check(policies)])
+
+
+def told(policies: Policies, found: Sequence[Finding]) -> tuple[list[Problem], list[Problem]]:
+    """Findings with their files and lines: what must be mended, and what should be looked at."""
     problems: tuple[list[Problem], list[Problem]] = ([], [])
     for finding in found:
         document = policies.documents[finding.kind]
@@ -26,6 +31,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
     """Every id stands once in its list."""
     lists: list[tuple[str, Place, str, Sequence[Any]]] = [
         ("sources", ("sources",), "id", policies.sources.sources),
+        *(("sources", ("sources", n, "secrets"), "id", s.secrets) for n, s in enumerate(policies.sources.sources)),
         ("sources", ("mapping",), "id", policies.sources.mapping),
         *(("sources", ("sources", n, "mapping"), "id", s.mapping) for n, s in enumerate(policies.sources.sources)),
         ("sources", ("evidence",), "criterion", policies.sources.evidence),
@@ -168,5 +174,6 @@ CHECKS: tuple[Check, ...] = (
     _groups_and_bands,
     _gate,
     _write_keys,
+    expired,
     *WORD_CHECKS,
 )

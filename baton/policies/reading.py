@@ -11,24 +11,27 @@ from typing import Any, cast
 
 import orjson
 
-from baton.policies.cross_checks import cross_check
+from baton.policies.cross_checks import cross_check, told
 from baton.policies.documents import Document, load
 from baton.policies.findings import Policies
 from baton.policies.models import validate
 from baton.policies.problems import PolicyErrors, Problem, suggest
+from baton.policies.secret_checks import missing, shared
 from shared.schemas.base import TENANT_PATTERN
-from shared.schemas.policies import KINDS, Policy
+from shared.schemas.policies import KINDS, Policy, SourcesPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
     """All policies of a tenant, good to come into force.
 
+    checked:  the policies with their documents
     bodies:   by kind, as written: what is stored and published
     warnings: what should be looked at, and keeps nothing from coming into force
     """
 
     tenant: str
+    checked: Policies = field(repr=False)
     policies: Mapping[str, Policy] = field(repr=False)
     bodies: Mapping[str, dict[str, Any]] = field(repr=False)
     warnings: tuple[Problem, ...] = ()
@@ -60,11 +63,33 @@ def read(directory: Path) -> PolicySet:
             documents[kind], policies[kind] = document, policy
     if problems:
         raise PolicyErrors(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
-    wrong, warnings = cross_check(Policies(**cast(Any, policies), documents=documents))
+    checked = Policies(**cast(Any, policies), documents=documents)
+    wrong, warnings = cross_check(checked)
     if wrong:
         raise PolicyErrors(wrong)
     bodies = {kind: document.content for kind, document in documents.items()}
-    return PolicySet(directory.name, policies, bodies, tuple(warnings))
+    return PolicySet(directory.name, checked, policies, bodies, tuple(warnings))
+
+
+def check_secrets(
+    sets: Sequence[PolicySet], others: Mapping[str, SourcesPolicy], environment: Mapping[str, str]
+) -> list[Problem]:
+    """What should be looked at. Raises PolicyErrors where a source has no key or secret, or another's.
+
+    others: the sources of tenants in force, those of `sets` or not;  environment: what `env:NAME` refers to
+    """
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    everybody = {**others, **{each.tenant: each.checked.sources for each in sets}}
+    for each in sets:
+        rest = {tenant: sources for tenant, sources in everybody.items() if tenant != each.tenant}
+        found = [*missing(each.checked, environment), *shared(each.checked, each.tenant, rest, environment)]
+        wrong, noted = told(each.checked, found)
+        problems += wrong
+        warnings += noted
+    if problems:
+        raise PolicyErrors(problems)
+    return warnings
 
 
 def read_all(path: Path) -> list[PolicySet]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 
 from baton.policies.problems import Problem, suggest
-from baton.policies.reading import PolicySet, body_hash, read_all
+from baton.policies.published import published_sources
+from baton.policies.reading import PolicySet, body_hash, check_secrets, read_all
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.database import Connection, Pool, open_pool, tenant_transaction
 from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
@@ -50,15 +51,24 @@ class Stored:
 
 
 async def apply(
-    path: Path, database_url: str, bootstrap: str, *, republish: bool = False, clock: Clock | None = None
+    path: Path,
+    database_url: str,
+    bootstrap: str,
+    *,
+    republish: bool = False,
+    clock: Clock | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Report:
     """Bring the policies at `path` (of one tenant, or of all below it) into force.
 
     Kinds that did not change are neither stored nor published again, unless `republish` asks for the latter. What an earlier run
     stored and could not publish is published now. Raises PolicyErrors, having stored nothing, when anything is wrong with any of
     them; KafkaError, having stored everything, when it is not known to be published: apply again.
+
+    environment: what write keys and secrets refer to, which have to be there; None: they are elsewhere
     """
     sets = read_all(path)
+    noted = () if environment is None else check_secrets(sets, await published_sources(bootstrap), environment)
     pool = await open_pool(database_url, "baton_app", application="baton-policy", size=2)
     publisher = KafkaPublisher(bootstrap)
     try:
@@ -68,7 +78,7 @@ async def apply(
     finally:
         await publisher.stop()
         await pool.close()
-    return Report(tuple(applied), tuple(warning for each in sets for warning in each.warnings))
+    return Report(tuple(applied), (*(warning for each in sets for warning in each.warnings), *noted))
 
 
 async def show(tenant: str, kind: str, version: int | None = None, *, database_url: str) -> Stored:

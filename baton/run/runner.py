@@ -97,7 +97,8 @@ class Runner:
             self._screen.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     async def _rules(self, addresses: Addresses, keys: Mapping[str, str]) -> None:
-        await policies.apply(POLICIES, addresses.database, addresses.kafka)
+        environment = {**self._environ, **keys}
+        await policies.apply(POLICIES, addresses.database, addresses.kafka, environment=environment)
         await tokens.seed(addresses.database, keys)
 
     def _stay(self, demo: bool) -> None:

@@ -21,6 +21,7 @@ from shared.kit.settings import ServiceSettings
 SERVICES = {"ingest": 8181, "scoring": 8182, "router": 8183, "handoff": 8184}
 SAMPLE = {  # values for the variables that have no default, as an operator would fill in `.env`
     "IDENTITY_SECRET": "0123456789abcdef0123456789abcdef",
+    "INGEST_ADMIN_TOKEN": "sample",
     "POSTGRES_PASSWORD": "sample",
     "BATON_DATABASE_PASSWORD": "sample",
 }

@@ -45,7 +45,7 @@ def test_a_runbook_says_what_to_type(runbooks: dict[str, str], commands: Command
 
 
 def test_commands_of_baton_exist(runbooks: dict[str, str], commands: Commands, baton_commands: set[str]) -> None:
-    pattern = r"(?:^baton|run --rm migrate) ((?:[a-z]+ ?)+)"
+    pattern = r"(?:^baton|run --rm migrate) ((?:[a-z]+(?:-[a-z]+)* ?)+)"
     used = [
         (name, m.strip())
         for name, text in runbooks.items()

@@ -1,0 +1,37 @@
+"""The sources of all tenants as they are in force, from the topic: Postgres shows a tenant its own alone."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from shared.kit.compacted import CompactedTopic
+from shared.kit.kafka import Message
+from shared.kit.service import cancel
+from shared.schemas.policies import SourcesPolicy
+from shared.schemas.policies.book import PolicyBook
+from shared.schemas.topics import POLICIES
+
+PATIENCE_SECONDS = 30.0
+
+
+async def published_sources(bootstrap: str) -> dict[str, SourcesPolicy]:
+    """By tenant. Raises KafkaError, and TimeoutError where the topic cannot be read to its end."""
+    book = PolicyBook({"sources": SourcesPolicy})
+
+    def take(message: Message) -> None:
+        with suppress(ValueError):  # what no service can read is in force nowhere
+            book.apply(message.value or b"")
+
+    topic = CompactedTopic(bootstrap, POLICIES, take)
+    reading = asyncio.create_task(topic.run())
+    caught_up = asyncio.create_task(topic.caught_up.wait())
+    try:
+        await asyncio.wait({reading, caught_up}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            reading.result()
+        if not caught_up.done():
+            raise TimeoutError(f"the topic {POLICIES.name} could not be read within {PATIENCE_SECONDS:g} s")
+    finally:
+        await cancel({reading, caught_up})
+    return {tenant: found[0] for tenant in book.tenants() if (found := book.find(tenant, SourcesPolicy))}

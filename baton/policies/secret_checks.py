@@ -1,0 +1,110 @@
+"""What sources refer to has to be there, and to be theirs alone: write keys and secrets. Values are looked at, never told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from baton.policies.documents import Place
+from baton.policies.findings import Finding, Policies
+from baton.policies.problems import suggest
+from shared.schemas.policies import SourcesPolicy
+from shared.schemas.policies.sources import SIGNED, Source
+
+Environment = Mapping[str, str]
+_WITH_AN_ADDRESS = SIGNED | {"form"}  # whose address is made of the source's id
+
+
+def expired(policies: Policies) -> Iterator[Finding]:
+    """A secret that is past its time proves nothing any more."""
+    now = datetime.now(UTC)
+    for index, source in enumerate(policies.sources.sources):
+        for number, secret in enumerate(source.secrets):
+            if secret.not_after is not None and secret.not_after <= now:
+                place = ("sources", index, "secrets", number, "not_after")
+                message = f"source `{source.id}`: the secret `{secret.id}` is past its time: it proves nothing any more"
+                yield Finding("sources", place, message, warning=True)
+
+
+def missing(policies: Policies, environment: Environment) -> Iterator[Finding]:
+    """Every reference leads to a value."""
+    for index, source in enumerate(policies.sources.sources):
+        for place, reference in references(source):
+            if fault := _fault(reference, environment):
+                yield Finding("sources", ("sources", index, *place), f"source `{source.id}`: {fault}")
+
+
+def shared(
+    policies: Policies, tenant: str, others: Mapping[str, SourcesPolicy], environment: Environment
+) -> Iterator[Finding]:
+    """A write key admits to one source alone, whatever it is called; and addresses of hooks are told apart.
+
+    others: the sources of the other tenants
+    """
+    holders: dict[str, str] = {}
+    for name, policy in others.items():
+        for source in policy.sources:
+            for key in source.write_keys:
+                holders |= dict.fromkeys(_marks(key, environment), f"`{source.id}` of tenant `{name}`")
+    for index, source in enumerate(policies.sources.sources):
+        for number, key in enumerate(source.write_keys):
+            place: Place = ("sources", index, "write_keys", number)
+            mine = f"`{source.id}`"
+            held = {holders.setdefault(mark, mine) for mark in _marks(key, environment)} - {mine}
+            for holder in sorted(held):
+                message = f"source `{source.id}` has the write key of {holder}: nobody could tell them apart"
+                yield Finding("sources", place, message)
+        twins = [name for name, policy in others.items() if name != tenant and _has_hook(policy, source)]
+        if twins and source.kind in _WITH_AN_ADDRESS:
+            road = "forms" if source.kind == "form" else "hooks"
+            message = f"tenant `{twins[0]}` has a source `{source.id}` too: its address is /{road}/{tenant}/{source.id}"
+            yield Finding("sources", ("sources", index, "id"), message, warning=True)
+
+
+def references(source: Source) -> Iterator[tuple[Place, str]]:
+    """All references of a source, by their place in it."""
+    for number, key in enumerate(source.write_keys):
+        yield ("write_keys", number), key
+    for number, secret in enumerate(source.secrets):
+        yield ("secrets", number, "value"), secret.value
+
+
+def _has_hook(policy: SourcesPolicy, wanted: Source) -> bool:
+    return any(source.id == wanted.id and source.kind in _WITH_AN_ADDRESS for source in policy.sources)
+
+
+def _fault(reference: str, environment: Environment) -> str | None:
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        if rest not in environment:
+            return f"there is no {rest} in the environment." + suggest(rest, environment)
+        return None if environment[rest] else f"{rest} is empty in the environment"
+    if kind == "file":
+        try:
+            return None if Path(rest).read_text().strip() else f"the file {rest} is empty"
+        except (OSError, UnicodeDecodeError) as error:
+            siblings = [str(path) for path in Path(rest).parent.glob("*")] if Path(rest).parent.is_dir() else []
+            reason = getattr(error, "strerror", None) or "it is not text"
+            return f"the file {rest} cannot be read: {reason}." + suggest(rest, siblings)
+    return None
+
+
+def _marks(reference: str, environment: Environment) -> set[str]:
+    """By what two write keys are the same: the value where it is known here, and the reference where it is one."""
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        value: str | None = environment.get(rest)
+    elif kind == "file":
+        try:
+            value = Path(rest).read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            value = None
+    else:
+        return {_digest(reference)}
+    return {reference} | ({_digest(value)} if value else set())
+
+
+def _digest(value: str) -> str:
+    return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
