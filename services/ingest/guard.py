@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest import metrics
 from services.ingest.answers import Answer, failure
@@ -41,19 +41,11 @@ class Door(NamedTuple):
 class Guard:
     """Leads calls to the doors, whatever their method; every other path is for `rest`."""
 
-    def __init__(
-        self,
-        doors: Mapping[str, Door],
-        rest: ASGIApp,
-        *,
-        read_seconds: float,
-        concurrent: int,
-        rest_bytes: int = 1_048_576,
-    ) -> None:
-        """doors: by path, or by a prefix that ends in `/`;  rest_bytes: the most that a body for `rest` may measure"""
+    def __init__(self, doors: Mapping[str, Door], rest: ASGIApp, *, read_seconds: float, concurrent: int) -> None:
+        """doors: by path, or by a prefix that ends in `/`;  rest: it bounds what it reads itself"""
         self._doors, self._rest = doors, rest
         self._prefixes = tuple(path for path in doors if path.endswith("/") and len(path) > 1)
-        self._reader, self._concurrent, self._rest_bytes = Reader(read_seconds), concurrent, rest_bytes
+        self._reader, self._concurrent = Reader(read_seconds), concurrent
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +65,7 @@ class Guard:
         elif _is_snowplow(path):
             await _send(scope, send, failure(400, "not_found", f"{scope['method']} {path}: Not Found"), close=True)
         else:
-            await self._pass(scope, receive, send)
+            await self._rest(scope, receive, send)
 
     def _door(self, path: str) -> Door | None:
         if door := self._doors.get(path):
@@ -109,25 +101,6 @@ class Guard:
             log.exception("unhandled", path=scope["path"], exc_info=error)
             answer = failure(500, "internal_error", "this is a fault of ours; the log of the service says more")
         await _send(scope, send, answer, close=body.unread)
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """To `rest`, with a body that is bounded too."""
-        if scope["method"] in ("GET", "HEAD"):
-            await self._rest(scope, receive, send)
-            return
-        body = await self._body(scope, receive, send, self._rest_bytes)
-        if body is None:
-            return
-        if body.too_large:
-            too_large = failure(413, "too_large", f"a body may have {self._rest_bytes} bytes")
-            await _send(scope, send, too_large, close=body.unread)
-            return
-        messages = [{"type": "http.request", "body": body.bytes, "more_body": False}]
-
-        async def replay() -> Message:
-            return messages.pop() if messages else await receive()
-
-        await self._rest(scope, replay, send)
 
     async def _body(
         self, scope: Scope, receive: Receive, send: Send, most: int, sieve: Sieve | None = None

@@ -15,6 +15,8 @@ import orjson
 from services.ingest.domain.envelope import MOST_DEPTH
 from services.ingest.domain.refusals import Refused
 
+MOST_KEYS = 10_000  # of one object
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -30,7 +32,7 @@ def parse(body: bytes) -> Parsed:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError:
         return Parsed(_salvage(body), True)
-    return Parsed(tree, b"\\u0000" in body or _may_be_deep(body))
+    return Parsed(tree, b"\\u0000" in body or _may_be_deep(body) or _may_be_wide(body))
 
 
 def _salvage(body: bytes) -> Any:
@@ -71,8 +73,14 @@ def _may_be_deep(body: bytes) -> bool:
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"{}[]")))
 
 
+def _may_be_wide(body: bytes) -> bool:
+    """Whether an object may have more keys than it may: short bodies cannot."""
+    return len(body) > 5 * MOST_KEYS and body.count(b":") > MOST_KEYS
+
+
 def check(event: Any) -> None:
-    """Raises Refused for one event that is nested too deep or holds NUL, NaN, Infinity or half a surrogate pair."""
+    """Raises Refused for one event that is nested too deep, has too many keys, or holds NUL, NaN, Infinity or half a surrogate
+    pair."""
     stack: list[tuple[Any, int]] = [(event, 1)]
     while stack:
         value, depth = stack.pop()
@@ -82,6 +90,8 @@ def check(event: Any) -> None:
             if not math.isfinite(value):
                 raise Refused("not_a_number", "NaN and Infinity are no JSON")
         elif isinstance(value, dict | list):
+            if isinstance(value, dict) and len(value) > MOST_KEYS:
+                raise Refused("too_many_keys", f"an object may have {MOST_KEYS} keys")
             if depth > MOST_DEPTH:
                 raise Refused("too_deep", f"an event may be nested {MOST_DEPTH} deep")
             inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
