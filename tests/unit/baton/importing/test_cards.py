@@ -46,7 +46,7 @@ def test_a_card_is_known_again_whatever_the_file_looks_like(planned: Any) -> Non
 def test_a_card_without_an_address_is_known_by_name_company_and_phone(planned: Any) -> None:
     plan = planned(
         {"氏名": "林　直美", "会社": "はやし工業（株）", "電話": "06-6123-4567"},
-        {"氏名": "林 直美", "会社": "はやし工業㈱", "電話": "661234567"},
+        {"氏名": "林 直美", "会社": "はやし工業株式会社", "電話": "661234567"},
         {"氏名": "林 直樹", "会社": "はやし工業㈱", "電話": "661234567"},
     )
     assert [card.rows for card in plan.cards] == [(2, 3), (4,)]
