@@ -222,6 +222,27 @@ async def test_the_latest_policies_are_remembered(opened: Open) -> None:
     assert dict((await opened()).policies()) == {b"hinode/sources": b"2", b"aozora/sources": b"3"}
 
 
+async def test_a_disk_that_fails_is_told_and_the_file_is_opened_again(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = await opened()
+    await spool.keep([draft("a")], [])
+
+    def fails(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SpoolFile, "insert", fails)
+        with pytest.raises(SpoolError, match="disk I/O error") as told:
+            await spool.keep([draft("b")], [])
+    assert told.value.reason == "io"
+    assert not spool.has_room()
+    assert await spool.keep([draft("b"), draft("a")], []) == [True, False]
+    assert spool.has_room()
+
+
 # --- the process dies -----------------------------------------------------------------------------------------------
 
 
