@@ -92,11 +92,11 @@ class Requeue:
             return
         done.verified += 1
         self._intake.seen.verified(sender, at, proven_by(webhook, request, known.keys, at))
-        if webhook.challenge(request, known.keys):
-            done.challenges += 1
-            return
         hide = [secret.value for secret in known.keys.secrets]
         try:
+            if webhook.challenge(request, known.keys):
+                done.challenges += 1
+                return
             opened = webhook.read(request, known.keys)
         except Refused as refused:
             done.refused[refused.code] += 1

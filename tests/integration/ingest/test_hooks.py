@@ -414,6 +414,7 @@ async def test_a_broken_body_is_kept_without_the_credentials_in_it(ingest, send)
     broken = b'{"lead": {"name": "Taro "The Man" Yamada", "note": "' + SECRET.encode() + b'"}}'
     answer = await send("marketo", broken)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
+    assert (await send("zoom", b'{"event": "endpoint.url_validation"')).json()["code"] == "malformed_json"
     answer = await send("salesforce_outbound", SOAP.replace(b"</soapenv:Body>", b""))
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/xml; charset=utf-8")
     assert "malformed_xml" in answer.text
@@ -421,6 +422,7 @@ async def test_a_broken_body_is_kept_without_the_credentials_in_it(ingest, send)
 
     kept = [RejectedEvent.model_validate_json(record["_raw"]) for record in await ingest.written("ingest-rejected")]
     raw = {record.source_id: b64decode(record.raw) for record in kept}
+    assert raw.keys() == {"marketo", "zoom", "salesforce_outbound"}
     assert raw["marketo"] == broken.replace(SECRET.encode(), b"***")
     assert SESSION.encode() not in raw["salesforce_outbound"]
     assert b"00Q5000000AbCdEFGH" in raw["salesforce_outbound"]

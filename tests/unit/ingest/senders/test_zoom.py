@@ -105,9 +105,10 @@ def test_nothing_but_a_token_is_signed(hook, now, token):
     assert refused.value.code == "bad_challenge"
 
 
-def test_an_ordinary_event_is_no_challenge(hook):
+@pytest.mark.parametrize("body", [REGISTERED, b"{", b'{"event": "endpoint.url_validation"', b"[]"])
+def test_whatever_else_is_no_challenge(hook, body):
     zoom = hook("zoom", SECRET)
-    assert zoom.webhook.challenge(zoom.request(REGISTERED), zoom.known.keys) is None
+    assert zoom.webhook.challenge(zoom.request(body), zoom.known.keys) is None
 
 
 def test_a_registration_tells_of_person_company_and_webinar_but_never_the_link_to_join(hook):
