@@ -186,3 +186,33 @@ def publish_policy(kafka_url: str) -> Callable[..., Awaitable[None]]:
 @pytest.fixture
 async def ingest(start: Start) -> Ingest:
     return await start()
+
+
+@dataclass
+class Counted:
+    """Ingest at an address of its own. `calls` are (method, path, status) of what was called there, in order."""
+
+    ingest: Ingest
+    url: str = ""
+    calls: list[tuple[str, str, int]] = field(default_factory=list)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def remember(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.calls.append((scope["method"], scope["path"], message["status"]))
+            await send(message)
+
+        await self.ingest.service.app(scope, receive, remember)
+
+
+@pytest.fixture
+async def counted(ingest: Ingest) -> AsyncIterator[Counted]:
+    """Ingest, and how often it was called: what a client sends again would show."""
+    made = Counted(ingest)
+    server = uvicorn.Server(uvicorn.Config(made, port=0, log_config=None, lifespan="off", access_log=False))
+    server.capture_signals = _no_signals  # type: ignore[assignment]
+    running = [asyncio.create_task(server.serve())]
+    await eventually(partial(_started, server), True)
+    made.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield made
+    await cancel(running)
