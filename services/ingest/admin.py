@@ -152,6 +152,7 @@ def install(app: FastAPI, admin: Admin) -> None:
     @app.post("/admin/sources/{source_id}/requeue-unverified", dependencies=guard, tags=["admin"])
     async def requeue(source_id: str, tenant: Annotated[Tenant | None, Query()] = None) -> StreamingResponse:
         """Verify a source's quarantined webhooks again. Lines of JSON: the figures so far, the last one with `done` or `code`."""
+        admin.sources.refresh()  # whoever has just corrected a secret does not want to wait
         known = admin.source(source_id, tenant)
         steps = admin.requeue.run(known)
         first = await _kept(anext(steps))

@@ -55,6 +55,8 @@ from shared.schemas.topics import POLICIES
 
 log = structlog.get_logger(__name__)
 
+KEYS_SECONDS = 10.0  # between looks at the files of keys and secrets
+
 SPOOLED_PATIENCE_SECONDS = 2  # of the publisher where there is a spool, which is there sooner than a sender gives up
 
 
@@ -204,6 +206,7 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         "publisher": _start(kafka, started),
         "policies": _with_kafka(started, policies.run),
         "statistics": statistics.run(),
+        "keys": _read_keys(sources),
         "links": _with_kafka(policies.caught_up, follower.run),  # whose tenants have to be known first
     }
     if stand_in:
@@ -286,6 +289,13 @@ async def _opened(links: RedisLinks, tenant: str) -> bool:
         return await links.open(tenant)
     except RedisError as error:
         raise UnavailableError("redis is away", "redis") from error
+
+
+async def _read_keys(sources: Sources) -> None:
+    """Keys and secrets in files may be exchanged at any time."""
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        sources.refresh()
 
 
 async def _answers(redis: Redis) -> bool:

@@ -91,9 +91,12 @@ class Sources:
         self._of_tenant: dict[str, dict[bytes, Registered]] = {}
         self._named: dict[str, dict[str, Registered]] = {}
         self._by_key: dict[bytes, Registered] = {}
+        self._policies: dict[str, SourcesPolicy] = {}
+        self._files: dict[str, dict[str, str | None]] = {}  # tenant -> file that it refers to -> what stood there
 
     def load(self, tenant: str, policy: SourcesPolicy) -> None:
         """Use this version of a tenant's policy from now on."""
+        self._policies[tenant], self._files[tenant] = policy, {}
         secret = tenant_secret(self._master, tenant)
         keyed: dict[bytes, Registered] = {}
         named: dict[str, Registered] = {}
@@ -105,6 +108,18 @@ class Sources:
         self._of_tenant[tenant], self._named[tenant] = keyed, named
         self._by_key = self._unambiguous()
         metrics.WRITE_KEYS.set(len(self._by_key))
+
+    def refresh(self) -> list[str]:
+        """Look whether files that keys and secrets stand in have changed; the tenants that were loaded anew for it."""
+        changed = [
+            tenant
+            for tenant, files in self._files.items()
+            if any(_content(path) != content for path, content in files.items())
+        ]
+        for tenant in changed:
+            self.load(tenant, self._policies[tenant])
+            log.info("keys_read_again", tenant=tenant)
+        return changed
 
     def find(self, write_key: str) -> Registered | None:
         """The source that a write key admits to."""
@@ -162,10 +177,7 @@ class Sources:
         if kind == "env":
             value = self._environment.get(rest)
         elif kind == "file":
-            try:
-                value = Path(rest).read_text().strip()
-            except (OSError, UnicodeDecodeError):
-                value = None
+            value = self._files[tenant][rest] = _content(rest)
         if not value:
             named = reference if kind in ("env", "file") else "literal"
             log.error("key_missing", tenant=tenant, source=source_id, reference=named)
@@ -184,6 +196,13 @@ def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, c
         free_mail=frozenset(domain.casefold() for domain in policy.free_mail_domains),
         claim_seconds=claim_seconds,
     )
+
+
+def _content(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _end(secret: Secret) -> int | None:

@@ -63,3 +63,16 @@ def test_two_tenants_hash_persons_with_different_secrets():
 )
 def test_the_key_stands_in_a_header(headers, expected):
     assert header_key(Request("POST", "/v1/track", b"", list(headers.items()), b"")) == expected
+
+
+def test_a_key_in_a_file_is_exchanged_without_a_new_policy(tmp_path):
+    file = tmp_path / "key"
+    file.write_text("old")
+    sources = Sources(SECRET, {})
+    sources.load("hinode", policy(f"file:{file}"))
+    sources.load("northstar", policy("another"))
+    assert sources.refresh() == []
+    file.write_text("new\n")
+    assert sources.refresh() == ["hinode"]
+    assert (sources.find("old"), sources.refresh()) == (None, [])
+    assert sources.find("new")

@@ -1,0 +1,114 @@
+"""Sources come into force with their keys and secrets there, and theirs alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baton.home import SECRET_NAMES
+from baton.policies import PolicyErrors, check, read
+from baton.policies.reading import check_secrets
+from baton.policies.secret_checks import references
+from shared.schemas.policies import SourcesPolicy
+
+ROOT = Path(__file__).parents[3]
+Edit = Callable[[str, str, str], None]
+HOOK = """  - id: hook
+    kind: hmac
+    secrets: [{id: main, value: 'env:HOOK_SECRET'}, {id: old, value: 'file:old-secret', not_after: 2020-01-01T00:00:00Z}]
+    signature: {header: X-Signature}
+
+# What touches are credited to."""
+OTHERS = {"sources": [{"id": "hook", "kind": "typeform", "secrets": [{"id": "a", "value": "env:A"}]}]}
+
+
+@pytest.fixture
+def environment(demo: Path, edit: Edit) -> dict[str, str]:
+    """Everything that northstar, to whom a webhook is added, refers to."""
+    edit("sources", "# What touches are credited to.", HOOK)
+    Path("old-secret").write_text("an old one\n")
+    named = [r for source in read(demo).checked.sources.sources for _, r in references(source)]
+    return {name.removeprefix("env:"): f"value of {name}" for name in named if name.startswith("env:")}
+
+
+def told(demo: Path, environment: dict[str, str], others: dict[str, SourcesPolicy] | None = None) -> list[str]:
+    with pytest.raises(PolicyErrors) as errors:
+        check_secrets([read(demo)], others or {}, environment)
+    return [str(problem) for problem in errors.value.problems]
+
+
+def test_with_everything_there_nothing_is_wrong(demo: Path, environment: dict[str, str]) -> None:
+    assert check_secrets([read(demo)], {}, environment) == []
+
+
+def test_what_is_missing_is_told_with_its_line_and_the_nearest_name(
+    demo: Path, environment: dict[str, str], line_of: Callable[[str, str], int]
+) -> None:
+    environment["HOOK_SECRT"] = environment.pop("HOOK_SECRET")
+    assert told(demo, environment) == [
+        f"policies/northstar/sources.yaml:{line_of('sources', 'env:HOOK_SECRET')}: source `hook`: there is no HOOK_SECRET in "
+        "the environment. Did you mean `HOOK_SECRT`?"
+    ]
+
+
+def test_what_is_empty_is_missing(demo: Path, environment: dict[str, str]) -> None:
+    Path("old-secret").write_text("\n")
+    environment["DEMO_WRITE_KEY"] = ""
+    words = " ".join(told(demo, environment))
+    assert "DEMO_WRITE_KEY is empty in the environment" in words
+    assert "the file old-secret is empty" in words
+
+
+def test_a_file_that_is_not_there_is_told(demo: Path, environment: dict[str, str]) -> None:
+    Path("old-secret").rename("old-secrets")
+    assert (
+        "the file old-secret cannot be read: No such file or directory. Did you mean `old-secrets`?"
+        in told(demo, environment)[0]
+    )
+
+
+def test_a_write_key_of_another_tenant_is_refused_whatever_it_is_called(
+    demo: Path, environment: dict[str, str]
+) -> None:
+    other = SourcesPolicy.model_validate({"sources": [{"id": "shop", "write_keys": ["value of env:DEMO_WRITE_KEY"]}]})
+    assert ["`shop` of tenant `acme`" in line for line in told(demo, environment, {"acme": other})] == [True]
+    same = SourcesPolicy.model_validate({"sources": [{"id": "shop", "write_keys": ["env:DEMO_WRITE_KEY"]}]})
+    assert len(told(demo, environment, {"acme": same})) == 1
+    assert "value of" not in " ".join(told(demo, environment, {"acme": same}))
+
+
+def test_two_sources_with_one_key_under_two_names_are_refused(demo: Path, environment: dict[str, str]) -> None:
+    environment["DEMO_SERVER_WRITE_KEY"] = environment["DEMO_WRITE_KEY"]
+    assert "has the write key of" in told(demo, environment)[0]
+
+
+def test_tenants_that_are_applied_together_are_compared_too(demo: Path, environment: dict[str, str]) -> None:
+    twin = Path(shutil.copytree(demo, demo.parent / "acme"))
+    with pytest.raises(PolicyErrors) as errors:
+        check_secrets([read(twin), read(demo)], {}, environment)
+    assert {problem.file for problem in errors.value.problems} == {
+        f"policies/{t}/sources.yaml" for t in ("acme", "northstar")
+    }
+
+
+def test_a_hook_of_another_tenant_has_a_longer_address(demo: Path, environment: dict[str, str]) -> None:
+    (warning,) = check_secrets([read(demo)], {"acme": SourcesPolicy.model_validate(OTHERS)}, environment)
+    assert "its address is /hooks/northstar/hook" in str(warning)
+
+
+def test_a_secret_that_is_past_its_time_is_pointed_out(demo: Path, environment: dict[str, str]) -> None:
+    assert any("the secret `old` is past its time" in str(warning) for warning in read(demo).warnings)
+
+
+def test_ids_of_secrets_are_unique(demo: Path, environment: dict[str, str], edit: Edit) -> None:
+    edit("sources", "{id: old, value", "{id: main, value")
+    with pytest.raises(PolicyErrors, match="`main` is there already"):
+        read(demo)
+
+
+def test_the_embedded_stack_makes_every_key_that_the_repositorys_tenants_refer_to() -> None:
+    environment = {name: f"value of {name}" for name in SECRET_NAMES}
+    assert check_secrets(check(ROOT / "policies"), {}, environment) == []
