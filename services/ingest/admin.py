@@ -149,7 +149,12 @@ def install(app: FastAPI, admin: Admin) -> None:
         log.info("admin", action="replay", tenants=tenants, events=len(done), rejected=_rejected(done))
         return done
 
-    @app.post("/admin/sources/{source_id}/requeue-unverified", dependencies=guard, tags=["admin"])
+    @app.post(
+        "/admin/sources/{source_id}/requeue-unverified",
+        dependencies=guard,
+        tags=["admin"],
+        responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+    )
     async def requeue(source_id: str, tenant: Annotated[Tenant | None, Query()] = None) -> StreamingResponse:
         """Verify a source's quarantined webhooks again. Lines of JSON: the figures so far, the last one with `done` or `code`."""
         admin.sources.refresh()  # whoever has just corrected a secret does not want to wait

@@ -33,6 +33,7 @@ from services.ingest.hooks import Hooks
 from services.ingest.intake import Intake
 from services.ingest.links import LinksLostError, RedisLinks
 from services.ingest.mending import Mending
+from services.ingest.openapi import describe
 from services.ingest.quarantine import Seals
 from services.ingest.rates import Rates, rates_redis
 from services.ingest.replaying import Replaying
@@ -179,9 +180,9 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     app = FastAPI(
         title="Baton ingest",
         description="Takes events: POST /v1/track, /v1/identify, /v1/batch and the like.",
-        docs_url=None,
         redoc_url=None,
     )
+    describe(app)
     install_errors(app)
     install_admin(
         app,

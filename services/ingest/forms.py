@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 from urllib.parse import unquote
@@ -46,6 +47,7 @@ class Forms:
         """complete: whether all sources are known"""
         self._sources, self._intake, self._clock = sources, intake, clock
         self._complete, self._rates = complete, rates
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every body that is damaged
 
     def doors(self) -> dict[str, Door]:
         return {PREFIX: Door(self.answer, MOST_BYTES, _sieve)}
@@ -79,7 +81,7 @@ class Forms:
             await self._rates.admit(known)
         try:
             cors.check(request.header(b"origin") or request.header(b"referer"), origins)
-            fields, suspect = _fields(request)
+            fields, suspect = fields_of(request)
             _check_honeypot(fields, settings.honeypot)
         except Refused as refused:
             await self._intake.keep_refused(refused, known.sender, request.body, received_at, protocol="form")
@@ -119,7 +121,7 @@ def _sieve(headers: Headers) -> Multipart | None:
         return None  # who reads the body will refuse it
 
 
-def _fields(request: Request) -> tuple[dict[str, object], bool]:
+def fields_of(request: Request) -> tuple[dict[str, object], bool]:
     """What a form holds, and whether its texts have to be looked through. Raises Refused."""
     if request.too_large:
         raise Refused("too_large", f"a form may have {MOST_BYTES} bytes, its files not counted", 413)

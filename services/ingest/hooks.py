@@ -76,7 +76,7 @@ class Hooks:
         if request.method in ("GET", "HEAD"):
             return webhook.probe(request, known.keys.in_force(received_at)) or _no_such_method(request)
         if request.method == "OPTIONS":
-            return Answer(200, b"", ((b"allow", ", ".join(METHODS).encode()),))
+            return Answer(200, b"", ((b"allow", ", ".join(METHODS).encode()),), b"text/plain")
         if request.method != "POST":
             return _no_such_method(request)
         if request.too_large:

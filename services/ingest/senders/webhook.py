@@ -18,7 +18,7 @@ def _success(request: Request, outcome: Outcome) -> Answer:
 
 def _welcome(request: Request, keys: Keys) -> Answer | None:
     """Most senders only want to see that somebody is there."""
-    return Answer(200, b"")
+    return Answer(200, b"", media=b"text/plain")
 
 
 def _failure(request: Request, refused: Refused) -> Answer:
