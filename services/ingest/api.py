@@ -8,6 +8,7 @@ from time import perf_counter
 
 from services.ingest import cors, metrics
 from services.ingest.answers import Answer, allowing
+from services.ingest.domain.envelope import CALLS
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
 from services.ingest.guard import Door
@@ -134,8 +135,15 @@ class Tracking:
         metrics.REJECTED.labels(refused.code).inc()
         if known and refused.status < 500:
             try:
+                named = request.path.rpartition("/")[2]
                 await self._intake.keep_refused(
-                    refused, known.sender, request.body, received_at, protocol=tracker.name, hide=hide
+                    refused,
+                    known.sender,
+                    request.body,
+                    received_at,
+                    protocol=tracker.name,
+                    call=named if named in CALLS else None,
+                    hide=hide,
                 )
             except Refused as away:
                 refused = away

@@ -11,8 +11,13 @@ from typing import Literal
 import orjson
 from pydantic import BaseModel, Field
 
+from services.ingest.domain.envelope import CALLS
+from services.ingest.domain.fields import text
+from services.ingest.domain.forms import Surroundings
+from services.ingest.domain.forms import envelope as form_envelope
 from services.ingest.domain.parse import parse
 from services.ingest.domain.refusals import Refused
+from services.ingest.forms import fields_of
 from services.ingest.intake import Intake
 from services.ingest.reading import MOST_RAW, Read, read_body
 from services.ingest.request import Request
@@ -20,6 +25,7 @@ from services.ingest.senders import TRACKERS, WEBHOOKS
 from services.ingest.senders.tracker import Opened
 from services.ingest.sources import Registered, Sources
 from shared.schemas.base import Millis, Tenant
+from shared.schemas.policies.sources import FormSettings
 
 MOST_EVENTS = 500  # of one call
 
@@ -118,9 +124,9 @@ def _first(openings: Iterator[Opened | Refused]) -> Opened:
 
 def _openings(protocol: str, call: str | None, known: Registered, bodies: list[bytes]) -> Iterator[Opened | Refused]:
     """What comes of each body at each place where the protocol takes bodies."""
-    for read, path in _readers(protocol, call, known):
+    for read, path in _readers(protocol, call or _type(bodies[0]), known):
         for body in bodies:
-            for media in (b"application/json", b"application/cloudevents+json", b"application/x-www-form-urlencoded"):
+            for media in (b"application/json", b"application/x-www-form-urlencoded"):
                 headers = [(b"content-type", media), (b"content-length", str(len(body)).encode())]
                 try:
                     yield read(Request("POST", path, b"", headers, body))
@@ -129,14 +135,25 @@ def _openings(protocol: str, call: str | None, known: Registered, bodies: list[b
 
 
 def _readers(protocol: str, call: str | None, known: Registered) -> Iterator[tuple[Callable[[Request], Opened], str]]:
+    if protocol == "form":
+        yield (lambda request: _form(request, known)), f"/forms/{known.keys.source_id}"
     if webhook := WEBHOOKS.get(protocol):
         yield (lambda request: webhook.read(request, known.keys)), f"/hooks/{known.keys.source_id}"
     for tracker in TRACKERS:
         if tracker.name == protocol:
-            # Where the path says what call it is, it has to be that one; else places for many say the least.
-            of_call = [route for route in tracker.routes if call and route.path.rstrip("/").endswith(f"/{call}")]
-            for route in of_call or sorted(tracker.routes, key=lambda route: not route.batch):
-                yield tracker.read, route.path
+            for route in sorted(tracker.routes, key=lambda route: not route.batch):
+                path = route.path + (call or "" if route.path.endswith("/") else "")
+                named = path.rpartition("/")[2]
+                # Where a path says what call it is, it has to be that one; places for many say the least.
+                if named == call or (named not in CALLS and (call is None or route.path.endswith("/"))):
+                    yield tracker.read, path
+
+
+def _form(request: Request, known: Registered) -> Opened:
+    """What surrounded it, such as the page's address, is known no more."""
+    fields, suspect = fields_of(request)
+    event = (known.form or FormSettings()).event
+    return Opened(form_envelope(fields, event, Surroundings()), suspect=suspect, single=True)
 
 
 def _bodies(item: bytes) -> list[bytes]:
@@ -145,6 +162,14 @@ def _bodies(item: bytes) -> list[bytes]:
         b"[" + item + b"]",
         *(b'{"' + name + b'":[' + item + b"]}" for name in (b"batch", b"events", b"data")),
     ]
+
+
+def _type(body: bytes) -> str | None:
+    """What a message of the Segment API says of itself."""
+    try:
+        return said if (said := text(orjson.loads(body), "type")) in CALLS else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _is_json(raw: bytes) -> bool:

@@ -243,10 +243,11 @@ async def test_a_body_that_was_refused_is_mended_as_a_whole(ingest, admin):
     await ingest.send("batch", b'{"batch": 1}')
     single, many = sorted(await ingest.written("ingest-rejected"), key=lambda record: record["received_at"])
     whole = {"batch": [{"type": "track", "event": "x", "userId": "u-1", "messageId": f"m-{n}"} for n in range(3)]}
-    alone = {"type": "track", "event": "y", "userId": "u-1", "messageId": "m-9"}
+    alone = {"event": "y", "userId": "u-1", "messageId": "m-9"}
     events = [refused_event(many, orjson.dumps(whole)), refused_event(single, orjson.dumps(alone))]
     done = (await admin("POST", "/replay", {"events": events}, params={})).json()
     assert [(result["status"], result["accepted"]) for result in done] == [("accepted", 3), ("accepted", 1)]
+    assert sorted(touch["event"] for touch in await ingest.touches()) == ["x", "x", "x", "y"]
 
 
 async def test_what_was_cut_is_not_replayed(ingest, admin):
