@@ -61,6 +61,7 @@ class Statistics:
         self._redis, self._seen, self._clock = redis, seen, clock
         self._script = redis.register_script(_SCRIPT.read_text())
         self._waiting: dict[Place, Tally] = {}
+        self._away = False
         self._series: set[tuple[str, str]] = set()
 
     async def run(self, *, seconds: float = 1.0) -> None:
@@ -84,9 +85,12 @@ class Statistics:
                     await self._script(keys=_keys(place), args=[self._packed(tally)], client=pipe)
                 await pipe.execute()
         except RedisError as error:
-            log.warning("statistics_wait", sources=len(self._waiting), error=repr(error))
+            if not self._away:
+                log.warning("statistics_wait", sources=len(self._waiting), error=repr(error))
+            self._away = True
         else:
             self._waiting.clear()
+            self._away = False
 
     async def read(self, sources: list[tuple[str, str]]) -> list[Figures]:
         """The figures of each (tenant, source id). Raises RedisError."""
