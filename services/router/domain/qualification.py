@@ -19,17 +19,20 @@ ASKING_ORDER = ("need", "timeline", "authority", "budget")  # vocabulary, sectio
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """What the gate says, and by what: the grade's cell, a hand-raise, or a hand-raise below the fit that makes an MQL."""
+    """What the gate says, and by what: the grade's cell, a hand-raise, a hand-raise below the fit that makes an MQL, or that all
+    of it was a test."""
 
     verdict: Verdict
-    by: Literal["grade", "hand_raise", "hand_raise_below_fit"]
+    by: Literal["grade", "hand_raise", "hand_raise_below_fit", "test"]
     grade: str
     hand_raise: str | None = None
     minimum_fit: str | None = None
 
 
 def gate(scored: Scored, policy: Gate, since: int | None = None) -> Gated:
-    """The verdict on a lead. Only hand-raises received after `since` count, where it is given."""
+    """The verdict on a lead. Only hand-raises received after `since` count, where it is given; who was only tested with, never."""
+    if scored.is_test:
+        return Gated("nurture", "test", scored.grade)
     by_grade: Verdict = (
         "mql"
         if scored.grade in policy.mql

@@ -175,6 +175,7 @@ def _gate(gated: Gated) -> Reason:
     en, ja = verdicts[gated.verdict]
     raised = TOUCH_TYPES.get(gated.hand_raise or "", Word(gated.hand_raise or "", gated.hand_raise or ""))
     by = {
+        "test": ("only a test: never routed", "テストのみのため振り分け対象外"),
         "grade": (f"grade {gated.grade} is {en}", f"グレード {gated.grade} は{ja}"),
         "hand_raise": (f"hand-raise ({raised.en.lower()}): {en}", f"手挙げ({raised.ja})により{ja}"),
         "hand_raise_below_fit": (

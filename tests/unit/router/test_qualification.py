@@ -31,6 +31,13 @@ def test_a_hand_raise_is_an_mql_at_any_band_if_the_fit_is_enough(playbook, score
     assert (gated.verdict, gated.by) == (verdict, by)
 
 
+def test_who_was_only_tested_with_is_never_ripe(playbook, scored):
+    tested = replace(scored("A1", raised="demo_requested"), is_test=True)
+    assert gate(tested, playbook.qualification.gate).by == "test"
+    assert gate(tested, playbook.qualification.gate).verdict == "nurture"
+    assert tested.digest() != scored("A1", raised="demo_requested").digest(), "the first real touch is worth a decision"
+
+
 def test_a_hand_raise_from_before_the_last_closing_counts_no_more(playbook, scored):
     score = scored("C4", raised="demo_requested", raised_at=500)
     assert gate(score, playbook.qualification.gate, since=500).verdict == "nurture"
