@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from services.ingest import metrics
+from services.ingest.domain.consents import Consents
 from services.ingest.domain.mapping import Evidence, Meanings
 from services.ingest.domain.touch import Sender
 from services.ingest.request import Request
@@ -195,6 +196,7 @@ def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, c
         evidence=Evidence(policy.evidence),
         free_mail=frozenset(domain.casefold() for domain in policy.free_mail_domains),
         claim_seconds=claim_seconds,
+        consents=Consents(policy.consent),
     )
 
 

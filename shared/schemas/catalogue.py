@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 LEAD: Mapping[str, type] = {
     "lead.level": str,  # vocabulary, section 2
+    "lead.level_confidence": str,  # high or low: 室長, VP and Director mean another thing in every firm
     "lead.department": str,  # vocabulary, section 2
     "lead.employees": int,
     "lead.size_band": str,  # s0 … s7: vocabulary, section 4
@@ -19,7 +20,7 @@ LEAD: Mapping[str, type] = {
     "lead.kind": str,  # competitor, student, supplier, partner, …
     "lead.landing_page": str,
     "lead.origin": str,
-    "lead.account": str,  # key of the account: domain, corporate number or the sender's own; never free mail
+    "lead.account": str,  # corporate:<法人番号>, else group:<the sender's own id>, else the domain; never free mail
     "lead.corporate_number": str,  # 法人番号, 13 digits, check digit right
     "lead.exchanged_by": str,  # id of the rep who exchanged cards
     "lead.rank": str,  # rank that was noted at a trade fair: contact (要連絡), follow_up (要フォロー), information (情報収集)

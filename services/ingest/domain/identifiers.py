@@ -20,17 +20,19 @@ class Identity(NamedTuple):
 
 
 class Identities(NamedTuple):
-    """Those of one event. strong: user id before e-mail; anonymous: at most one.
+    """Those of one event. strong: user id, external id, e-mail, mobile number, in this order; anonymous: at most one.
 
     previous: an earlier user id that counts only if it is known (the sender of an alias does not say which kind it was)
+    desk: whether all there is is the address of a desk, so that names and titles beside it are of one of its many readers
     """
 
     strong: tuple[Identity, ...]
     anonymous: Identity | None = None
     previous: Identity | None = None
+    desk: bool = False
 
     def chief(self) -> Identity:
-        """The one by which the event came: user id, else e-mail, else anonymous."""
+        """The one by which the event came: the strongest, else the anonymous one."""
         return self.strong[0] if self.strong else self.anonymous  # type: ignore[return-value] # there is one of them
 
 
@@ -40,24 +42,45 @@ def identity(secret: bytes, tenant: str, kind: str, value: str) -> Identity:
     return Identity(found, kind, ids.lead_id(found))
 
 
-def identities(event: Event, address: str | None, secret: bytes, tenant: str) -> Identities:
-    """Whom `event` names; `address` is the e-mail address it tells. Raises Refused `no_identity` where it names nobody."""
-    user_id = event.user_id
+def identities(
+    event: Event, address: str | None, secret: bytes, tenant: str, *, mobile: str | None = None
+) -> Identities:
+    """Whom `event` names; `address` is the e-mail address that it tells, `mobile` the mobile number with its holder's family name
+    (`traits.mobile`). Raises Refused `no_identity` where it names nobody.
+
+    A desk's address (info@) is read by many: it identifies where nothing else does, and then links nothing, no browser either.
+    """
+    user_id, external = event.user_id, _external(event.external_id)
     if user_id and address is None and "@" in user_id:
         address = email.address(user_id)  # senders whose user ids are addresses: later forms shall meet the same lead
-    if user_id and address and email.is_shared(address):
-        address = None  # a desk's address is read by many: it never links
+    desk = address is not None and email.is_shared(address)
+    if desk and (user_id or external or mobile):
+        address, desk = None, False
     strong = []
     if user_id:
         strong.append(identity(secret, tenant, "user", user_id))
+    if external:
+        strong.append(identity(secret, tenant, "external", external))
     if address:
         strong.append(identity(secret, tenant, "email", address))
+    if mobile:
+        strong.append(identity(secret, tenant, "phone", mobile))
     previous, anonymous_id = None, event.anonymous_id
     if event.call == "alias":
         if not event.previous_id or not user_id:
             raise Refused("no_identity", "an alias names `previousId` and `userId`")
         previous, anonymous_id = identity(secret, tenant, "user", event.previous_id), event.previous_id
-    anonymous = identity(secret, tenant, "anonymous", anonymous_id) if anonymous_id else None
+    anonymous = identity(secret, tenant, "anonymous", anonymous_id) if anonymous_id and not desk else None
     if not strong and anonymous is None:
-        raise Refused("no_identity", "an event names somebody: userId, anonymousId or an e-mail address in its traits")
-    return Identities(tuple(strong), anonymous, previous)
+        raise Refused(
+            "no_identity",
+            "an event names somebody: userId, anonymousId, externalId, an e-mail address or a mobile number with a name",
+        )
+    return Identities(tuple(strong), anonymous, previous, desk)
+
+
+def _external(value: str | None) -> str | None:
+    """`hubspot:123`, the system in lower case; None for what does not say of which system it is."""
+    system, _, number = (value or "").partition(":")
+    system, number = system.strip().lower(), number.strip()
+    return f"{system}:{number}" if system and number else None

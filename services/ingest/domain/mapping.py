@@ -52,6 +52,11 @@ def page_of(event: Event) -> Page:
     return Page(path, host, clean(title or page.get("title")))
 
 
+def host_of(url: str) -> str | None:
+    """The host in an address, in lower case; None where it has none."""
+    return _split(url[:_MOST_URL])[0]
+
+
 @lru_cache(maxsize=8192)
 def _split(url: str) -> tuple[str | None, str | None]:
     rest = url.strip()

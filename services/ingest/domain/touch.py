@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from services.ingest.domain import traits
-from services.ingest.domain.automated import is_robot
+from services.ingest.domain import channels, completeness, traits
+from services.ingest.domain.automated import condemned, is_robot
+from services.ingest.domain.consents import Consents
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.identifiers import Identities, identities
 from services.ingest.domain.mapping import Evidence, Meanings, page_of
@@ -22,6 +23,7 @@ from shared.kit.person import seal
 from shared.schemas import ids
 
 DAY = 86_400_000
+_NO_RULES = Consents()
 _OF_THE_SENDING = ("sentAt", "writeKey", "_metadata")  # not of the event: they differ from try to try
 
 
@@ -41,10 +43,14 @@ class Sender:
     evidence: Evidence
     free_mail: frozenset[str]
     claim_seconds: int = 48 * 3600
+    consents: Consents = _NO_RULES
 
 
 class Draft(NamedTuple):
-    """A touch that lacks only the lead it belongs to: `body` is its JSON without `lead_id`."""
+    """A touch that lacks only the lead it belongs to: `body` is its JSON without `lead_id`.
+
+    missing: of a touch that tells of a person, what is missing before the lead can be worked; None of others
+    """
 
     position: int  # in its body
     tenant: str
@@ -54,6 +60,7 @@ class Draft(NamedTuple):
     identities: Identities
     body: bytes
     claim_seconds: int
+    missing: tuple[str, ...] | None = None
 
 
 def complete(lead_id: str, body: bytes) -> bytes:
@@ -67,12 +74,20 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
         raise Refused("no_event_name", "a track call names its event in `event`")
     told = traits.told_by(event)
     address = email.address(told.get("email"))
-    known = identities(event, address, sender.secret, sender.tenant)
+    mobile = traits.mobile(told) if "phone" in told else None
+    known = identities(event, address, sender.secret, sender.tenant, mobile=mobile)
+    if known.desk:  # who wrote from it this time is not who reads it the next
+        told = {name: value for name, value in told.items() if name not in traits.OF_A_PERSON}
     chief = known.chief()
     at, clock = settle(event.at, event.sent_at, received_at)
     event_id = _event_id(event, sender, received_at)
     page = page_of(event)
     meaning = sender.meanings.meaning(event, page)
+    origin = channels.origin(event, told, page, meaning.type)
+    attributes = traits.attributes(event, told, address, sender.free_mail, trusted=sender.trusted)
+    evidence = sender.evidence.answers(event)
+    consents = sender.consents.told(event, meaning.type)
+    condemns = condemned(event, sender.tenant, sender.source_id) if meaning.type == "custom" else ()
     personal = traits.personal(told, address)
     person = seal(personal) if personal else None
     wire = {
@@ -90,12 +105,15 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
         "clock": clock,
         "path": page.path,
         "topic": meaning.topic or clean(told.get("topic"), 100),
-        "campaign": meaning.campaign or _campaign(event, told),
-        "channel": meaning.channel or event.usual_channel,
-        "automated": told.get("automated") is True or _robot(event.context),
-        "is_test": told.get("is_test") is True,
-        "attributes": traits.attributes(event, told, address, sender.free_mail),
-        "evidence": sender.evidence.answers(event),
+        "campaign": meaning.campaign or _campaign(event, told) or origin.campaign,
+        "channel": meaning.channel or origin.channel,
+        "detail": origin.detail,
+        "automated": ("automated" in told and traits.yes(told["automated"])) or bool(condemns) or _robot(event.context),
+        "is_test": "is_test" in told and traits.yes(told["is_test"]),
+        "attributes": attributes,
+        "evidence": evidence,
+        "consents": consents,
+        "condemns": condemns,
         "person": {"scheme": person.scheme, "fields": person.fields} if person else None,
     }
     # What is absent, false or empty says the same unsaid.
@@ -109,6 +127,7 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
         known,
         body,
         sender.claim_seconds,
+        completeness.missing(person.fields, attributes, evidence, consents) if person else None,
     )
 
 

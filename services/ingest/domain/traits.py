@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from services.ingest.domain import accounts
+from services.ingest.domain.channels import TAGS
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.normalise import company, departments, email, names, phone, place, titles
+from services.ingest.domain.normalise.corporate_number import corporate_number
 from services.ingest.domain.normalise.text import clean
 
 Scalar = str | int | float | bool
@@ -42,7 +46,19 @@ _SPELLINGS = {
     "automated": "automated",
     "campaign": "campaign campaignname utmcampaign",
     "topic": "topic",
+    "corporate_number": "corporatenumber houjinbangou hojinbango houjinbango 法人番号",
+    "exchanged_by": "exchangedby cardexchangedby 名刺交換者",
+    "rank": "rank leadrank cardrank ランク 展示会ランク 対応ランク",
+    **{name: name.replace("_", "") for name in TAGS},
 }
+# What was noted at a fair, in its words: letters would be taken for grades and forecasts.
+_RANKS = {
+    **dict.fromkeys(("要連絡", "contact"), "contact"),
+    **dict.fromkeys(("要フォロー", "follow_up", "follow-up", "follow up"), "follow_up"),
+    **dict.fromkeys(("情報収集", "information"), "information"),
+}
+OF_A_PERSON = frozenset({"name", "first_name", "last_name", "title", "department"})
+_REP = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # an id: names of people do not travel outside of `person`
 _FIELDS = {spelling: field for field, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _OF_A_COMPANY = {"name": "company", "companyname": "company", "size": "employees", "industry": "industry"}
 # On a page or in a product event these mean the page or the product, unless the event is a form with an address in it.
@@ -98,26 +114,50 @@ def _gather_form(told: Told, event: Event) -> None:
             told[field] = value
 
 
-def attributes(event: Event, told: Told, address: str | None, free_mail: frozenset[str]) -> dict[str, Scalar]:
+def attributes(
+    event: Event, told: Told, address: str | None, free_mail: frozenset[str], *, trusted: bool = False
+) -> dict[str, Scalar]:
     """Normalised facts about the lead, named as in the catalogue without `lead.`; nothing personal."""
     facts: Facts = {}
     if told:
         for field, value in told.items():
             if read := _READERS.get(field):
                 read(facts, value)
+    domain = None
     if address:
         facts["domain"] = domain = email.domain(address)
         facts["own_domain"] = email.is_own(domain, free_mail)
+    if facts or trusted:
+        number = facts.get("corporate_number")
+        group = accounts.group_of(event) if trusted else None
+        facts["account"] = accounts.account(number if isinstance(number, str) else None, group, domain, free_mail)
     if locale := event.context.get("locale"):
         facts["language"] = place.language(locale)
     return {field: value for field, value in facts.items() if value is not None}
 
 
+def mobile(told: Told) -> str | None:
+    """The mobile number that one person alone has, with their family name: `+819012345678/山田`; None where either is missing.
+
+    The same number under another family name is somebody else's: the next holder of a phone that stays with the post.
+    """
+    number = phone.number(told.get("phone"), place.country(told.get("country")))
+    if number is None or not phone.is_mobile(number):
+        return None
+    family = names.family_name(told.get("last_name"), told.get("name"))
+    return f"{number}/{family}" if family else None
+
+
+def yes(value: Any) -> bool:
+    """Whether a flag is set: as a truth value, or as forms and trackers write one."""
+    return value is True or (isinstance(value, str) and value.strip().lower() in ("true", "1", "yes"))
+
+
 def _of_title(facts: Facts, value: Any) -> None:
     if not (title := clean(value)):
         return
-    level = titles.level(title)
-    facts["level"] = level
+    level, confidence = titles.rank(title)
+    facts["level"], facts["level_confidence"] = level, confidence
     if level == "student":
         facts.setdefault("kind", "student")
     department = departments.department(title)  # senders who join both in one field: `情報システム部 部長`
@@ -141,6 +181,15 @@ def _of_kind(facts: Facts, value: Any) -> None:
         facts["kind"] = kind.casefold()
 
 
+def _of_rank(facts: Facts, value: Any) -> None:
+    facts["rank"] = _RANKS.get((clean(value, 20) or "").lower())
+
+
+def _of_exchange(facts: Facts, value: Any) -> None:
+    rep = clean(value, MOST_KEY)
+    facts["exchanged_by"] = rep if rep and _REP.match(rep) else None
+
+
 def _reader(name: str, read: Callable[[Any], Scalar | None]) -> Callable[[Facts, Any], None]:
     def into(facts: Facts, value: Any) -> None:
         facts[name] = read(value)
@@ -159,6 +208,9 @@ _READERS: Mapping[str, Callable[[Facts, Any], None]] = {
     "region": _reader("region", clean),
     "landing_page": _reader("landing_page", clean),
     "origin": _reader("origin", clean),
+    "corporate_number": _reader("corporate_number", corporate_number),
+    "exchanged_by": _of_exchange,
+    "rank": _of_rank,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.ingest.domain.normalise.departments import department
-from services.ingest.domain.normalise.titles import level
+from services.ingest.domain.normalise.titles import level, rank
 
 LEVELS = {
     "代表取締役社長": "top",
@@ -104,3 +104,23 @@ def test_a_title_has_its_level(title, expected):
 @pytest.mark.parametrize(("name", "expected"), DEPARTMENTS.items())
 def test_a_department_has_its_id(name, expected):
     assert department(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("室長", "low"),
+        ("経営企画室長", "low"),
+        ("VP", "low"),
+        ("Vice President, Sales", "low"),
+        ("Director of Engineering", "low"),
+        ("ＤＩＲＥＣＴＯＲ", "low"),
+        ("部長", "high"),
+        ("Managing Director", "high"),
+        ("Senior Vice President", "high"),
+        ("代表取締役社長", "high"),
+        ("???", None),
+    ],
+)
+def test_a_title_that_means_another_thing_in_every_firm_is_read_with_low_confidence(title, expected):
+    assert rank(title).confidence == expected

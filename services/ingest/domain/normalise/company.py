@@ -7,14 +7,50 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
-from services.ingest.domain.normalise.text import clean
+from services.ingest.domain.normalise.text import MOST, clean
+from services.ingest.domain.normalise.variants import fold
 
 _BANDS = ((5000, "s7"), (1000, "s6"), (300, "s5"), (100, "s4"), (30, "s3"), (10, "s2"), (1, "s1"))
 _NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(万|千|k\b)?", re.IGNORECASE)
 _UNITS = {"万": 10_000, "千": 1_000, "k": 1_000}
 _BELOW = re.compile(r"未満|\bless than\b|\bunder\b|\bbelow\b|^\s*<(?!=)", re.IGNORECASE)
 _MOST_PEOPLE = 10_000_000
-_ADDRESSED = re.compile(r"\s*(?:御中|各位)$")
+_ADDRESSED = re.compile(r"(?<=\S)\s*(?:御中|各位)$")
+
+_SHORT_FORMS = {
+    "株": "株式会社",
+    "有": "有限会社",
+    "同": "合同会社",
+    "資": "合資会社",
+    "名": "合名会社",
+    "一社": "一般社団法人",
+    "一財": "一般財団法人",
+    "公社": "公益社団法人",
+    "公財": "公益財団法人",
+    "特非": "特定非営利活動法人",
+    "独": "独立行政法人",
+    "学": "学校法人",
+    "医": "医療法人",
+    "福": "社会福祉法人",
+    "宗": "宗教法人",
+}
+# 株 and 有 wherever they stand, as in 日の出(株)東京支店; the others mean a legal form only at an end.
+_SHORT_FORM = re.compile(rf"(?:(?<=^)|(?=\((?:株|有)\))|(?=\([^()]*\)$))\(({'|'.join(_SHORT_FORMS)})\)")
+_COMPANY = "株式会社|有限会社|合同会社|合資会社|合名会社|相互会社"
+_BESIDE = re.compile(rf"^({_COMPANY})\s+(?=\S)|(?<=\S)\s+({_COMPANY})$")
+_BODY = (
+    "(?:社団|財団|学校|医療|社会福祉|宗教|独立行政|国立大学|公立大学|国立研究開発|特定非営利活動|npo"
+    "|税理士|弁護士|司法書士|監査)法人"
+)
+_ANY_FORM = re.compile(
+    rf"(?:{_COMPANY}|(?:一般|公益|特例|地方)?{_BODY}(?:社団|財団)?|\((?:{'|'.join(_SHORT_FORMS)})\))"
+)
+_WESTERN = (
+    r"inc(?:orporated)?|corp(?:oration)?|co|company|ltd|limited|llc|llp|lp|plc|gmbh|ag|kg|kgaa|se|s\.?a\.?|s\.?a\.?s|s\.?a\.?r\.?l"
+    r"|s\.?r\.?l|s\.?p\.?a|b\.?v|n\.?v|ab|as|a/s|oy|oyj|aps|pty|pte|sdn|bhd|k\.?k|g\.?k|kabushiki kaisha|godo kaisha"
+)
+_WESTERN_FORM = re.compile(rf"(?<=\S)(?:\s*,\s*|\s+|(?<=\.))(?:{_WESTERN})\.?,?$")
+_MARKS = re.compile(r"[\W_]+")
 
 _INDUSTRIES = {
     "A": ("農業,林業", "農業", "林業", "農林業", "agriculture", "forestry"),
@@ -85,9 +121,37 @@ def _employees_of(text: str) -> int | None:
 
 
 def company_name(value: Any) -> str | None:
-    """The name without 御中 or 各位."""
+    """The name with its legal form, which is spelt out: ㈱日の出 is 株式会社日の出, where it stands, and no blank beside it.
+
+    御中 and 各位 go from its end; old forms of characters stay.
+    """
     text = clean(value)
-    return (_ADDRESSED.sub("", text) or None) if text else None
+    return _name_of(text) if text else None
+
+
+@lru_cache(maxsize=8192)
+def _name_of(text: str) -> str | None:
+    text = _SHORT_FORM.sub(lambda found: _SHORT_FORMS[found[1]], _unaddressed(text))
+    return _BESIDE.sub(lambda found: found[1] or found[2], text)[:MOST].strip() or None
+
+
+def _unaddressed(text: str) -> str:
+    while (bare := _ADDRESSED.sub("", text)) != text:
+        text = bare
+    return text
+
+
+@lru_cache(maxsize=8192)
+def company_match_key(name: str) -> str:
+    """What two spellings of one firm's name have in common: without legal form, marks, blanks and variants of characters.
+
+    For finding candidates, never a proof: 株式会社日の出 and 日の出有限会社 are two firms. Never empty unless the name is.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
+    bare = _ANY_FORM.sub("", _unaddressed(text))
+    while (shorter := _WESTERN_FORM.sub("", bare).rstrip(" ,&+")) != bare:
+        bare = shorter
+    return _MARKS.sub("", fold(bare)) or _MARKS.sub("", fold(text)) or fold(text)
 
 
 def industry(value: Any) -> str | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
 
 MOST = 200  # characters of a fact that travel
+# Old forms of characters (神, 福, 隆 … as ideographs of their own): names are written with them, and NFKC would mend them away.
+_OLD_FORMS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
 
 def clean(value: Any, most: int = MOST) -> str | None:
-    """NFKC text without surrounding or doubled blanks, `most` characters at most; None where nothing is said."""
+    """NFKC text without surrounding or doubled blanks, `most` characters at most; None where nothing is said.
+
+    The old forms of ideographs stay as they are written; `variants.fold` makes them one with the new.
+    """
     if value is None:
         return None
     if isinstance(value, str):
@@ -22,4 +28,13 @@ def clean(value: Any, most: int = MOST) -> str | None:
 
 @lru_cache(maxsize=16_384)  # names of events, pages, campaigns and companies come again and again
 def _clean(text: str, most: int) -> str | None:
-    return " ".join(unicodedata.normalize("NFKC", text).split())[:most].strip() or None
+    return " ".join(_nfkc(text).split())[:most].strip() or None
+
+
+def _nfkc(text: str) -> str:
+    if text.isascii():
+        return text
+    if not _OLD_FORMS.search(text):
+        return unicodedata.normalize("NFKC", text)
+    parts = _OLD_FORMS.split(text)
+    return "".join(part if index % 2 else unicodedata.normalize("NFKC", part) for index, part in enumerate(parts))

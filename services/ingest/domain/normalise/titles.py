@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import NamedTuple
 
 # The order matters: the first that is found decides.
 _LEVELS = tuple(
@@ -65,8 +66,27 @@ def as_read(text: str) -> str:
     return _SEPARATORS.sub(" ", unicodedata.normalize("NFKC", text)).strip()
 
 
+# What these mean differs from firm to firm: a 室長 may head five people or a division, a VP may be one of hundreds.
+_VARIES = frozenset({"室長", "vice president", "vp", "director"})
+
+
+class Rank(NamedTuple):
+    """A title's level, and how sure that is: `high` or `low`; None where no pattern is found and the level is `unknown`."""
+
+    level: str
+    confidence: str | None
+
+
 @lru_cache(maxsize=8192)
+def rank(title: str) -> Rank:
+    """The level of a title as written, and the confidence in it."""
+    text = as_read(title)
+    for name, pattern in _LEVELS:
+        if found := pattern.search(text):
+            return Rank(name, "low" if found[0].lower() in _VARIES else "high")
+    return Rank("unknown", None)
+
+
 def level(title: str) -> str:
     """top, executive, head, …, staff; `unknown` where no pattern is found."""
-    text = as_read(title)
-    return next((name for name, pattern in _LEVELS if pattern.search(text)), "unknown")
+    return rank(title).level
