@@ -7,7 +7,7 @@ DEMO ?= 1
 export BATON_HOME PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench help lock clean venv
+.PHONY: run test check chaos bench help lock clean venv
 
 run: venv ## Start everything, play the demo, stay up until Ctrl-C (DEMO=0 starts idle)
 	@exec $(BIN)/baton up $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
@@ -21,6 +21,9 @@ check: venv ## Format, lint, types, import contracts and the tests that need no 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit tests/properties tests/contracts
+
+chaos: venv ## Faults at random moments, again and again (ROUNDS=5, BATON_FIRE_SEED repeats an order)
+	BATON_FIRE_ROUNDS=$(or $(ROUNDS),5) $(BIN)/pytest -s tests/e2e/test_ingest_under_fire.py
 
 bench: venv ## Measure, each figure beside a baseline of the same run
 	$(BIN)/python -m bench
