@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Set
 from functools import partial
 from typing import Any
 
+from services.ingest.domain.automated import mark_scanners
 from services.ingest.domain.envelope import MOST_EVENTS, Envelope
-from services.ingest.domain.fields import items, present, text
+from services.ingest.domain.fields import at, items, present, text
 from services.ingest.domain.parse import parse
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.signatures import Scheme
@@ -35,7 +35,6 @@ TYPES = {
     "spamreport": "email_unsubscribed",
     "group_resubscribe": "newsletter_subscribed",
 }
-SCANNED_LINKS = 3  # nobody clicks so many links of a mail within one second
 _TEST_ADDRESS = "example@test.com"  # of the button "Test Your Integration"
 # What SendGrid itself says; all else at the top level are custom arguments.
 _ITS_OWN_TEXT = """
@@ -44,7 +43,6 @@ response attempt type bounce_classification sg_content_type sg_template_id sg_te
 marketing_campaign_id marketing_campaign_name singlesend_id singlesend_name
 """
 _ITS_OWN = frozenset(_ITS_OWN_TEXT.split())
-_Click = tuple[str, str | None, str | None]
 
 
 def read(request: Request, keys: Keys) -> Opened:
@@ -63,8 +61,8 @@ def read(request: Request, keys: Keys) -> Opened:
     return Opened(envelope, suspect=parsed.suspect)
 
 
-def translate(event: Any, scanned: Set[_Click] = frozenset()) -> dict[str, Any]:
-    """One event. scanned: message, address and second of clicks that were a mail scanner's"""
+def translate(event: Any, scanned: Set[str] = frozenset()) -> dict[str, Any]:
+    """One event. scanned: ids of clicks that were a mail scanner's"""
     if not isinstance(event, Mapping):
         raise Refused("wrong_type", "an event must be a JSON object")
     address, name = text(event, "email"), text(event, "event")
@@ -83,7 +81,7 @@ def translate(event: Any, scanned: Set[_Click] = frozenset()) -> dict[str, Any]:
             campaign=_campaign(event),
             reason=text(event, "reason"),
             bounce_type=text(event, "type"),
-            automated=event.get("sg_machine_open") is True or (name == "click" and _click(event) in scanned),
+            automated=event.get("sg_machine_open") is True or text(event, "sg_event_id") in scanned,
             is_test=address == _TEST_ADDRESS,
         ),
     )
@@ -94,18 +92,11 @@ def _campaign(event: Mapping[str, Any]) -> str | None:
     return named or next((item for item in items(event, "category") if isinstance(item, str) and item), None)
 
 
-def _scanned(events: list[Any]) -> Set[_Click]:
-    """Clicks on so many links of one mail in one second that a scanner made them."""
-    links: defaultdict[_Click, set[str | None]] = defaultdict(set)
-    for event in events:
-        if text(event, "event") == "click" and (click := _click(event)):
-            links[click].add(text(event, "url"))
-    return {click for click, urls in links.items() if len(urls) >= SCANNED_LINKS}
-
-
-def _click(event: Any) -> _Click | None:
-    message = text(event, "sg_message_id")
-    return (message, text(event, "email"), text(event, "timestamp")) if message else None
+def _scanned(events: list[Any]) -> Set[str]:
+    """Ids of the clicks in a body that were a mail scanner's: only side by side do they show it."""
+    clicks = [translate(event) for event in events if text(event, "event") == "click"]
+    marked = [message for message in mark_scanners(clicks) if at(message, "properties", "automated") is True]
+    return {found for message in marked if (found := text(message, "messageId"))}
 
 
 SENDGRID = Webhook(kind="sendgrid", verify=by(SCHEME), read=read)

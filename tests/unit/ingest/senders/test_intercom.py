@@ -113,8 +113,9 @@ def test_another_attempt_is_the_same_event(here):
 def test_a_ping_is_answered_and_becomes_nothing(here):
     ping = here.request(notification("ping", {"type": "ping", "message": "something something interzen"}))
     assert here.webhook.challenge(ping, here.known.keys).status == 200
-    other = here.request(notification("contact.user.created", CONTACT))
+    other = here.request(notification("contact.user.created", CONTACT | {"name": "ping"}))
     assert here.webhook.challenge(other, here.known.keys) is None
+    assert here.webhook.challenge(here.request(b"{ping"), here.known.keys) is None
 
 
 def test_a_head_request_is_welcome(here):
