@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ INGEST_NAMES = ("INGEST_URL", "INGEST_ADMIN_TOKEN")  # where operators' orders t
 SECRET_NAMES = (
     "IDENTITY_SECRET",
     "INGEST_ADMIN_TOKEN",
+    "DEMO_WEBHOOK_SECRET",
     *(f"{p}_{kind}" for p in TENANTS.values() for kind in ("WRITE_KEY", "SERVER_WRITE_KEY", "IMPORT_KEY", "API_TOKEN")),
 )
 
@@ -84,6 +86,8 @@ def keys(home: Home) -> dict[str, str]:
 def _new_secret(name: str) -> str:
     if name == "IDENTITY_SECRET":
         return secrets.token_hex(32)
+    if name.endswith("WEBHOOK_SECRET"):
+        return f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"  # as Standard Webhooks write theirs
     return f"{'bt' if name.endswith('TOKEN') else 'wk'}_{secrets.token_urlsafe(24)}"
 
 

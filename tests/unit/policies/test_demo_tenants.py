@@ -221,8 +221,10 @@ def test_a_seller_s_fit_is_read_from_where_the_request_came_from() -> None:
 
 
 def test_secrets_stand_in_the_environment_and_nowhere_else() -> None:
-    keys = [source.write_keys for tenant in SETS for source in of(tenant, SourcesPolicy).sources]
+    sources = [source for tenant in SETS for source in of(tenant, SourcesPolicy).sources]
+    keys = [(*source.write_keys, *(secret.value for secret in source.secrets)) for source in sources]
     assert {key for each in keys for key in each} == {
+        "env:DEMO_WEBHOOK_SECRET",
         "env:DEMO_WRITE_KEY",
         "env:DEMO_SERVER_WRITE_KEY",
         "env:DEMO_IMPORT_KEY",
