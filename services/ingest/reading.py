@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from services.ingest import metrics
+from services.ingest.domain.automated import scanner_clicks
 from services.ingest.domain.envelope import Envelope, read_event
 from services.ingest.domain.parse import check
 from services.ingest.domain.refusals import Refused
@@ -63,6 +64,8 @@ def read_body(
             )
         )
 
+    # Translators know one event at a time; those of senders that report clicks look for scanners themselves.
+    scanned = scanner_clicks(envelope.items) if envelope.translate is None and len(envelope.items) > 1 else frozenset()
     for index, item in enumerate(envelope.items):
         try:
             if suspect:
@@ -70,7 +73,7 @@ def read_body(
             event = read_event(envelope, index)
             if event.sent_at is not None:
                 read.skew = received_at - event.sent_at
-            read.drafts.append(draft(event, sender, received_at))
+            read.drafts.append(draft(event, sender, received_at, scanned=index in scanned))
         except Refused as refused:
             keep(refused, index)
         except Exception as error:  # a fault of ours in one event: its neighbours are not lost for it

@@ -28,6 +28,7 @@ _ROBOT = re.compile(
 _VERDICT = "bot_detected"
 MOST_CONDEMNED = 100
 _WITHIN = 1000  # ms
+_LINKS = ("url", "link", "link_url")
 
 
 @lru_cache(maxsize=8192)
@@ -53,17 +54,29 @@ def condemned(event: Event, tenant: str, source_id: str) -> tuple[str, ...]:
 
 
 def mark_scanners(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The common messages of one batch, `automated` where a mail scanner has been at work: several different links clicked by
-    one recipient within a second. Nobody's hand is that fast.
+    """The common messages of one batch, with `properties.automated` where `scanner_clicks` tells of a scanner."""
+    scanned = scanner_clicks(messages)
+    return [
+        {**message, "properties": {**fields.mapping(message, "properties"), "automated": True}}
+        if index in scanned
+        else message
+        for index, message in enumerate(messages)
+    ]
 
-    A click is a track message whose name says so (`click`, `Email Link Clicked`) and that has `properties.url`.
+
+def scanner_clicks(messages: Sequence[Any]) -> frozenset[int]:
+    """Positions of the clicks that a mail scanner made: several different links clicked by one recipient within a second, in one
+    batch of common messages. Nobody's hand is that fast. A scanner that opens one link alone is not known by this.
+
+    A click is a track message whose name says so (`Email Link Clicked`), with a link in its properties: url, link or link_url.
     """
     clicks: dict[str, list[tuple[int, str, int]]] = {}
     for index, message in enumerate(messages):
-        if click := _click(message):
+        name = message.get("event") if isinstance(message, dict) else None
+        if isinstance(name, str) and "lick" in name and (click := _click(message)):
             recipient, at, url = click
             clicks.setdefault(recipient, []).append((at, url, index))
-    marked: set[int] = set()
+    scanned: set[int] = set()
     for made in clicks.values():
         made.sort()
         first = 0
@@ -71,28 +84,23 @@ def mark_scanners(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
             while at - made[first][0] >= _WITHIN:
                 first += 1
             if last > first and len({url for _, url, _ in made[first : last + 1]}) > 1:
-                marked.update(index for _, _, index in made[first : last + 1])
-    return [
-        {**message, "properties": {**fields.mapping(message, "properties"), "automated": True}}
-        if index in marked
-        else message
-        for index, message in enumerate(messages)
-    ]
+                scanned.update(index for _, _, index in made[first : last + 1])
+    return frozenset(scanned)
 
 
-def _click(message: Any) -> tuple[str, int, str] | None:
-    name = fields.text(message, "event")
-    url = fields.text(message, "properties", "url") or fields.text(message, "properties", "link")
-    if not name or not url or "click" not in name.lower():
-        return None
+def _click(message: Mapping[str, Any]) -> tuple[str, int, str] | None:
+    """Recipient, time in ms and link; None where one is missing."""
+    properties = fields.mapping(message, "properties")
+    url = next((found for name in _LINKS if (found := fields.text(properties, name))), None)
     recipient = (
         fields.text(message, "context", "traits", "email")
         or fields.text(message, "traits", "email")
+        or fields.text(properties, "email")
         or fields.text(message, "externalId")
         or fields.text(message, "userId")
     )
     try:
-        at = read_time(fields.at(message, "timestamp"))
+        at = read_time(fields.at(message, "originalTimestamp") or fields.at(message, "timestamp"))
     except Refused:
         return None
-    return (recipient.casefold(), at, url) if recipient and at is not None else None
+    return (recipient.casefold(), at, url) if recipient and url and at is not None else None

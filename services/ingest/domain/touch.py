@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from services.ingest.domain import channels, completeness, traits
+from services.ingest.domain import channels, traits
 from services.ingest.domain.automated import condemned, is_robot
 from services.ingest.domain.consents import Consents
 from services.ingest.domain.envelope import Event
@@ -47,10 +47,7 @@ class Sender:
 
 
 class Draft(NamedTuple):
-    """A touch that lacks only the lead it belongs to: `body` is its JSON without `lead_id`.
-
-    missing: of a touch that tells of a person, what is missing before the lead can be worked; None of others
-    """
+    """A touch that lacks only the lead it belongs to: `body` is its JSON without `lead_id`."""
 
     position: int  # in its body
     tenant: str
@@ -60,7 +57,6 @@ class Draft(NamedTuple):
     identities: Identities
     body: bytes
     claim_seconds: int
-    missing: tuple[str, ...] | None = None
 
 
 def complete(lead_id: str, body: bytes) -> bytes:
@@ -68,8 +64,8 @@ def complete(lead_id: str, body: bytes) -> bytes:
     return b'{"lead_id":"' + lead_id.encode() + b'",' + body[1:]
 
 
-def draft(event: Event, sender: Sender, received_at: int) -> Draft:
-    """What `event` becomes. Raises Refused for this one event."""
+def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = False) -> Draft:
+    """What `event` becomes; `scanned`: its neighbours say that it is a mail scanner's. Raises Refused for this one event."""
     if event.call == "track" and event.name is None:
         raise Refused("no_event_name", "a track call names its event in `event`")
     told = traits.told_by(event)
@@ -84,9 +80,6 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
     page = page_of(event)
     meaning = sender.meanings.meaning(event, page)
     origin = channels.origin(event, told, page, meaning.type)
-    attributes = traits.attributes(event, told, address, sender.free_mail, trusted=sender.trusted)
-    evidence = sender.evidence.answers(event)
-    consents = sender.consents.told(event, meaning.type)
     condemns = condemned(event, sender.tenant, sender.source_id) if meaning.type == "custom" else ()
     personal = traits.personal(told, address)
     person = seal(personal) if personal else None
@@ -108,11 +101,14 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
         "campaign": meaning.campaign or _campaign(event, told) or origin.campaign,
         "channel": meaning.channel or origin.channel,
         "detail": origin.detail,
-        "automated": ("automated" in told and traits.yes(told["automated"])) or bool(condemns) or _robot(event.context),
+        "automated": scanned
+        or ("automated" in told and traits.yes(told["automated"]))
+        or bool(condemns)
+        or _robot(event.context),
         "is_test": "is_test" in told and traits.yes(told["is_test"]),
-        "attributes": attributes,
-        "evidence": evidence,
-        "consents": consents,
+        "attributes": traits.attributes(event, told, address, sender.free_mail, trusted=sender.trusted),
+        "evidence": sender.evidence.answers(event),
+        "consents": sender.consents.told(event, meaning.type),
         "condemns": condemns,
         "person": {"scheme": person.scheme, "fields": person.fields} if person else None,
     }
@@ -127,7 +123,6 @@ def draft(event: Event, sender: Sender, received_at: int) -> Draft:
         known,
         body,
         sender.claim_seconds,
-        completeness.missing(person.fields, attributes, evidence, consents) if person else None,
     )
 
 
