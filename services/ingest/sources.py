@@ -166,7 +166,7 @@ class Sources:
 
     def _secrets(self, tenant: str, source: Source, use: str) -> tuple[ActiveSecret, ...]:
         return tuple(
-            ActiveSecret(secret.id, value.encode(), _end(secret))
+            ActiveSecret(secret.id, value.encode("utf-8", "surrogateescape"), _end(secret))
             for secret in source.secrets
             if secret.use == use and (value := self._value(tenant, source.id, secret.value))
         )
@@ -203,7 +203,7 @@ def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, c
 def _content(path: str) -> str | None:
     try:
         return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # not there, not UTF-8, or no name that a file can have
         return None
 
 

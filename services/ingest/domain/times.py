@@ -15,6 +15,7 @@ QUANTUM = (
 )  # skews are rounded down to this: a retry of a batch is shifted as the first try was, and not into the future
 EARLIEST = 946_684_800_000  # 2000-01-01: nothing that scores leads happened earlier
 _SECONDS_END = 100_000_000_000  # numbers below are seconds, others milliseconds
+_LATEST = 253_402_300_799_999  # the end of the year 9999, as for text; a larger number is no time, and fits no counter
 
 
 def read_time(value: Any) -> int | None:
@@ -29,7 +30,9 @@ def read_time(value: Any) -> int | None:
             moment = datetime.fromisoformat(value.strip())
             return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return round(value * 1000 if abs(value) < _SECONDS_END else value)
+            moment_ms = round(value * 1000 if abs(value) < _SECONDS_END else value)
+            if abs(moment_ms) <= _LATEST:
+                return moment_ms
     except (ValueError, OverflowError):
         pass
     raise Refused("bad_time", "the event's time cannot be read: send ISO 8601, such as 2026-04-01T09:30:00.000Z")

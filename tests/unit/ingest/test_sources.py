@@ -42,6 +42,18 @@ def test_a_key_of_two_tenants_admits_to_neither():
     assert sources.find("mine").sender.tenant == "hinode"
 
 
+def test_what_a_reference_leads_to_never_keeps_the_others_from_being_loaded(tmp_path):
+    (tmp_path / "key").write_bytes(b"\xff")
+    secrets = [{"id": "odd", "value": "env:ODD"}, {"id": "nul", "value": "file:/a\0b"}]
+    hook = {"id": "hook", "kind": "hmac", "secrets": secrets, "signature": {"header": "X-Signature"}}
+    web = {"id": "web", "write_keys": ["file:/a\0b", f"file:{tmp_path}/key", "good"]}
+    sources = Sources(SECRET, {"ODD": b"not UTF-8: \xff".decode("utf-8", "surrogateescape")})
+    sources.load("hinode", SourcesPolicy.model_validate({"sources": [hook, web]}))
+    assert sources.find("good")
+    assert [secret.value for secret in sources.named("hook").keys.secrets] == [b"not UTF-8: \xff"]
+    assert sources.refresh() == []
+
+
 def test_two_tenants_hash_persons_with_different_secrets():
     sources = Sources(SECRET, {})
     sources.load("hinode", policy("a"))
