@@ -16,7 +16,7 @@ from shared.schemas import ids
 
 # SDK user agents (analytics-python, python-requests, axios, okhttp) are senders, not visitors: they do not match.
 _ROBOT = re.compile(
-    r"bot\b|bot/|bot-|crawl|spider|slurp|scrap(?:er|y)|headless|lighthouse|phantomjs|selenium|puppeteer|playwright|webdriver|cypress"
+    r"(?<!cu)bot\b|crawl|spider|slurp|scrap(?:er|y)|headless|lighthouse|phantomjs|selenium|puppeteer|playwright|webdriver|cypress"
     r"|preview|prerender|facebookexternalhit|facebookcatalog|meta-external|whatsapp/|embedly|vkshare|quora link|skypeuripreview"
     r"|pingdom|uptime|statuscake|site24x7|gtmetrix|newrelicpinger|datadog.*synthetics|catchpoint|monitis|checkly"
     r"|proofpoint|barracuda|mimecast|safelinks|symantec|messagelabs|fireeye|trend ?micro|ironport|sophos|forcepoint|cloudmark"

@@ -104,7 +104,7 @@ def employees(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return int(value) if 0 < value <= _MOST_PEOPLE else None
+        return int(value) if 1 <= value <= _MOST_PEOPLE else None
     return _employees_of(value[:100]) if isinstance(value, str) else None
 
 
@@ -147,8 +147,8 @@ def company_match_key(name: str) -> str:
 
     For finding candidates, never a proof: 株式会社日の出 and 日の出有限会社 are two firms. Never empty unless the name is.
     """
-    text = " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())
-    bare = _ANY_FORM.sub("", _unaddressed(text))
+    text = (company_name(name) or "").casefold()
+    bare = _ANY_FORM.sub("", text)
     while (shorter := _WESTERN_FORM.sub("", bare).rstrip(" ,&+")) != bare:
         bare = shorter
     return _MARKS.sub("", fold(bare)) or _MARKS.sub("", fold(text)) or fold(text)

@@ -74,7 +74,9 @@ def _domain_of(host: str) -> str:
     found = _suffixes(host)
     registrable = found.top_domain_under_public_suffix
     if not registrable:
-        return host
+        # Below a top-level domain that the list lacks, the second label is somebody's, by the list's own default rule.
+        labels = host.split(".")
+        return host if found.suffix or labels[-1].isdigit() else ".".join(labels[-2:])
     first, dot, _ = found.suffix.partition(".")
     if first not in (_BODIES if dot else _ALONE):
         return registrable

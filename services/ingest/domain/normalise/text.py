@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 MOST = 200  # characters of a fact that travel
+# Characters that are read for them. One may become 18 in NFKC: megabytes of those would fill the memory, and take seconds.
+_MOST_READ = 10_000
 # Old forms of characters (神, 福, 隆 … as ideographs of their own): names are written with them, and NFKC would mend them away.
 _OLD_FORMS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
 
@@ -20,7 +22,7 @@ def clean(value: Any, most: int = MOST) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return _clean(value, most) if len(value) <= MOST else _clean.__wrapped__(value, most)
+        return _clean(value, most) if len(value) <= MOST else _clean.__wrapped__(value.lstrip()[:_MOST_READ], most)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return str(value)[:most]

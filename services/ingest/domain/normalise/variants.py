@@ -25,11 +25,11 @@ _FOLDED: dict[int, int | str] = {
 @lru_cache(maxsize=8192)
 def fold(text: str) -> str:
     """The one spelling of all variants: NFKC, casefolded, new ideographs for old ones, large kana for small, without blanks."""
-    folded = _settled(text).translate(_FOLDED)
-    return "".join(_settled(folded).split())
+    folded = _settled(text)
+    while (again := _settled("".join(folded.translate(_FOLDED).split()))) != folded:
+        folded = again
+    return folded
 
 
 def _settled(text: str) -> str:
-    """NFKC and casefold until neither changes anything: either can bring back work for the other."""
-    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return unicodedata.normalize("NFKC", once.casefold())
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
