@@ -66,14 +66,18 @@ class StandIn:
         """Write what is in the spool, oldest first, whenever there is something; until cancelled."""
         drain = Drain(self._spool, self._straight)
         while True:
-            if not self._spool.figures.rows:
+            # A spool that could not be read may hold what an earlier life was told to keep: it is asked until it answers.
+            if not self._spool.figures.rows and not self._spool.is_broken():
                 self._arrived.clear()
                 await self._arrived.wait()
             try:
                 await drain.run()
             except SpoolError as error:
                 log.warning("spool_not_drained", reason=error.reason, error=str(error))
-                await asyncio.sleep(LONGEST_PAUSE)
+            else:
+                if not self._spool.is_broken():
+                    continue
+            await asyncio.sleep(LONGEST_PAUSE)
 
     async def close(self) -> None:
         """Give up on what is still under way; it is in the spool."""

@@ -144,22 +144,22 @@ class SpoolFile:
         self._connection().executemany("INSERT OR REPLACE INTO policies VALUES(?, ?, ?)", rows)
 
     def remembered(self) -> list[tuple[bytes, bytes]]:
-        rows = self._run("SELECT name, crc, content FROM policies ORDER BY name").fetchall()
+        with self._telling():
+            rows = self._run("SELECT name, crc, content FROM policies ORDER BY name").fetchall()
         return [(name, content) for name, crc, content in rows if crc32(content) == crc]
 
     def figures(self) -> Figures:
-        oldest = self._run("SELECT at FROM spooled WHERE aside IS NULL ORDER BY id LIMIT 1").fetchone()
-        return Figures(self._rows, self._aside, self.used(), oldest[0] if oldest else None)
+        with self._telling():
+            oldest = self._run("SELECT at FROM spooled WHERE aside IS NULL ORDER BY id LIMIT 1").fetchone()
+            return Figures(self._rows, self._aside, self.used(), oldest[0] if oldest else None)
 
     def shrink(self) -> None:
         """Give the disk back what an empty spool does not need."""
         db = self._connection()
-        try:
+        with self._telling():
             if self._pragma("page_count") > LEAST_BYTES // PAGE:
                 db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
 
     def begin_anew(self, done: int) -> bool:
         """Throw the file away and begin another with the same policies, where it has `done` rows at most and none set aside."""
@@ -167,8 +167,9 @@ class SpoolFile:
             return False
         policies = self.remembered()
         self._close()
-        for path in opening.files(self.path):
-            path.unlink(missing_ok=True)
+        with self._telling():
+            for path in opening.files(self.path):
+                path.unlink(missing_ok=True)
         with self.transaction():
             self.remember(policies)
         return True
@@ -184,7 +185,10 @@ class SpoolFile:
         return self._connection().execute(statement, values)
 
     def _connection(self) -> sqlite3.Connection:
-        return self._db or self._open()
+        try:
+            return self._db or self._open()
+        except SpoolUnusableError as error:  # it was ours to use when the service started
+            raise SpoolError("io", str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._lock is None:
@@ -248,6 +252,14 @@ class SpoolFile:
         if db:
             with suppress(sqlite3.Error):
                 db.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What fails within is told as SpoolError."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error | OSError) -> SpoolError:
         """What it means. Unless something is just full, the file is opened anew next time, and looked at again."""

@@ -61,10 +61,9 @@ class Spool:
         self._file.acquire()
         try:
             self._known = dict(self._file.remembered())
-            self._measure()
         except SpoolError as error:
-            self._broken = True
             log.error("spool_not_read", error=str(error))
+        self._measure()
         metrics.SPOOL_OLDEST.set_function(self.oldest_seconds)
         self._thread.start()
 
@@ -139,6 +138,10 @@ class Spool:
             return False
         return not self._broken and free > margin and self.figures.bytes + margin < self._file.most_bytes
 
+    def is_broken(self) -> bool:
+        """Whether it could not be used the last time, so that nothing is known of what is in it."""
+        return self._broken
+
     def oldest_seconds(self) -> float:
         """For how long the oldest row has been here; 0 where there is none."""
         oldest = self.figures.oldest
@@ -190,7 +193,6 @@ class Spool:
                         outcomes.append((job, job.work(), None))
                     except SpoolError as full:  # before it did anything
                         outcomes.append((job, None, full))
-            self._measure()
         except Exception as error:
             self._broken = not isinstance(error, SpoolError) or error.reason == "io"
             if len(jobs) > 1 and not last:
@@ -198,6 +200,7 @@ class Spool:
             for job in jobs:
                 job.done.set_exception(error)
             return True
+        self._measure()
         for job, result, refused in outcomes:
             if refused:
                 job.done.set_exception(refused)
@@ -208,14 +211,20 @@ class Spool:
     def _by_itself(self, job: _Job) -> None:
         try:
             result = job.work()
-            self._measure()
         except Exception as error:
             job.done.set_exception(error)
         else:
+            self._measure()
             job.done.set_result(result)
 
     def _measure(self) -> None:
-        self.figures = self._file.figures()
+        """What was done before is done, whether it can be measured or not."""
+        try:
+            self.figures = self._file.figures()
+        except SpoolError as error:
+            self._broken = True
+            log.error("spool_not_measured", error=str(error))
+            return
         self._broken = False
         metrics.SPOOL_ROWS.set(self.figures.rows)
         metrics.SPOOL_ASIDE.set(self.figures.aside)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from services.ingest import metrics
 from services.ingest.domain.identifiers import Identities, Identity
 from services.ingest.domain.touch import Draft
-from services.ingest.spool import Spool, SpoolError, SpoolUnusableError
+from services.ingest.spool import Spool, SpoolError, SpoolUnusableError, opening
 from services.ingest.spool.file import NAME, Row, SpoolFile
 from services.ingest.spool.wire import packed, unpacked
 from shared.kit.clock import FakeClock
@@ -241,6 +241,39 @@ async def test_a_disk_that_fails_is_told_and_the_file_is_opened_again(
     assert not spool.has_room()
     assert await spool.keep([draft("b"), draft("a")], []) == [True, False]
     assert spool.has_room()
+
+
+async def test_what_is_on_the_disk_is_kept_though_it_cannot_be_measured_afterwards(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = await opened()
+
+    def fails(*_: object) -> None:
+        raise SpoolError("io", "disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SpoolFile, "figures", fails)
+        assert await spool.keep([draft("a")], [RECORD]) == [True]
+        assert not spool.has_room()
+    assert await spool.keep([draft("a")], []) == [False]
+    assert spool.figures.rows == 2
+    assert spool.has_room()
+
+
+async def test_a_directory_that_is_taken_from_us_while_we_run_is_an_error_of_the_disk(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = await opened()
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(opening, "connect", denied)
+        spool._file._close()
+        with pytest.raises(SpoolError, match="cannot be used"):
+            await spool.keep([draft("a")], [])
+    assert await spool.keep([draft("a")], []) == [True]
 
 
 # --- the process dies -----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from services.ingest.domain.identifiers import Identities, Identity
 from services.ingest.domain.touch import Draft
 from services.ingest.handler import UnavailableError
 from services.ingest.links import LinksLostError
-from services.ingest.spool import Spool, SpoolError
+from services.ingest.spool import Spool, SpoolError, opening
 from services.ingest.spool.file import SpoolFile
 from services.ingest.standin import StandIn
 from shared.kit.clock import FakeClock
@@ -98,6 +98,12 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     made.start()
     yield made
     await made.stop()
+
+
+def fails(*_: object) -> Any:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+    raise error
 
 
 AWAY = [UnavailableError("kafka is away"), LinksLostError("hinode")]
@@ -302,6 +308,43 @@ async def test_a_disk_too_full_for_deleting_loses_nothing_writes_nothing_again_a
     world.start()
     assert world.spool.policies() == [(b"hinode/sources", b"policy")]
     assert world.spool.figures.rows == 0
+
+
+async def test_what_an_earlier_life_kept_is_written_as_soon_as_the_disk_can_be_read_though_nobody_calls(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.topic.away = AWAY[0]
+    await world.send("a", "b")
+    await world.stop()
+    world.topic.away = None
+    with monkeypatch.context() as broken:
+        broken.setattr(opening, "connect", fails)
+        world.start()
+        world.drain()
+        assert not world.spool.has_room()
+    await world.drained()
+    await world.until(lambda: world.topic.events == ["a", "b"])
+
+
+@pytest.mark.parametrize("place", ["figures", "begin_anew"])
+async def test_a_disk_that_fails_while_it_is_emptied_does_not_end_the_draining(
+    world: World, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    world.topic.away = AWAY[0]
+    await world.send("a")
+    world.topic.away = None
+    with monkeypatch.context() as broken:
+        if place == "begin_anew":
+            broken.setattr(SpoolFile, "delete", fails)
+            broken.setattr(SpoolFile, "remembered", fails)
+        else:
+            broken.setattr(SpoolFile, "used", fails)
+        world.drain()
+        await world.until(lambda: "a" in world.topic.events)
+        await world.until(lambda: not world.stand_in.away)
+    await world.drained()
+    assert not world.tasks[-1].done()
+    assert world.topic.events == ["a"]
 
 
 async def test_a_call_with_nothing_in_it_asks_nobody(world: World) -> None:
