@@ -20,6 +20,8 @@ from services.ingest.senders.tracker import Route, Tracker
 from services.ingest.sources import Registered, Sources, bearer, header_key
 from shared.kit.clock import Clock
 
+MOST_KEY = 500  # characters
+
 
 class Tracking:
     """Answers with success when Kafka has acknowledged all that was accepted, else 503."""
@@ -78,7 +80,7 @@ class Tracking:
             request = request if body is request.body else request._replace(body=body)
             opened = tracker.read(request)
             tracker = opened.spoken or tracker
-            hide = (opened.key.encode(),) if opened.key else ()
+            hide = _credential(opened.key)
             if known is None:
                 known = self._admitted(opened.key)
                 await self._let_in(known, request)
@@ -148,3 +150,9 @@ class Tracking:
             except Refused as away:
                 refused = away
         return tracker.failure(request, refused)
+
+
+def _credential(key: str | None) -> tuple[bytes, ...]:
+    """What of a body's key has to be hidden. One that is far too long for a key is none, and would be remembered in each of its
+    spellings."""
+    return (key.encode("utf-8", "surrogatepass"),) if key and len(key) <= MOST_KEY else ()

@@ -93,7 +93,11 @@ def _as_bytes(item: Any) -> bytes:
     try:
         return orjson.dumps(item)
     except (orjson.JSONEncodeError, TypeError):  # too deep, or half a surrogate pair
+        pass
+    try:
         return repr(item)[:MOST_RAW].encode("utf-8", "backslashreplace")
+    except RecursionError:  # a thousand brackets in each other: nobody's event
+        return b""
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ def parse(body: bytes) -> Parsed:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError:
         return Parsed(_salvage(body), True)
-    return Parsed(tree, b"\\u0000" in body or _may_be_deep(body) or _may_be_wide(body))
+    return Parsed(tree, b"\\u0000" in body or _is_deep(body, tree) or _may_be_wide(body))
 
 
 def _salvage(body: bytes) -> Any:
@@ -54,23 +55,21 @@ def _whole(digits: str) -> int | float:
     return number if -(2**63) <= number < 2**64 else float(digits)
 
 
-def _may_be_deep(body: bytes) -> bool:
-    """Whether nesting may exceed the limit: brackets alone are kept, and pairs removed, a level a time. Brackets inside of
-    texts can make it say yes in vain, never no."""
+def _is_deep(body: bytes, tree: Any) -> bool:
+    """Whether nesting exceeds the limit: the containers within containers, level by level, each looked at once."""
     if body.count(b"{") + body.count(b"[") <= MOST_DEPTH:
         return False
-    brackets = body.translate(None, _NO_BRACKETS)
+    level: list[Any] = [tree]
     for _ in range(MOST_DEPTH):
-        shorter = brackets.replace(b"{}", b"").replace(b"[]", b"")
-        if not shorter:
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
             return False
-        if len(shorter) == len(brackets):
-            return True
-        brackets = shorter
     return True
-
-
-_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"{}[]")))
 
 
 def _may_be_wide(body: bytes) -> bool:
@@ -81,21 +80,25 @@ def _may_be_wide(body: bytes) -> bool:
 def check(event: Any) -> None:
     """Raises Refused for one event that is nested too deep, has too many keys, or holds NUL, NaN, Infinity or half a surrogate
     pair."""
-    stack: list[tuple[Any, int]] = [(event, 1)]
+    stack: list[tuple[Iterable[Any], int]] = [((event,), 1)]
     while stack:
-        value, depth = stack.pop()
-        if isinstance(value, str):
-            _check_text(value)
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                raise Refused("not_a_number", "NaN and Infinity are no JSON")
-        elif isinstance(value, dict | list):
-            if isinstance(value, dict) and len(value) > MOST_KEYS:
-                raise Refused("too_many_keys", f"an object may have {MOST_KEYS} keys")
-            if depth > MOST_DEPTH:
-                raise Refused("too_deep", f"an event may be nested {MOST_DEPTH} deep")
-            inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-            stack.extend((item, depth + 1) for item in inner)
+        values, depth = stack.pop()
+        for value in values:
+            if isinstance(value, str):
+                _check_text(value)
+            elif isinstance(value, float):
+                if not math.isfinite(value):
+                    raise Refused("not_a_number", "NaN and Infinity are no JSON")
+            elif isinstance(value, dict | list):
+                if depth > MOST_DEPTH:
+                    raise Refused("too_deep", f"an event may be nested {MOST_DEPTH} deep")
+                if isinstance(value, dict):
+                    if len(value) > MOST_KEYS:
+                        raise Refused("too_many_keys", f"an object may have {MOST_KEYS} keys")
+                    stack.append((value, depth))  # its keys
+                    stack.append((value.values(), depth + 1))
+                elif value:
+                    stack.append((value, depth + 1))
 
 
 def _check_text(text: str) -> None:

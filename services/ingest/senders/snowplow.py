@@ -6,7 +6,7 @@ answers 404, 405, 408, 413 or 415.
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from services.ingest.senders.tracker import Opened, Route, Tracker
 
 _FINAL = frozenset({400, 401, 403, 410, 422, 429, 503})  # what trackers understand
 _OURS = ("writeKey",)  # in the query, and not of the protocol
+_COOKIE = re.compile(rb'"?([A-Za-z0-9-]{1,64})"?')
 _COOKIE_SECONDS = 365 * 86_400
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
@@ -62,14 +63,11 @@ def _is_anonymous(request: Request) -> bool:
 
 def _browser(request: Request) -> str | None:
     """Whom the collector's cookie names."""
-    sent = request.header(b"cookie")
-    if not sent or b"sp=" not in sent:
-        return None
-    try:
-        cookie = SimpleCookie(sent.decode("latin-1")).get("sp")
-    except CookieError:
-        return None
-    return cookie.value if cookie and cookie.value.replace("-", "").isalnum() and len(cookie.value) <= 64 else None
+    for part in (request.header(b"cookie") or b"").split(b";"):  # `http.cookies` takes seconds for 30 KB of `\\"`
+        name, _, value = part.strip().partition(b"=")
+        if name == b"sp" and (known := _COOKIE.fullmatch(value)):
+            return known[1].decode()
+    return None
 
 
 def _answer(request: Request, outcome: Outcome) -> Answer:
