@@ -126,9 +126,8 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
         settings.kafka_bootstrap_servers,
         links,
         sources.tenants,
-        clock,
+        sources.claim_seconds,
         reclaim_minutes=settings.ingest_reclaim_minutes,
-        claim_seconds=settings.ingest_claim_hours * 3600,
     )
     ingest = Ingest(links, publisher or kafka, clock)
 

@@ -15,8 +15,7 @@ from redis.exceptions import RedisError
 from services.ingest import metrics
 from services.ingest.domain.identifiers import Identity
 from services.ingest.links import RedisLinks
-from services.ingest.recent import reclaim
-from shared.kit.clock import Clock
+from services.ingest.recent import Remembered, reclaim
 from shared.schemas import ids
 from shared.schemas.topics import IDENTITY_LINKS
 from shared.schemas.touches import LinkChanged
@@ -31,8 +30,8 @@ class Follower:
     """`ready` while Redis holds every register that the topic holds, and the claims of recent events.
 
     tenants: those whose registers are opened when the topic has been read
-    reclaim_minutes, claim_seconds: how far back events are claimed again in a Redis that may have forgotten them, and for
-    how long then
+    reclaim_minutes: how far back from the latest one events are claimed again in a Redis that may have forgotten them
+    remembered: for how long then, by tenant and source id (s)
     """
 
     def __init__(
@@ -40,13 +39,12 @@ class Follower:
         bootstrap: str,
         links: RedisLinks,
         tenants: Callable[[], Iterable[str]],
-        clock: Clock,
+        remembered: Remembered,
         *,
         reclaim_minutes: int = 30,
-        claim_seconds: int = 48 * 3600,
     ) -> None:
-        self._bootstrap, self._links, self._tenants, self._clock = bootstrap, links, tenants, clock
-        self._reclaim_ms, self._claim_seconds = reclaim_minutes * 60_000, claim_seconds
+        self._bootstrap, self._links, self._tenants, self._remembered = bootstrap, links, tenants, remembered
+        self._reclaim_ms = reclaim_minutes * 60_000
         self._lost = asyncio.Event()
         self.ready = False
 
@@ -128,8 +126,7 @@ class Follower:
     async def _reclaim(self) -> None:
         if await self._links.is_same():
             return
-        since = self._clock.now() - self._reclaim_ms
-        claimed = await reclaim(self._bootstrap, self._links, since, self._claim_seconds)
+        claimed = await reclaim(self._bootstrap, self._links, self._reclaim_ms, self._remembered)
         log.warning("claims_read_again", events=claimed, minutes=self._reclaim_ms // 60_000)
 
     async def _check(self, at: dict[int, int]) -> None:

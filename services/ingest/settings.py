@@ -16,7 +16,7 @@ class IngestSettings(ServiceSettings):
     ingest_read_seconds: how long a sender may take for its body
     ingest_concurrent_requests: more than these at once are shed with 503, before their bodies are read
     ingest_claim_hours: how long the event id of a tracking call is remembered
-    ingest_reclaim_minutes: how far back events are claimed again when Redis may have forgotten them
+    ingest_reclaim_minutes: how far back from the latest one events are claimed again when Redis may have forgotten
     ingest_spool_dir: where events wait while Kafka or Redis is away, on a disk of this process alone; without one nothing waits
     ingest_spool_bytes: the most that they may take there (a log of some megabytes comes on top)
     ingest_admin_token: admits to /admin; without one nobody is admitted

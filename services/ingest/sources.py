@@ -133,6 +133,11 @@ class Sources:
         found = [sources[source_id] for sources in self._named.values() if source_id in sources]
         return found[0] if len(found) == 1 else None
 
+    def claim_seconds(self, tenant: str, source_id: str) -> int:
+        """For how long an event id of a source is remembered, whether it is still in force or not."""
+        known = self.named(source_id, tenant)
+        return known.sender.claim_seconds if known else max(self._claim_seconds, HOOK_CLAIM_SECONDS)
+
     def all(self) -> list[Registered]:
         return [known for tenant in self.tenants() for known in self._named[tenant].values()]
 
