@@ -20,7 +20,7 @@ check: venv ## Format, lint, types, import contracts and the tests that need no 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/unit tests/properties tests/contracts
+	$(BIN)/pytest -q -n auto tests/unit tests/properties tests/contracts
 
 chaos: venv ## Faults at random moments, again and again (ROUNDS=5, BATON_FIRE_SEED repeats an order)
 	BATON_FIRE_ROUNDS=$(or $(ROUNDS),5) $(BIN)/pytest -s tests/e2e/test_ingest_under_fire.py

@@ -150,7 +150,7 @@ def test_what_is_kept_of_a_refused_event_is_read_again_as_it_was(tracker: Tracke
 def test_base64_is_read_in_every_way_in_which_it_is_written(data, url_safe, padded):
     packed = (urlsafe_b64encode if url_safe else b64encode)(data).decode()
     assert unpack(packed if padded else packed.rstrip("=")) == data
-    assert unpack(packed.replace("+", " ").strip()) == data
+    assert unpack(packed.replace("+", " ")) == data
 
 
 @given(texts.map(str.strip))
