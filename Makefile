@@ -12,8 +12,8 @@ export BATON_HOME PYTHON
 run: venv ## Start everything, play the demo, stay up until Ctrl-C (DEMO=0 starts idle)
 	@exec $(BIN)/baton up $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
-test: check ## Check, then every test; starts its own servers
-	$(BIN)/pytest tests
+test: check ## Check, then every other test; starts its own servers
+	$(BIN)/pytest tests --ignore tests/unit --ignore tests/properties --ignore tests/contracts
 
 check: venv ## Format, lint, types, import contracts and the tests that need no server
 	$(BIN)/ruff format --check .
