@@ -112,6 +112,11 @@ class Tracking:
             raise Refused("unknown_write_key", "send the write key of a source: X-Write-Key, Basic, or `writeKey`", 401)
         return known
 
+    def _keys_of(self, request: Request) -> list[bytes]:
+        """Keys in headers and query: a body that nothing could be read of may repeat them."""
+        said = [key for key in (header_key(request), bearer(request), request.parameter("writeKey")) if key]
+        return [key.encode() for one in said for key in {one, one.partition(":")[0]} if self._sources.find(key)]
+
     async def _let_in(self, known: Registered, request: Request) -> None:
         """Raises Refused for what comes too often, or from a site that may not send."""
         if self._rates:
@@ -145,7 +150,7 @@ class Tracking:
                     received_at,
                     protocol=tracker.name,
                     call=named if named in CALLS else None,
-                    hide=hide,
+                    hide=(*hide, *self._keys_of(request)),
                 )
             except Refused as away:
                 refused = away
