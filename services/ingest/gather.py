@@ -7,35 +7,48 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from services.ingest.domain.touch import Draft
+from services.ingest.handler import UnavailableError
 from shared.kit.kafka import Outgoing
 
 Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 MOST_EVENTS = 1_000  # of one group, unless a single call brings more
 GROUPS = 2  # written at the same time; while they are, the next one gathers
+MOST_WAITING = (
+    64 * 1_048_576
+)  # bytes of bodies that wait to be written; what they were read from takes several times that
+EVENT_BYTES = 1_024  # that an event takes besides its body
 
 
 @dataclass(slots=True)
 class _Call:
     drafts: Sequence[Draft]
     others: Sequence[Outgoing]
+    bytes: int
     done: asyncio.Future[list[bool]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Gathered:
     """`handle` of one, for many: a lone call is written at once, a crowd shares round trips to Redis and Kafka.
 
-    What fails for a group fails for all calls in it: their senders send again.
+    What fails for a group fails for all calls in it: their senders send again. While Kafka, Redis or a disk hangs, no more waits
+    than there is room for; the rest is told so at once (UnavailableError).
     """
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, *, most_waiting: int = MOST_WAITING) -> None:
         self._handle = handle
+        self._most, self._held = most_waiting, 0  # bytes
         self._waiting: list[_Call] = []
         self._writing = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, drafts: Sequence[Draft], others: Sequence[Outgoing]) -> list[bool]:
-        call = _Call(drafts, others)
+        size = sum([EVENT_BYTES + len(draft.body) for draft in drafts])
+        size += sum([EVENT_BYTES + len(other.value or b"") for other in others])
+        if self._held and self._held + size > self._most:
+            raise UnavailableError("too much waits to be written", "room")
+        call = _Call(drafts, others, size)
+        self._held += size
         self._waiting.append(call)
         self._start()
         return await call.done
@@ -73,5 +86,6 @@ class Gathered:
                     call.done.set_result(accepted[start : start + len(call.drafts)])
                 start += len(call.drafts)
         finally:
+            self._held -= sum(call.bytes for call in group)
             self._writing -= 1
             self._start()

@@ -25,7 +25,7 @@ MOST_PER_SCRIPT = 500  # Redis does nothing else while a script runs: some milli
 
 
 class UnavailableError(Exception):
-    """Nothing is known to be kept: the sender shall send it again. what: redis, kafka, links, or spool"""
+    """Nothing is known to be kept: the sender shall send it again. what: redis, kafka, links, spool, or room (too much waits)"""
 
     def __init__(self, message: str, what: str = "links") -> None:
         super().__init__(message)

@@ -27,7 +27,7 @@ LINKS_REFUSED = Counter(
 CONFLICTS = Counter("baton_ingest_conflicts_total", "Events of an untrusted source that named two known leads")
 UNAVAILABLE = Counter(
     "baton_ingest_unavailable_total", "Calls told to come again, since nothing could be kept", ["what"]
-)  # redis, kafka, links, spool
+)  # redis, kafka, links, spool, room
 UNCONFIRMED = Counter("baton_ingest_unconfirmed_total", "Published batches whose claims could not be confirmed")
 REBUILDS = Counter("baton_ingest_link_rebuilds_total", "Times that Redis had lost links and was filled from the topic")
 WRITE_KEYS = Gauge("baton_ingest_write_keys", "Write keys that admit")

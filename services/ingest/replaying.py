@@ -6,7 +6,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import orjson
 from pydantic import BaseModel, Field
@@ -39,7 +39,7 @@ class RefusedEvent(BaseModel):
     protocol: str
     call: str | None = None
     index: int | None = None
-    received_at: Millis
+    received_at: Annotated[Millis, Field(le=253_402_300_799_999)]
     raw: str = Field(repr=False, description="base64")
 
 
