@@ -47,7 +47,9 @@ def packed_json(text: str) -> Parsed:
 
 def unpack(text: str) -> bytes:
     """The bytes of base64 of either alphabet, with or without padding. Raises Refused `bad_base64`."""
-    squeezed = text.strip("\r\n\t").replace(" ", "+").rstrip("=").translate(_ONE_ALPHABET)  # a form turns `+` into a space
+    squeezed = (
+        text.strip("\r\n\t").replace(" ", "+").rstrip("=").translate(_ONE_ALPHABET)
+    )  # a form turns `+` into a space
     try:
         return b64decode(squeezed + "=" * (-len(squeezed) % 4), validate=True)
     except ValueError:
