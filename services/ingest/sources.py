@@ -184,7 +184,8 @@ class Sources:
             value = self._environment.get(rest)
         elif kind == "file":
             value = self._files[tenant][rest] = _content(rest)
-        if not value:
+        if not (value or "").strip():  # blanks alone are no secret: whoever guesses them signs
+            value = None
             named = reference if kind in ("env", "file") else "literal"
             log.error("key_missing", tenant=tenant, source=source_id, reference=named)
         return value or None

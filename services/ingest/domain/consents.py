@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from services.ingest.domain.envelope import Event
+from services.ingest.domain.mapping import MOST_ANSWERS
 from services.ingest.domain.normalise.text import clean
 from services.ingest.domain.touch_types import snake
 from shared.schemas.policies.sources import ConsentRule
@@ -116,7 +117,7 @@ def _answer(names: Sequence[str], event: Event, yes: frozenset[str], no: frozens
         value = event.properties.get(name)
         if value is None and (value := event.traits.get(name)) is None:
             continue
-        said = {_fold(item) for item in (value if isinstance(value, list) else [value])}
+        said = {_fold(item) for item in (value[:MOST_ANSWERS] if isinstance(value, list) else [value])}
         if not said.isdisjoint(no):
             return False
         return True if not said.isdisjoint(yes) else None

@@ -51,8 +51,10 @@ def identities(
     A desk's address (info@) is read by many: it identifies where nothing else does, and then links nothing, no browser either.
     """
     user_id, external = event.user_id, _external(event.external_id)
-    if user_id and address is None and "@" in user_id:
-        address = email.address(user_id)  # senders whose user ids are addresses: later forms shall meet the same lead
+    if user_id and "@" in user_id and (same := email.address(user_id)):
+        address = address or same  # senders whose user ids are addresses: later forms shall meet the same lead
+        if email.is_shared(same) and event.call != "alias":
+            user_id = None  # a desk is nobody's account either
     desk = address is not None and email.is_shared(address)
     if desk and (user_id or external or mobile):
         address, desk = None, False

@@ -14,6 +14,7 @@ from shared.schemas.catalogue import MAPPING_FIELDS
 from shared.schemas.policies.sources import EvidenceRule, MappingRule
 
 MOST_PATH = 500
+MOST_ANSWERS = 100  # of one question that are read: a list may have a million
 _MOST_KNOWN = 20_000  # remembered verdicts; paths are many
 # What is remembered is short: a write key is public, and texts of megabytes, each another, would fill the memory.
 _MOST_URL = 2_000
@@ -175,7 +176,9 @@ class Evidence:
             said = event.properties.get(name, event.traits.get(name))
             if said is None:
                 continue
-            texts = [text for item in (said if isinstance(said, list) else [said]) if (text := _said(item))]
+            texts = [
+                text for item in (said[:MOST_ANSWERS] if isinstance(said, list) else [said]) if (text := _said(item))
+            ]
             if texts:
                 codes = self._codes[rule.criterion]
                 return next((codes[text] for text in texts if text in codes), rule.otherwise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,18 +15,22 @@ QUANTUM = (
     5 * 60_000
 )  # skews are rounded down to this: a retry of a batch is shifted as the first try was, and not into the future
 EARLIEST = 946_684_800_000  # 2000-01-01: nothing that scores leads happened earlier
+_EPOCH = re.compile(r"[0-9]{9,16}(?:\.[0-9]{1,9})?")  # eight digits are a date: 20260401
 _SECONDS_END = 100_000_000_000  # numbers below are seconds, others milliseconds
 _LATEST = 253_402_300_799_999  # the end of the year 9999, as for text; a larger number is no time, and fits no counter
 
 
 def read_time(value: Any) -> int | None:
-    """Milliseconds of a time as senders write it: ISO 8601 (UTC when it names no zone), epoch seconds or milliseconds.
+    """Milliseconds of a time as senders write it: ISO 8601 (UTC when it names no zone), epoch seconds or milliseconds, as a number
+    or as text.
 
     None where there is none; raises Refused `bad_time` for what is there and is no time.
     """
     if value is None or value == "":
         return None
     try:
+        if isinstance(value, str) and _EPOCH.fullmatch(value.strip()):  # of a form or a query, where all is text
+            value = float(value)
         if isinstance(value, str):
             moment = datetime.fromisoformat(value.strip())
             return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -16,7 +16,7 @@ from services.ingest.domain.envelope import Event
 from services.ingest.domain.identifiers import Identities, identities
 from services.ingest.domain.mapping import Evidence, Meanings, page_of
 from services.ingest.domain.normalise import email
-from services.ingest.domain.normalise.text import clean
+from services.ingest.domain.normalise.text import clean, unnamed
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.times import settle
 from shared.kit.person import seal
@@ -92,13 +92,13 @@ def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = Fal
         "identity_kind": chief.kind,
         "event_id": event_id,
         "type": meaning.type,
-        "event": clean(event.name),
+        "event": unnamed(clean(event.name)),
         "at": at,
         "received_at": received_at,
         "clock": clock,
-        "path": page.path,
-        "topic": meaning.topic or clean(told.get("topic"), 100),
-        "campaign": meaning.campaign or _campaign(event, told) or origin.campaign,
+        "path": unnamed(page.path),
+        "topic": meaning.topic or unnamed(clean(told.get("topic"), 100)),
+        "campaign": meaning.campaign or unnamed(_campaign(event, told)) or origin.campaign,
         "channel": meaning.channel or origin.channel,
         "detail": origin.detail,
         "automated": scanned

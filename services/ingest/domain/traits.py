@@ -12,7 +12,7 @@ from services.ingest.domain.channels import TAGS
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.normalise import company, departments, email, names, phone, place, titles
 from services.ingest.domain.normalise.corporate_number import corporate_number
-from services.ingest.domain.normalise.text import clean
+from services.ingest.domain.normalise.text import clean, unnamed
 
 Scalar = str | int | float | bool
 Told = dict[str, Any]  # field -> value as sent
@@ -202,12 +202,12 @@ _READERS: Mapping[str, Callable[[Facts, Any], None]] = {
     "department": _of_department,
     "employees": _of_employees,
     "kind": _of_kind,
-    "company": _reader("company", company.company_name),
-    "industry": _reader("industry", company.industry),
+    "company": _reader("company", lambda value: unnamed(company.company_name(value))),
+    "industry": _reader("industry", lambda value: unnamed(company.industry(value))),
     "country": _reader("country", place.country),
-    "region": _reader("region", clean),
-    "landing_page": _reader("landing_page", clean),
-    "origin": _reader("origin", clean),
+    "region": _reader("region", lambda value: unnamed(clean(value))),
+    "landing_page": _reader("landing_page", lambda value: unnamed(clean(value))),
+    "origin": _reader("origin", lambda value: unnamed(clean(value))),
     "corporate_number": _reader("corporate_number", corporate_number),
     "exchanged_by": _of_exchange,
     "rank": _of_rank,

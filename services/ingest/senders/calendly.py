@@ -20,6 +20,7 @@ from shared.schemas.ids import derived_id
 
 SCHEME = Scheme(header=b"calendly-webhook-signature", separator=b",", field=b"v1", signed=b"{t}.{body}", timestamp=b"t")
 TOLERANCE_MS = 180_000  # as Calendly advises
+_SALESFORCE_ID = 15  # characters that count, as for the messages of Salesforce itself; three more check them
 TYPES = {"invitee.created": "meeting_booked", "routing_form_submission.created": "contact_requested"}
 
 
@@ -50,7 +51,7 @@ def translate(event: Any) -> dict[str, Any]:
         event="invitee.rescheduled" if moved else sent,
         messageId=_event_id(sent, payload),
         timestamp=event.get("created_at"),
-        externalId=f"salesforce:{crm}" if crm else None,
+        externalId=f"salesforce:{crm[:_SALESFORCE_ID]}" if crm else None,
         traits=present(
             email=address,
             name=text(payload, "name"),

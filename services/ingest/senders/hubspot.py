@@ -97,7 +97,8 @@ def translate(event: Any) -> dict[str, Any]:
     subject = _OBJECTS.get(text(event, "objectTypeId") or "", subject) if subject == "object" else subject
     name, value = text(event, "propertyName"), event.get("propertyValue")
     contact = _contact(event, subject, action)
-    ids = [text(event, field) for field in ("portalId", "subscriptionId", "eventId")]
+    # HubSpot does not promise that its `eventId` is no other event's; object and time are the same whenever it tries again.
+    ids = [text(event, field) for field in ("portalId", "subscriptionId", "eventId", "objectId", "occurredAt")]
     return present(
         type="track",
         event=f"{subject}.{action}" if subject and action else None,

@@ -45,7 +45,10 @@ Kind = Literal[
 # Recognised by what they sign or carry at /hooks/{source}; each has a file of its own in services/ingest/senders.
 SIGNED = frozenset(get_args(Kind)) - {"segment", "form", "import"}
 # A signature that covers a part of the body, or none, proves where it comes from and not what it says.
-_TRUSTED_UNSAID = (SIGNED | {"import"}) - {"mailgun", "mailchimp", "unbounce", "segment_webhook"}
+_SIGNED_IN_PART = {"mailgun", "mailchimp", "unbounce", "segment_webhook"}
+# Strangers type, or put into the address of the form, whom these are about: they may claim to be somebody else.
+_TOLD_BY_STRANGERS = {"typeform", "calendly", "zoom", "google_leads"}
+_TRUSTED_UNSAID = (SIGNED | {"import"}) - _SIGNED_IN_PART - _TOLD_BY_STRANGERS
 
 
 class MappingRule(Strict):
@@ -170,7 +173,7 @@ class Source(Strict):
     write_keys:  any of them admits tracking calls and imports
     secrets:     prove webhooks at /hooks/{id}
     trusted:     whether its events may link two known identities; by default imports and webhooks whose signature covers
-                 the whole body
+                 the whole body, but for forms, whose visitors may claim to be anybody
     public_url:  the address under which the sender reaches us, where it signs that too
     tolerance_seconds: how far a signed time may be off, on either side
     origins:     web origins that browsers may send tracking calls from; empty: any

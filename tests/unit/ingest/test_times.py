@@ -19,6 +19,10 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
         ("2026-04-01T09:30:00", 1_775_035_800_000),
         (1_775_035_800, 1_775_035_800_000),
         (1_775_035_800_123, 1_775_035_800_123),
+        ("1775035800", 1_775_035_800_000),
+        (" 1775035800.123 ", 1_775_035_800_123),
+        ("1712012312345", 1_712_012_312_345),  # not the 23rd of January 1712
+        ("20260401", 1_775_001_600_000),
         (None, None),
         ("", None),
     ],
@@ -27,7 +31,9 @@ def test_a_time_is_read_as_senders_write_it(said, expected):
     assert read_time(said) == expected
 
 
-@pytest.mark.parametrize("said", ["yesterday", "2026-13-40", True, [], {}, float("inf"), "９９", 1e300, -1e300, 2**63, 253_402_300_800_000])
+@pytest.mark.parametrize(
+    "said", ["yesterday", "2026-13-40", True, [], {}, float("inf"), "９９", 1e300, -1e300, 2**63, 253_402_300_800_000]
+)
 def test_what_is_no_time_is_refused(said):
     with pytest.raises(Refused) as refused:
         read_time(said)

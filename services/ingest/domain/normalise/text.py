@@ -12,6 +12,7 @@ MOST = 200  # characters of a fact that travel
 _MOST_READ = 10_000
 # Old forms of characters (神, 福, 隆 … as ideographs of their own): names are written with them, and NFKC would mend them away.
 _OLD_FORMS = re.compile("([\uf900-\ufaff\U0002f800-\U0002fa1f]+)")
+_ADDRESS = re.compile(r"[^\s/?&=;,:()<>]{1,64}(?:@|%40)[^\s/?&=;,:()<>]{1,255}")
 
 
 def clean(value: Any, most: int = MOST) -> str | None:
@@ -31,6 +32,12 @@ def clean(value: Any, most: int = MOST) -> str | None:
 @lru_cache(maxsize=16_384)  # names of events, pages, campaigns and companies come again and again
 def _clean(text: str, most: int) -> str | None:
     return " ".join(_nfkc(text).split())[:most].strip() or None
+
+
+def unnamed(text: str | None) -> str | None:
+    """`text` with `*` for every mail address in it, encoded ones too: pages, events and campaigns are named after people, and that
+    is to be known in `person` alone."""
+    return _ADDRESS.sub("*", text) if text and ("@" in text or "%40" in text) else text
 
 
 def _nfkc(text: str) -> str:

@@ -6,6 +6,9 @@ import hmac
 
 import pytest
 
+from services.ingest.senders.calendly import translate
+
+SHORT = "00Q5g00000ABCDE"
 INVITEE = "https://api.calendly.com/scheduled_events/GBGBDCAADAEDCRZ2/invitees/AAAAAAAAAAAAAAAA"
 BOOKED = {
     "event": "invitee.created",
@@ -25,7 +28,7 @@ BOOKED = {
             {"question": "会社名", "answer": "青空機械", "position": 0},
             {"question": "ご相談内容", "answer": "来期の導入について", "position": 1},
         ],
-        "tracking": {"utm_campaign": "autumn", "utm_source": "mail", "salesforce_uuid": "00Q5g00000ABCDE"},
+        "tracking": {"utm_campaign": "autumn", "utm_source": "mail", "salesforce_uuid": SHORT},
         "scheduled_event": {"name": "製品のご説明 30分", "start_time": "2026-09-24T02:00:00.000000Z"},
     },
 }
@@ -88,3 +91,8 @@ def test_a_signed_time_may_be_three_minutes_off_and_no_more(here, off, code):
     seconds = here.now // 1000 + off
     made = hmac.digest(b"a secret", b"%d.{}" % seconds, "sha256").hex()
     assert here.refused(here.request(b"{}", {"Calendly-Webhook-Signature": f"t={seconds},v1={made}"})) == code
+
+
+def test_an_id_of_salesforce_is_the_one_that_salesforce_tells_itself():
+    short, long = (translate(invitee(tracking={"salesforce_uuid": said})) for said in (SHORT, SHORT + "IAQ"))
+    assert short["externalId"] == long["externalId"] == f"salesforce:{SHORT}"

@@ -8,6 +8,8 @@ from hashlib import sha256
 
 import pytest
 
+from services.ingest.senders.hubspot import translate
+
 CREATED = {
     "eventId": 3813566144,
     "subscriptionId": 2210001,
@@ -144,3 +146,10 @@ def test_a_hash_that_was_lengthened_is_no_json(hook):
     padding = b"\x80" + b"\0" * 45 + (8 * len(b"a secret[]")).to_bytes(8, "big")
     with pytest.raises(Exception, match="malformed_json"):
         here.read(here.request(b"[]" + padding + b"[]"))
+
+
+@pytest.mark.parametrize("other", [{"objectId": 78}, {"occurredAt": CREATED["occurredAt"] + 1}, {"subscriptionId": 2}])
+def test_an_event_id_that_is_anothers_too_loses_neither(other):
+    hook_of = [CREATED, CREATED | other, CREATED | {"attemptNumber": 3}]
+    ids = [translate(event)["messageId"] for event in hook_of]
+    assert ids[0] == ids[2] != ids[1]
