@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,8 +22,6 @@ from uuid import uuid4
 import httpx
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -252,36 +251,16 @@ def clients(world: World) -> list[Client]:
     return senders
 
 
-def everything(bootstrap: str, topic: str) -> list[dict[str, Any]]:
-    """All records of a topic, read when no broker is away any more."""
-
-    async def read() -> list[dict[str, Any]]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            await consumer._client.force_metadata_update()
-            numbers = consumer._client.cluster.partitions_for_topic(topic)
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            records = []
-            while any([await consumer.position(p) < ends[p] for p in partitions]):
-                for polled in (await consumer.getmany(timeout_ms=500)).values():
-                    records += [orjson.loads(record.value) for record in polled]
-            return records
-        finally:
-            await consumer.stop()
-
-    try:
-        return asyncio.run(read())
-    except KafkaError as error:
-        pytest.fail(f"{topic} cannot be read: {error!r}")
+@pytest.fixture(scope="module")
+def everything(world: World, clients: list[Client], whole_topic: Any) -> Callable[[str], list[dict[str, Any]]]:
+    """All records of a topic, read when nothing is away any more."""
+    return lambda topic: [orjson.loads(record.value) for record in asyncio.run(whole_topic(world.kafka, topic))]
 
 
-def test_what_was_accepted_is_on_the_topic_with_one_body_and_nothing_else_is(world, clients):
+def test_what_was_accepted_is_on_the_topic_with_one_body_and_nothing_else_is(clients, everything):
     accepted = set().union(*(client.accepted for client in clients))
     bodies: dict[str, set[bytes]] = {}
-    for record in everything(world.kafka, "touchpoints"):
+    for record in everything("touchpoints"):
         if record["record"] == "touch":
             body = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
             bodies.setdefault(record["event_id"], set()).add(body)
@@ -293,11 +272,9 @@ def test_what_was_accepted_is_on_the_topic_with_one_body_and_nothing_else_is(wor
     assert not twice, f"{len(twice)} events have two bodies"
 
 
-def test_what_was_rejected_is_kept_with_its_reason(world, clients):
+def test_what_was_rejected_is_kept_with_its_reason(clients, everything):
     told = set().union(*(client.rejected for client in clients))
-    kept = [record for record in everything(world.kafka, "ingest-rejected") if record["tenant"] == TENANT]
-    from base64 import b64decode
-
+    kept = [record for record in everything("ingest-rejected") if record["tenant"] == TENANT]
     found = {orjson.loads(b64decode(record["raw"]))["messageId"] for record in kept}
     assert found == told
     assert {record["code"] for record in kept} == {"no_identity"}

@@ -13,7 +13,6 @@ from uuid import uuid4
 import httpx
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from ruamel.yaml import YAML
 
 from services.scoring import wire
@@ -88,25 +87,15 @@ class Sender(threading.Thread):
             time.sleep(0.05)  # a sender that backs off
 
 
-async def everything(bootstrap: str, topic: str) -> list[dict]:
+@pytest.fixture(scope="module")
+def everything(baton, whole_topic):
     """All records of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        while not (numbers := consumer.partitions_for_topic(topic)):
-            await consumer._client.force_metadata_update()
-            consumer._client.add_topic(topic)
-            await asyncio.sleep(0.1)
-        partitions = [TopicPartition(topic, number) for number in numbers]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        records = []
-        while any([await consumer.position(p) < ends[p] for p in partitions]):
-            for polled in (await consumer.getmany(timeout_ms=500)).values():
-                records += [orjson.loads(record.value) for record in polled]
-        return records
-    finally:
-        await consumer.stop()
+
+    def read(topic: str) -> list[dict]:
+        records = asyncio.run(whole_topic(baton.env["KAFKA_BOOTSTRAP_SERVERS"], topic))
+        return [orjson.loads(record.value) for record in records]
+
+    return read
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +135,12 @@ def mine(records, sender):
     return [record for record in records if record.get("event_id") in wanted]
 
 
-def test_what_was_accepted_is_on_the_topic_with_one_body_per_event(baton, stream):
+def test_what_was_accepted_is_on_the_topic_with_one_body_per_event(baton, stream, everything):
     told = {event["messageId"] for event in stream.accepted}
     assert len(told) > len(VICTIMS) * LEADS
     assert stream.refused == [], "a good event was told to go away for good"
     assert any(0 in statuses or 503 in statuses for statuses in stream.answers.values()), "nobody noticed the kills"
-    records = mine(asyncio.run(everything(baton.env["KAFKA_BOOTSTRAP_SERVERS"], "touchpoints")), stream)
+    records = mine(everything("touchpoints"), stream)
     bodies: dict[str, set[bytes]] = {}
     for record in records:
         bodies.setdefault(record["event_id"], set()).add(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
@@ -159,8 +148,8 @@ def test_what_was_accepted_is_on_the_topic_with_one_body_per_event(baton, stream
     assert {len(versions) for versions in bodies.values()} == {1}, "two bodies of one event"
 
 
-def test_every_score_equals_the_one_of_an_undisturbed_reading(baton, stream):
-    touches = mine(asyncio.run(everything(baton.env["KAFKA_BOOTSTRAP_SERVERS"], "touchpoints")), stream)
+def test_every_score_equals_the_one_of_an_undisturbed_reading(baton, stream, everything):
+    touches = mine(everything("touchpoints"), stream)
     by_lead: dict[str, list[dict]] = {}
     for touch in touches:
         by_lead.setdefault(touch["lead_id"], []).append(touch)
@@ -191,22 +180,22 @@ def test_every_lead_has_one_opportunity_and_one_owner_that_router_and_handoff_ag
         baton.until(agreed, f"one owner of {mail}", 120)
 
 
-def test_a_lead_was_routed_once_per_assignment_and_its_opportunity_opened_once(baton, stream):
+def test_a_lead_was_routed_once_per_assignment_and_its_opportunity_opened_once(baton, stream, everything):
     leads = {baton.lead(stream.mail(number))["lead_id"] for number in range(LEADS)}
-    routed = asyncio.run(everything(baton.env["KAFKA_BOOTSTRAP_SERVERS"], "lead-routed"))
+    routed = everything("lead-routed")
     offers: dict[tuple[str, int], set[str]] = {}
     for record in routed:
         if record["lead_id"] in leads and record["record"] == "lead-routed":
             offers.setdefault((record["lead_id"], record["assignment"]), set()).add(record["rep_id"])
     assert {lead for lead, _ in offers} == leads
     assert all(len(reps) == 1 for reps in offers.values()), "one assignment, two reps"
-    events = asyncio.run(everything(baton.env["KAFKA_BOOTSTRAP_SERVERS"], "handoff-events"))
+    events = everything("handoff-events")
     opened = Counter(
         event["opportunity_id"] for event in events if event["kind"] == "offer-opened" and event["lead_id"] in leads
     )
     assert len(opened) == LEADS
 
 
-def test_nothing_of_the_stream_went_to_the_dead_letters(baton, stream):
+def test_nothing_of_the_stream_went_to_the_dead_letters(baton, stream, everything):
     for topic in ("touchpoints-dlq", "lead-scored-dlq", "lead-routed-dlq", "handoff-events-dlq"):
-        assert asyncio.run(everything(baton.env["KAFKA_BOOTSTRAP_SERVERS"], topic)) == []
+        assert everything(topic) == []

@@ -14,7 +14,6 @@ import httpx
 import orjson
 import pytest
 import uvicorn
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from services.ingest.app import Service, build
@@ -38,6 +37,7 @@ class Ingest:
     redis: Redis
     service: Service
     http: httpx.AsyncClient
+    whole_topic: Callable[[str, str], Awaitable[list[Any]]]
     _running: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def send(self, call: str, body: Any, *, key: str | None = None, **options: Any) -> httpx.Response:
@@ -46,23 +46,8 @@ class Ingest:
         return await self.http.post(f"{self.url}/v1/{call}", content=content, headers=headers, **options)
 
     async def written(self, topic: str) -> list[dict[str, Any]]:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        await consumer.start()
-        try:
-            await consumer._client.force_metadata_update()
-            numbers = consumer._client.cluster.partitions_for_topic(topic)
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            found = []
-            while any([await consumer.position(p) < ends[p] for p in partitions]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [(r.key, r.value) for r in records if r.key.startswith(f"{self.tenant}/".encode())]
-            return [orjson.loads(value) | {"_key": key.decode(), "_raw": value} for key, value in found]
-        finally:
-            await consumer.stop()
+        mine = [r for r in await self.whole_topic(self.kafka, topic) if r.key.startswith(f"{self.tenant}/".encode())]
+        return [orjson.loads(r.value) | {"_key": r.key.decode(), "_raw": r.value} for r in mine]
 
     async def touches(self) -> list[dict[str, Any]]:
         return [record for record in await self.written("touchpoints") if record["record"] == "touch"]
@@ -103,7 +88,13 @@ Start = Callable[..., Awaitable[Ingest]]
 
 
 @pytest.fixture
-async def start(kafka_url: str, redis_url: str, tenant: str, identity_secret: str) -> AsyncIterator[Start]:
+async def start(
+    kafka_url: str,
+    redis_url: str,
+    tenant: str,
+    identity_secret: str,
+    whole_topic: Callable[[str, str], Awaitable[list[Any]]],
+) -> AsyncIterator[Start]:
     """Starts ingest for this test's tenant, with a website (untrusted) and a server (trusted) as its sources."""
     started: list[Ingest] = []
     own_redis = urlunsplit(urlsplit(redis_url)._replace(path=f"/{DATABASE}"))
@@ -138,6 +129,7 @@ async def start(kafka_url: str, redis_url: str, tenant: str, identity_secret: st
             Redis.from_url(own_redis),
             service,
             httpx.AsyncClient(timeout=30),
+            whole_topic,
             running,
         )
         started.append(ingest)
