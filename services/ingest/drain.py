@@ -99,6 +99,10 @@ class Drain:
             # On a full disk even a deletion finds no room: remember it, and go on.
             log.warning("spool_rows_not_deleted", rows=len(kept), error=str(error))
             self._done |= {_name(one): Kept(one.row._replace(content=b""), one.what) for one in kept}
+            if (
+                error.reason == "io"
+            ):  # the file is opened anew, and its rows are unknown then: they come again, not at once
+                await asyncio.sleep(LONGEST_PAUSE)
         else:
             metrics.SPOOL_DRAINED.inc(len(kept))
 
