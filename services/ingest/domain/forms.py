@@ -134,6 +134,6 @@ def redirect(wanted: str | None, allowed: tuple[str, ...]) -> str | None:
     """Where to send the browser on: only to what begins with an allowed address, each of which names its host whole."""
     if not wanted or len(wanted) > _MOST_ADDRESS or not wanted.startswith(allowed):
         return None
-    if any(ord(character) < 33 or character == "\\" for character in wanted):
+    if any(ord(character) < 33 or character == "\\" or "\ud800" <= character <= "\udfff" for character in wanted):
         return None
     return quote(wanted, safe="%/:?#[]@!$&'()*+,;=~-._")

@@ -244,6 +244,7 @@ ALLOWED = ("https://www.hinode.example/", "https://b.example/thanks/")
         ("javascript:alert(1)", None),
         ("https://www.hinode.example/\r\nSet-Cookie: a=b", None),
         ("https://www.hinode.example/\\evil", None),
+        ("https://www.hinode.example/\ud800", None),
         ("https://www.hinode.example/" + "x" * 3000, None),
         ("", None),
         (None, None),
