@@ -280,8 +280,14 @@ async def _start(publisher: KafkaPublisher, started: asyncio.Event) -> None:
 
 
 async def _with_kafka(there: asyncio.Event, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Until cancelled. A cluster of which only a part is up must not stop a service that has a spool, again and again."""
     await there.wait()
-    await run()
+    while True:
+        try:
+            await run()
+        except KafkaError as error:
+            log.warning("waiting_for_kafka", error=repr(error))
+            await asyncio.sleep(1)
 
 
 async def _opened(links: RedisLinks, tenant: str) -> bool:
