@@ -11,7 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
+from shared.kit.kafka import EMBEDDED_PARTITIONS
+from shared.kit.partitioner import by_murmur2
 from shared.schemas import ids
+from shared.schemas.base import record_key
 
 pytestmark = pytest.mark.servers
 
@@ -187,6 +190,29 @@ async def test_requests_that_failed_are_taken_when_the_secret_is_right(ingest, a
     (first, second) = sorted(await ingest.written("ingest-quarantine"), key=lambda record: record["received_at"])[:2]
     assert {first["received_at"], second["received_at"]} <= {touch["received_at"] for touch in touches}
     assert b"h.sato" not in first["_raw"]
+
+
+async def test_of_a_partition_only_the_sources_own_requests_are_requeued(start, policy, tenant, secret):
+    """Two sources under one secret, side by side in the quarantine."""
+    numbers = list(range(EMBEDDED_PARTITIONS))
+    place = by_murmur2(record_key(tenant, "hook"), numbers, ())
+    names = (f"hook-{number}" for number in range(1000))
+    other = next(name for name in names if by_murmur2(record_key(tenant, name), numbers, ()) == place)
+    hook = policy["sources"][-1]
+    ingest = await start(policy | {"sources": [*policy["sources"], hook | {"id": other}]}, ingest_admin_token=TOKEN)
+    body = b'{"email":"h.sato@aoi.example","event":"signed"}'
+    for name in ("hook", other):
+        signature = hmac.new(b"the right secret", body, hashlib.sha256).hexdigest()
+        headers = {"X-Signature": f"sha256={signature}", "X-Delivery": "d-1", "X-Event": "signed"}
+        answer = await ingest.http.post(f"{ingest.url}/hooks/{tenant}/{name}", content=body, headers=headers)
+        assert answer.status_code == 401
+    secret.write_text("the right secret")
+    answer = await ingest.http.post(
+        f"{ingest.url}/admin/sources/hook/requeue-unverified", params={"tenant": tenant}, headers=ADMIN
+    )
+    done = orjson.loads(answer.content.splitlines()[-1])
+    assert (done["requests"], done["accepted"]) == (1, 1)
+    assert [touch["source_id"] for touch in await ingest.touches()] == ["hook"]
 
 
 async def requeued(admin) -> dict[str, Any]:

@@ -211,6 +211,33 @@ async def test_a_link_written_after_a_newer_one_does_not_stay_the_last_of_the_to
     assert len(kept()) == 3
 
 
+async def test_an_acknowledgement_of_an_older_link_says_nothing_of_a_newer_one(world):
+    """While one call waits for Kafka, another changes the same register."""
+    published = asyncio.Event()
+    go_on = asyncio.Event()
+    publish = world.topic.publish
+
+    async def slowly(records):
+        world.topic.publish = publish
+        await publish(records)
+        published.set()
+        await go_on.wait()
+
+    world.topic.publish = slowly
+    first = asyncio.create_task(
+        world.send({"type": "identify", "userId": "u-1", "anonymousId": "a-1", "messageId": "m-1"})
+    )
+    await published.wait()
+    world.publisher.next = ("publish", "before")
+    status, _ = await world.send({"type": "identify", "userId": "u-2", "anonymousId": "a-1", "messageId": "m-2"})
+    assert status == 503
+    go_on.set()
+    assert (await first)[0] == 200
+    before = world.links_told()
+    await world.send({"type": "track", "event": "x", "anonymousId": "a-1", "messageId": "m-3"})
+    assert world.links_told() - before, "that the visitor is nobody's now had not been told"
+
+
 async def test_two_tries_at_the_same_moment_write_one_body(world):
     answers = await asyncio.gather(*(world.send(*EVENTS) for _ in range(8)))
     assert {status for status, _ in answers} == {200}

@@ -189,6 +189,13 @@ async def test_a_call_that_is_too_large_costs_its_neighbours_nothing(opened: Ope
     assert answers[1] == [True]
 
 
+def test_every_commit_waits_for_the_disk(file: SpoolFile) -> None:
+    """No test can cut the power; what SQLite promises against it depends on these (https://sqlite.org/pragma.html)."""
+    file.begin_anew(0)  # the next one too
+    assert file._run("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert file._run("PRAGMA synchronous").fetchone() == (2,), "FULL: the log is synced at each commit"
+
+
 async def test_only_its_owner_may_read_it(opened: Open, tmp_path: Path) -> None:
     spool = await opened(tmp_path / "new")
     await spool.keep([draft("a")], [])
@@ -404,7 +411,8 @@ async def test_a_row_whose_bytes_changed_or_that_cannot_be_read_is_set_aside_and
     await spool.keep([draft("a"), draft("b"), draft("c")], [])
     await spool.close()
     db = sqlite3.connect(tmp_path / NAME)
-    db.execute("UPDATE spooled SET content = x'00' WHERE event_id = 'event-a'")
+    another = packed(draft("a", body=b'{"record":"tOuch"}'))  # which can be read all the same
+    db.execute("UPDATE spooled SET content = ? WHERE event_id = 'event-a'", (another,))
     db.execute("UPDATE spooled SET content = x'c1', crc = 3523407757 WHERE event_id = 'event-b'")
     db.commit()
     db.close()

@@ -228,9 +228,19 @@ async def test_one_that_meets_a_fault_of_ours_is_set_aside_after_some_tries_and_
     world.topic.away = AWAY[0]
     await world.send(*(f"a{number}" for number in range(9)), "odd", "b")
     world.topic.away = None
-    world.topic.fails = lambda drafts: KeyError("odd") if any(one.event_id == "odd" for one in drafts) else None
+    alone: list[str] = []
+
+    def fails(drafts: Sequence[Draft]) -> BaseException | None:
+        if all(one.event_id != "odd" for one in drafts):
+            return None
+        alone.extend(one.event_id for one in drafts if len(drafts) == 1)
+        return KeyError("odd")
+
+    world.topic.fails = fails
     world.drain()
     await world.drained()
+    assert alone == ["odd"] * draining.MOST_TRIES
+    assert draining.MOST_TRIES > 1
     assert len(world.topic.events) == 10
     assert world.spool.figures.aside == 1
 
