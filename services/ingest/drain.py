@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiokafka.errors import InvalidTopicError, MessageSizeTooLargeError
 
 from services.ingest import metrics
 from services.ingest.domain.touch import Draft
-from services.ingest.handler import UnavailableError
+from services.ingest.handler import Handle, UnavailableError
 from services.ingest.links import LinksLostError
 from services.ingest.spool import Kept, Spool, SpoolError
 from shared.kit.kafka import Outgoing
 
 log = structlog.get_logger(__name__)
-
-Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[object]]
 
 MOST = 500  # rows written at once
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds between tries

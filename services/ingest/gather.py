@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.ingest.domain.touch import Draft
-from services.ingest.handler import UnavailableError
+from services.ingest.handler import Handle, UnavailableError
 from shared.kit.kafka import Outgoing
-
-Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 MOST_EVENTS = 1_000  # of one group, unless a single call brings more
 GROUPS = 2  # written at the same time; while they are, the next one gathers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -20,6 +20,9 @@ from shared.schemas.base import record_key
 from shared.schemas.topics import IDENTITY_CONFLICTS, IDENTITY_LINKS, TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
+
+# Per draft whether it was accepted, else it is a duplicate; the other records are written beside them.
+Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 MOST_PER_SCRIPT = 500  # Redis does nothing else while a script runs: some milliseconds
 

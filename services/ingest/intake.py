@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from services.ingest import metrics
 from services.ingest.answers import Outcome
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.touch import Draft, Sender
-from services.ingest.handler import UnavailableError
+from services.ingest.handler import Handle, UnavailableError
 from services.ingest.links import LinksLostError
 from services.ingest.reading import Read, read_body, rejected_record
 from services.ingest.seen import Seen
 from services.ingest.senders.tracker import Opened
 from shared.kit.kafka import Outgoing
-
-Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 
 class Intake:

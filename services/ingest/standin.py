@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 
 import structlog
 
 from services.ingest.domain.touch import Draft
 from services.ingest.drain import LONGEST_PAUSE, Drain
-from services.ingest.handler import UnavailableError
+from services.ingest.handler import Handle, UnavailableError
 from services.ingest.links import LinksLostError
 from services.ingest.spool import Spool, SpoolError
 from shared.kit.kafka import Outgoing
 
 log = structlog.get_logger(__name__)
-
-Handle = Callable[[Sequence[Draft], Sequence[Outgoing]], Awaitable[list[bool]]]
 
 PATIENCE_SECONDS = 2.5  # for a call that goes straight; senders give up after 3 to 5
 
