@@ -53,7 +53,7 @@ def free_text(cell: str) -> str:
 def email(cell: str) -> str:
     """One address without blanks, `mailto:` or a name around it. Of several the first: the one that people put first."""
     made = text(cell).replace("＠", "@")
-    if found := re.search(r"<([^<>]+@[^<>]+)>", made):
+    if found := re.search(r"<([^<>@]+@[^<>@]+)>", made):
         made = found[1]
     first = next((part for part in re.split("[;,、]", made) if "@" in part), made)
     if first.count("@") > 1:

@@ -100,6 +100,11 @@ def test_an_address_is_freed_of_what_stands_around_it(cell: str, meant: str) -> 
     assert repairs.email(cell) == meant
 
 
+def test_a_cell_of_signs_without_an_address_is_left_as_it_is() -> None:
+    cell = "<" + "@" * 100_000  # which took minutes
+    assert repairs.email(cell) == cell
+
+
 def test_a_memo_keeps_its_lines() -> None:
     assert repairs.free_text(" 来週訪問 \r\n デモも ") == "来週訪問\nデモも"
 

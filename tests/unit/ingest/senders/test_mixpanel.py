@@ -115,3 +115,11 @@ async def test_a_deletion_is_refused_and_kept(wire):
     answer = await wire.call("/engage", form({"$token": "key", "$distinct_id": "u-1", "$delete": ""}))
     assert (answer.status, orjson.loads(answer.body)["code"]) == (400, "not_supported")
     assert len(wire.rejected) == 1
+
+
+@pytest.mark.parametrize("other", [{"distinct_id": "u-2"}, {"time": 1_789_999_998}, {"$insert_id": "2"}, None])
+async def test_an_event_is_known_by_its_name_person_time_and_id_together(wire, other):
+    second = {"event": "Seen" if other is None else EVENT["event"], "properties": TOLD | (other or {})}
+    for event in (EVENT, second, EVENT, second):
+        assert (await wire.call("/track", form([event]))).status == 200
+    assert len(wire.touches) == 2

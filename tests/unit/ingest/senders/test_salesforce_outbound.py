@@ -145,14 +145,16 @@ def test_deep_nesting_is_borne(hook):
         message(notification()).replace(SESSION.encode(), b"<!-- </ -->" + SESSION.encode()),
         message(notification()).partition(b"</SessionId>")[0],
         message(notification()).decode().encode("utf-16"),
+        message(notification()).decode().encode("utf-16-le"),
         message(notification()).replace(b"UTF-8", b"IBM037").decode().encode("cp037", "replace"),
         b"<SessionId>\xff" + SESSION.encode(),
     ],
 )
 def test_the_key_of_the_session_is_gone_before_anything_is_done(body):
     left = redact(body)
-    assert SESSION.encode() not in left
-    assert SESSION not in left.replace(b"\0", b"").decode("cp037")
+    for written in (left, left.replace(b"\0", b"")):
+        assert SESSION.encode() not in written
+        assert SESSION.encode("cp037") not in written
 
 
 def test_redacting_leaves_the_message_readable(hook):

@@ -58,3 +58,11 @@ def test_an_event_of_nobody_and_what_is_no_event_are_refused(here):
     assert here.refusals({"type": "report.ready", "data": {"id": 1}}, ID) == ["no_identity"]
     assert here.refusals({"data": {"email": "m.kato@kumo.example"}}, ID) == ["no_event_name"]
     assert here.refusals([1], ID) == ["wrong_type"]
+
+
+def test_of_both_families_of_headers_the_standard_one_names_the_event(here):
+    svix = {"svix-id": "msg_svix", "svix-signature": "v1,x"}
+    [both] = here.read(here.request(BOOKED, ID | {"webhook-signature": "v1,x"} | svix)).drafts
+    [one] = here.read(here.request(BOOKED, ID)).drafts
+    [other] = here.read(here.request(BOOKED, svix)).drafts
+    assert both.event_id == one.event_id != other.event_id
