@@ -215,3 +215,20 @@ def test_texts_of_any_length_are_forgotten_again(touch):
     finally:
         tracemalloc.stop()
     assert kept < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("more", "later", "same"),
+    [
+        ({}, 0, True),
+        ({"sentAt": "2026-09-21T14:00:00Z", "writeKey": "key", "_metadata": {"tries": 2}}, 0, True),
+        ({}, 86_400_000, False),  # who comes back the next day has come twice
+        ({"properties": {"path": "/b"}}, 0, False),
+        ({"userId": "u-2"}, 0, False),
+    ],
+)
+def test_without_an_id_content_and_day_say_which_event_it_is(read, now, more, later, same):
+    seen = {"event": "Seen", "userId": "u-1", "properties": {"path": "/a"}}
+    [first] = read("track", seen | {"sentAt": "2026-09-21T13:59:00Z"}, received_at=now).drafts
+    [second] = read("track", seen | more, received_at=now + later).drafts
+    assert (first.event_id == second.event_id) is same
