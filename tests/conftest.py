@@ -116,7 +116,12 @@ async def _whole(bootstrap: str, topic: str) -> list[ConsumerRecord]:
     await consumer.start()
     try:
         await consumer._client.set_topics([topic])
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        while not (
+            numbers := consumer.partitions_for_topic(topic)
+        ):  # a broker that just came back knows no leaders yet
+            await asyncio.sleep(0.1)
+            await consumer._client.force_metadata_update()
+        partitions = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         found: list[ConsumerRecord] = []
