@@ -19,7 +19,9 @@ _MOST_KNOWN = 20_000  # remembered verdicts; paths are many
 # What is remembered is short: a write key is public, and texts of megabytes, each another, would fill the memory.
 _MOST_URL = 2_000
 _MOST_NAME = 100  # more than any touch type has
-_MOST_FACTS = 2_000  # characters of all facts of a verdict
+_MOST_FACTS = 500  # characters of all facts of a verdict
+_MOST_HOST = 255
+_SHORT = 500  # characters of an address that is remembered
 
 
 class Meaning(NamedTuple):
@@ -47,7 +49,7 @@ def page_of(event: Event) -> Page:
     path = properties.get("path") or page.get("path")
     if not page and not url and not path:
         return _NOWHERE
-    host, of_url = _split(url[:_MOST_URL]) if isinstance(url, str) else (None, None)
+    host, of_url = _where(url) if isinstance(url, str) else (None, None)
     title = properties.get("title") if event.call in ("page", "screen") else None
     path = _path(path) if isinstance(path, str) and path else of_url
     return Page(path, host, clean(title or page.get("title")))
@@ -55,7 +57,11 @@ def page_of(event: Event) -> Page:
 
 def host_of(url: str) -> str | None:
     """The host in an address, in lower case; None where it has none."""
-    return _split(url[:_MOST_URL])[0]
+    return _where(url)[0]
+
+
+def _where(url: str) -> tuple[str | None, str | None]:
+    return _split(url) if len(url) <= _SHORT else _split.__wrapped__(url[:_MOST_URL])
 
 
 @lru_cache(maxsize=8192)
@@ -64,7 +70,7 @@ def _split(url: str) -> tuple[str | None, str | None]:
     host = None
     if "//" in rest[:12]:
         authority, slash, path = rest.partition("//")[2].partition("/")
-        host = authority.split("?")[0].split("#")[0].rpartition("@")[2].partition(":")[0].lower() or None
+        host = authority.split("?")[0].split("#")[0].rpartition("@")[2].partition(":")[0].lower()[:_MOST_HOST] or None
         rest = slash + path
     return host, _path(rest or "/")
 

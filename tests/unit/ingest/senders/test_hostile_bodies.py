@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from services.ingest import reading
+from services.ingest.domain import mapping
 from services.ingest.domain.normalise.text import clean
 from services.ingest.domain.parse import parse
 from services.ingest.request import Request
@@ -83,3 +84,14 @@ def test_a_text_of_megabytes_is_not_normalised_whole(text):
 def test_the_collectors_cookie_names_a_browser_or_nobody(cookie, browser):
     request = Request("GET", "/i", b"e=pv", [(b"cookie", cookie)], b"")
     assert SNOWPLOW.read(request).envelope.items[0].get("nuid") == browser
+
+
+@pytest.mark.parametrize("length", [100, 5_000, 1_000_000])
+async def test_long_addresses_are_read_and_not_remembered(wire, length):
+    mapping._split.cache_clear()
+    url = "https://hinode.example/a?" + "x" * length
+    event = {"event": "Seen", "userId": "u", "context": {"page": {"url": url, "referrer": f"https://{url[-length:]}/"}}}
+    assert (await wire.call("/v1/track", event, headers=KEYED)).status == 200
+    assert wire.touches[0].path == "/a"
+    assert len(wire.touches[0].detail or "") <= 100
+    assert mapping._split.cache_info().currsize == (2 if length == 100 else 0)
