@@ -12,6 +12,7 @@ from pathlib import Path
 
 from baton.errors import OperatorError
 from baton.stack import running
+from shared.kit.names import parse
 
 TENANTS = {"northstar": "DEMO", "hinode": "HINODE", "olist": "OLIST"}  # tenant -> prefix of its names in `env`
 DEMO_TENANTS = ("northstar", "hinode")
@@ -38,6 +39,7 @@ class Home:
 
     @property
     def secrets(self) -> Path:
+        """Write keys and secrets that policies name as `env:NAME`; ingest reads it again within 10 s of a change."""
         return self.path / "secrets"
 
     @property
@@ -57,9 +59,7 @@ def here() -> Home:
 
 def read_names(path: Path) -> dict[str, str]:
     """The NAME=value lines of a file. Raises FileNotFoundError."""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#") and "=" in line)
-    return {name: value for name, _, value in pairs}
+    return parse(path.read_text())
 
 
 def write_names(path: Path, names: Mapping[str, str], comment: str) -> None:
@@ -123,7 +123,16 @@ def environment(home: Home) -> Names:
 
 def all_names(home: Home) -> dict[str, str]:
     """All that policies may refer to as `env:NAME` here: of this process, and of the Baton in `home`, which comes first."""
-    found = dict(os.environ)
+    return {**os.environ, **_kept(home)}
+
+
+def only_here(home: Home) -> set[str]:
+    """The names of this process that a Baton which runs in `home` need not have; none where none does."""
+    return os.environ.keys() - _kept(home).keys() if home.env.exists() else set()
+
+
+def _kept(home: Home) -> dict[str, str]:
+    found: dict[str, str] = {}
     for path in (home.env, home.secrets):
         with suppress(FileNotFoundError, PermissionError):
             found |= read_names(path)

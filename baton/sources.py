@@ -47,7 +47,7 @@ def table(sources: Sequence[Source], now: datetime) -> Table:
 
 def concerns(source: Source, now: datetime) -> list[str]:
     """What is wrong with a source, in words."""
-    week, told = source["week"], []
+    week, told = source["week"], [f"nothing stands at {reference}" for reference in source["missing"]]
     last = source["last_call_at"]
     if last is None:
         told.append("never called")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from baton.errors import OperatorError
-from baton.home import all_names, environment, here
+from baton.home import all_names, environment, here, only_here
 
 if TYPE_CHECKING:
     from baton.policies import Stored
@@ -28,7 +28,7 @@ def apply(
 ) -> None:
     """Check the policies at PATH, store what changed for ever, and publish it to the services.
 
-    Write keys and secrets have to be there: in the environment, in `.baton/env` or `.baton/secrets`.
+    Write keys and secrets have to be there: in `.baton/secrets`, which ingest reads again by itself, or in its environment.
 
     Nothing comes into force when anything is wrong: every fault is told with its file, its line and the nearest valid name.
     """
@@ -51,6 +51,7 @@ def apply(
                 names["KAFKA_BOOTSTRAP_SERVERS"],
                 republish=republish,
                 environment=None if secrets_elsewhere else all_names(here()),
+                doubtful=only_here(here()),
             )
         )
     except (KafkaError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ from baton.policies.documents import Document, load
 from baton.policies.findings import Policies
 from baton.policies.models import validate
 from baton.policies.problems import PolicyErrors, Problem, suggest
-from baton.policies.secret_checks import missing, shared
+from baton.policies.secret_checks import missing, only_here, shared
 from shared.schemas.base import TENANT_PATTERN
 from shared.schemas.policies import KINDS, Policy, SourcesPolicy
 
@@ -72,11 +72,15 @@ def read(directory: Path) -> PolicySet:
 
 
 def check_secrets(
-    sets: Sequence[PolicySet], others: Mapping[str, SourcesPolicy], environment: Mapping[str, str]
+    sets: Sequence[PolicySet],
+    others: Mapping[str, SourcesPolicy],
+    environment: Mapping[str, str],
+    doubtful: Collection[str] = (),
 ) -> list[Problem]:
     """What should be looked at. Raises PolicyErrors where a source has no key or secret, or another's.
 
     others: the sources of tenants in force, those of `sets` or not;  environment: what `env:NAME` refers to
+    doubtful: names of it that ingest may not have
     """
     problems: list[Problem] = []
     warnings: list[Problem] = []
@@ -84,7 +88,7 @@ def check_secrets(
     for each in sets:
         rest = {tenant: sources for tenant, sources in everybody.items() if tenant != each.tenant}
         found = [*missing(each.checked, environment), *shared(each.checked, each.tenant, rest, environment)]
-        wrong, noted = told(each.checked, found)
+        wrong, noted = told(each.checked, [*found, *only_here(each.checked, doubtful)])
         problems += wrong
         warnings += noted
     if problems:

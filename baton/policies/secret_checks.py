@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.sources import SIGNED, Source
 
 Environment = Mapping[str, str]
+_NO_SOURCES = {"IDENTITY_SECRET", "INGEST_ADMIN_TOKEN"}  # names of secrets that are Baton's own
 _WITH_AN_ADDRESS = SIGNED | {"form"}  # whose address is made of the source's id
 
 
@@ -34,6 +35,19 @@ def missing(policies: Policies, environment: Environment) -> Iterator[Finding]:
         for place, reference in references(source):
             if fault := _fault(reference, environment):
                 yield Finding("sources", ("sources", index, *place), f"source `{source.id}`: {fault}")
+
+
+def only_here(policies: Policies, names: Collection[str]) -> Iterator[Finding]:
+    """What ingest may not have, since it is in the environment of this process alone."""
+    for index, source in enumerate(policies.sources.sources):
+        for place, reference in references(source):
+            kind, _, name = reference.partition(":")
+            if kind == "env" and name in names:
+                message = (
+                    f"source `{source.id}`: {name} is known in this terminal: unless Baton was started with it too, "
+                    "write it into .baton/secrets, where ingest finds it within 10 s"
+                )
+                yield Finding("sources", ("sources", index, *place), message, warning=True)
 
 
 def shared(
@@ -79,7 +93,10 @@ def _fault(reference: str, environment: Environment) -> str | None:
     kind, _, rest = reference.partition(":")
     if kind == "env":
         if rest not in environment:
-            return f"there is no {rest} in the environment." + suggest(rest, environment)
+            near = suggest(rest, environment.keys() - _NO_SOURCES)
+            return f"there is no {rest} in the environment or in .baton/secrets" + (
+                f".{near}" if near else f": write {rest}=… into the latter"
+            )
         return None if environment[rest] else f"{rest} is empty in the environment"
     if kind == "file":
         try:

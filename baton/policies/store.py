@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ async def apply(
     republish: bool = False,
     clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
+    doubtful: Collection[str] = (),
 ) -> Report:
     """Bring the policies at `path` (of one tenant, or of all below it) into force.
 
@@ -66,9 +67,12 @@ async def apply(
     them; KafkaError, having stored everything, when it is not known to be published: apply again.
 
     environment: what write keys and secrets refer to, which have to be there; None: they are elsewhere
+    doubtful: names of it that ingest may not have, which is told
     """
     sets = read_all(path)
-    noted = () if environment is None else check_secrets(sets, await published_sources(bootstrap), environment)
+    noted = []
+    if environment is not None:
+        noted = check_secrets(sets, await published_sources(bootstrap), environment, doubtful)
     pool = await open_pool(database_url, "baton_app", application="baton-policy", size=2)
     publisher = KafkaPublisher(bootstrap)
     try:

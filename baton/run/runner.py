@@ -81,7 +81,7 @@ class Runner:
         _attempt("applying the policies", lambda: asyncio.run(self._rules(addresses, keys)))
         step("Starting ingest, scoring, router and handoff")
         servers = _servers(addresses)
-        own = {"INGEST_SPOOL_DIR": str(self._home.spool)}
+        own = {"INGEST_SPOOL_DIR": str(self._home.spool), "INGEST_SECRETS_FILE": str(self._home.secrets)}
         self._services = Services({**own, **self._environ, **servers, **keys}, self._home.logs, step)
         self._services.start()
         self._services.await_ready()
@@ -111,7 +111,8 @@ class Runner:
         while not self._stopping.is_set():
             self._services.watch()
             if name := self._stack.dead():
-                self._screen.say(f"{name} ended; starting it again. Its last words: {self._stack.tail(name, 1)}")
+                words = self._stack.tail(name, 1).strip()  # none, where it was killed
+                self._screen.say(f"{name} ended; starting it again." + (f" Its last words: {words}" if words else ""))
                 self._stack.restart(name)
             self._screen.show(self._reader.latest)
             self._stopping.wait(POLL_SECONDS)

@@ -50,7 +50,9 @@ class SecretView(BaseModel):
 
 
 class SourceView(BaseModel):
-    """today: since midnight UTC;  week: the last eight UTC days, today included"""
+    """today: since midnight UTC;  week: the last eight UTC days, today included
+    missing: references of its keys and secrets that lead to nothing where ingest runs
+    """
 
     tenant: str
     source_id: str
@@ -63,6 +65,7 @@ class SourceView(BaseModel):
     clock: ClockView
     completeness: CompletenessView
     secrets: list[SecretView]
+    missing: list[str]
 
 
 def view(known: Registered, figures: Figures) -> SourceView:
@@ -85,6 +88,7 @@ def view(known: Registered, figures: Figures) -> SourceView:
             missing=figures.by("missing"),
         ),
         secrets=[_secret(secret, figures) for secret in (*known.keys.secrets, *known.keys.verify_tokens)],
+        missing=list(known.missing),
     )
 
 

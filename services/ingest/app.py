@@ -117,7 +117,11 @@ def build(settings: IngestSettings, *, clock: Clock | None = None, publisher: Pu
     )
     closing.push_async_callback(kafka.stop)
     started = asyncio.Event()
-    sources = Sources(settings.master_secret(), claim_seconds=settings.ingest_claim_hours * 3600)
+    sources = Sources(
+        settings.master_secret(),
+        claim_seconds=settings.ingest_claim_hours * 3600,
+        names=settings.ingest_secrets_file,
+    )
     in_force = Policies(sources, spool)
     in_force.load_remembered()
     policies = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, in_force.apply)

@@ -19,6 +19,7 @@ class IngestSettings(ServiceSettings):
     ingest_reclaim_minutes: how far back from the latest one events are claimed again when Redis may have forgotten
     ingest_spool_dir: where events wait while Kafka or Redis is away, on a disk of this process alone; without one nothing waits
     ingest_spool_bytes: the most that they may take there (a log of some megabytes comes on top)
+    ingest_secrets_file: NAME=value lines that `env:NAME` in sources stands for, before the environment; read again when it changes
     ingest_admin_token: admits to /admin; without one nobody is admitted
     ingest_quarantine_per_minute: requests of one source whose signature does not hold that are kept, in each process
     """
@@ -33,5 +34,6 @@ class IngestSettings(ServiceSettings):
     ingest_reclaim_minutes: int = Field(default=30, gt=0)
     ingest_spool_dir: Path | None = None
     ingest_spool_bytes: int = Field(default=1_073_741_824, ge=262_144)
+    ingest_secrets_file: Path | None = None
     ingest_admin_token: SecretStr | None = None
     ingest_quarantine_per_minute: int = Field(default=600, ge=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -17,6 +18,7 @@ from services.ingest.domain.consents import Consents
 from services.ingest.domain.mapping import Evidence, Meanings
 from services.ingest.domain.touch import Sender
 from services.ingest.request import Request
+from shared.kit.names import parse
 from shared.schemas.ids import tenant_secret
 from shared.schemas.policies import Source, SourcesPolicy
 from shared.schemas.policies.sources import FormSettings, Rate, Secret, SignatureScheme
@@ -70,41 +72,53 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A source as it is in force."""
+    """A source as it is in force. missing: references of its keys and secrets that lead to nothing here"""
 
     sender: Sender
     keys: Keys
     rate: Rate | None = None
     form: FormSettings | None = None
     origins: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class Sources:
     """Filled from the tenants' `sources` policies. Write keys are kept as SHA-256: how long a look-up takes tells nothing."""
 
     def __init__(
-        self, master_secret: bytes, environment: Mapping[str, str] | None = None, *, claim_seconds: int = 48 * 3600
+        self,
+        master_secret: bytes,
+        environment: Mapping[str, str] | None = None,
+        *,
+        claim_seconds: int = 48 * 3600,
+        names: Path | None = None,
     ) -> None:
-        """claim_seconds: for which the event ids of tracking calls are remembered"""
+        """claim_seconds: for which the event ids of tracking calls are remembered
+        names: a file of NAME=value lines, which come before the environment
+        """
         self._master = master_secret
+        self._names_file = str(names) if names else None
         self._environment = os.environ if environment is None else environment
         self._claim_seconds = claim_seconds
         self._of_tenant: dict[str, dict[bytes, Registered]] = {}
         self._named: dict[str, dict[str, Registered]] = {}
         self._by_key: dict[bytes, Registered] = {}
         self._policies: dict[str, SourcesPolicy] = {}
-        self._files: dict[str, dict[str, str | None]] = {}  # tenant -> file that it refers to -> what stood there
+        self._files: dict[str, dict[str, str | None]] = {}  # tenant -> file that it depends on -> what stood there
 
     def load(self, tenant: str, policy: SourcesPolicy) -> None:
         """Use this version of a tenant's policy from now on."""
         self._policies[tenant], self._files[tenant] = policy, {}
         secret = tenant_secret(self._master, tenant)
+        names = self._names(tenant)
         keyed: dict[bytes, Registered] = {}
         named: dict[str, Registered] = {}
         for source in policy.sources:
-            known = named[source.id] = self._registered(tenant, source, policy, secret)
+            references = [*source.write_keys, *(each.value for each in source.secrets)]
+            values = {reference: self._value(tenant, source.id, reference, names) for reference in references}
+            known = named[source.id] = self._registered(tenant, source, policy, secret, values)
             for reference in source.write_keys:
-                if key := self._value(tenant, source.id, reference):
+                if key := values[reference]:
                     keyed[_digest(key)] = known
         self._of_tenant[tenant], self._named[tenant] = keyed, named
         self._by_key = self._unambiguous()
@@ -155,40 +169,55 @@ class Sources:
             log.error("write_key_of_two_tenants", keys=len(twice))
         return {key: known for key, known in found.items() if key not in twice}
 
-    def _registered(self, tenant: str, source: Source, policy: SourcesPolicy, secret: bytes) -> Registered:
+    def _registered(
+        self, tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, values: Mapping[str, str | None]
+    ) -> Registered:
         keys = Keys(
             kind=source.kind,
             source_id=source.id,
-            secrets=self._secrets(tenant, source, "sign"),
-            verify_tokens=self._secrets(tenant, source, "verify_token"),
+            secrets=_secrets(source, "sign", values),
+            verify_tokens=_secrets(source, "verify_token", values),
             public_url=source.public_url,
             tolerance_ms=source.tolerance_seconds * 1000,
             scheme=source.signature,
         )
         claim = {"segment": self._claim_seconds, "import": IMPORT_CLAIM_SECONDS}.get(source.kind, HOOK_CLAIM_SECONDS)
         sender = _sender(tenant, source, policy, secret, claim)
-        return Registered(sender, keys, source.rate, source.form, source.origins)
+        missing = tuple(_told(reference) for reference, value in values.items() if not value)
+        return Registered(sender, keys, source.rate, source.form, source.origins, missing)
 
-    def _secrets(self, tenant: str, source: Source, use: str) -> tuple[ActiveSecret, ...]:
-        return tuple(
-            ActiveSecret(secret.id, value.encode("utf-8", "surrogateescape"), _end(secret))
-            for secret in source.secrets
-            if secret.use == use and (value := self._value(tenant, source.id, secret.value))
-        )
+    def _names(self, tenant: str) -> Mapping[str, str]:
+        """What `env:NAME` stands for: the file's names, which may change while we run, before those we were started with."""
+        if self._names_file is None:
+            return self._environment
+        text = self._files[tenant][self._names_file] = _content(self._names_file)
+        return ChainMap(parse(text or ""), dict(self._environment))
 
-    def _value(self, tenant: str, source_id: str, reference: str) -> str | None:
+    def _value(self, tenant: str, source_id: str, reference: str, names: Mapping[str, str]) -> str | None:
         """What a literal, `env:NAME` or `file:PATH` stands for; None, and logged, where there is nothing."""
         kind, _, rest = reference.partition(":")
         value: str | None = reference
         if kind == "env":
-            value = self._environment.get(rest)
+            value = names.get(rest)
         elif kind == "file":
             value = self._files[tenant][rest] = _content(rest)
         if not (value or "").strip():  # blanks alone are no secret: whoever guesses them signs
             value = None
-            named = reference if kind in ("env", "file") else "literal"
-            log.error("key_missing", tenant=tenant, source=source_id, reference=named)
+            log.error("key_missing", tenant=tenant, source=source_id, reference=_told(reference))
         return value or None
+
+
+def _secrets(source: Source, use: str, values: Mapping[str, str | None]) -> tuple[ActiveSecret, ...]:
+    return tuple(
+        ActiveSecret(secret.id, value.encode("utf-8", "surrogateescape"), _end(secret))
+        for secret in source.secrets
+        if secret.use == use and (value := values[secret.value])
+    )
+
+
+def _told(reference: str) -> str:
+    """A reference as it may be told: never a value."""
+    return reference if reference.partition(":")[0] in ("env", "file") else "literal"
 
 
 def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, claim_seconds: int) -> Sender:

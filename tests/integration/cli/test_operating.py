@@ -282,7 +282,7 @@ def test_a_source_without_its_secret_does_not_come_into_force(acme: Acme, tmp_pa
     assert done.returncode == 1
     line = next(n for n, each in enumerate(sources.read_text().splitlines(), 1) if "DEMO_WRITE_KYE" in each)
     assert (
-        f"sources.yaml:{line}: source `hook`: there is no DEMO_WRITE_KYE in the environment. Did you mean"
+        f"sources.yaml:{line}: source `hook`: there is no DEMO_WRITE_KYE in the environment or in .baton/secrets. Did you mean"
         in done.stderr
     )
     assert "of tenant `acme`: nobody could tell them apart" in done.stderr

@@ -26,6 +26,7 @@ GOOD: dict[str, Any] = {
     "clock": {"shifted": 0, "largest_skew_seconds": None},
     "completeness": {"looked_at": 4, "complete": 1, "share": 0.25, "missing": {"need": 3}},
     "secrets": [],
+    "missing": [],
 }
 
 
@@ -37,6 +38,7 @@ def test_a_good_source_gives_no_concern() -> None:
     ("change", "told"),
     [
         ({"last_call_at": None}, "never called"),
+        ({"missing": ["env:HOOK_SECRET"]}, "nothing stands at env:HOOK_SECRET"),
         ({"last_call_at": "2026-11-18T12:00:00.000Z"}, "silent for 3 d"),
         (
             {"week": GOOD["week"] | {"rejected": {"bad_time": 30, "nul_character": 2}}},

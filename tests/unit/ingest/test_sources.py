@@ -77,6 +77,21 @@ def test_the_key_stands_in_a_header(headers, expected):
     assert header_key(Request("POST", "/v1/track", b"", list(headers.items()), b"")) == expected
 
 
+def test_a_name_that_a_file_gives_comes_before_the_environment_and_is_exchanged_without_a_new_policy(tmp_path):
+    names = tmp_path / "secrets"
+    names.write_text("# keys\nWEB_KEY=from-file\n")
+    sources = Sources(SECRET, {"WEB_KEY": "old", "OTHER_KEY": "other"}, names=names)
+    sources.load("hinode", policy("env:WEB_KEY", "env:OTHER_KEY", "env:LATER_KEY"))
+    assert (sources.find("old"), sources.named("web").missing) == (None, ("env:LATER_KEY",))
+    assert sources.find("from-file")
+    assert sources.find("other")
+    names.write_text("WEB_KEY=corrected\nLATER_KEY=later\n")
+    assert sources.refresh() == ["hinode"]
+    assert (sources.find("from-file"), sources.named("web").missing, sources.refresh()) == (None, (), [])
+    assert sources.find("corrected")
+    assert sources.find("later")
+
+
 def test_a_key_in_a_file_is_exchanged_without_a_new_policy(tmp_path):
     file = tmp_path / "key"
     file.write_text("old")

@@ -50,8 +50,26 @@ def test_what_is_missing_is_told_with_its_line_and_the_nearest_name(
     environment["HOOK_SECRT"] = environment.pop("HOOK_SECRET")
     assert told(demo, environment) == [
         f"policies/northstar/sources.yaml:{line_of('sources', 'env:HOOK_SECRET')}: source `hook`: there is no HOOK_SECRET in "
-        "the environment. Did you mean `HOOK_SECRT`?"
+        "the environment or in .baton/secrets. Did you mean `HOOK_SECRT`?"
     ]
+
+
+def test_a_name_like_no_other_is_told_where_to_write_it_and_batons_own_secrets_are_never_meant(
+    demo: Path, environment: dict[str, str], edit: Edit
+) -> None:
+    environment |= {f"SOMETHING_ELSE_{number}": "x" for number in range(9)} | {"IDENTITY_SECRET": "x"}
+    edit("sources", "env:HOOK_SECRET", "env:IDENTITIES")
+    assert told(demo, environment)[0].endswith(
+        "there is no IDENTITIES in the environment or in .baton/secrets: write IDENTITIES=… into the latter"
+    )
+
+
+def test_a_name_that_only_this_terminal_has_is_doubted(
+    demo: Path, environment: dict[str, str], line_of: Callable[[str, str], int]
+) -> None:
+    (problem,) = check_secrets([read(demo)], {}, environment, {"HOOK_SECRET", "PATH"})
+    assert problem.line == line_of("sources", "env:HOOK_SECRET")
+    assert "write it into .baton/secrets" in problem.message
 
 
 def test_what_is_empty_is_missing(demo: Path, environment: dict[str, str]) -> None:
