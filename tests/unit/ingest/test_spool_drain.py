@@ -377,6 +377,16 @@ async def test_a_disk_that_fails_while_it_is_emptied_does_not_end_the_draining(
     assert world.topic.events == ["a"]
 
 
+async def test_closing_gives_up_on_what_is_still_under_way(world: World) -> None:
+    world.topic.hangs = asyncio.Event()
+    assert await world.send("a") == [True]
+    attempts = [task for task in asyncio.all_tasks() if "handle" in repr(task.get_coro())]
+    assert len(attempts) == 1
+    await world.stand_in.close()
+    assert attempts[0].cancelled()
+    assert world.spool.figures.rows == 1
+
+
 async def test_a_call_with_nothing_in_it_asks_nobody(world: World) -> None:
     assert await world.stand_in([], []) == []
     assert world.topic.calls == []
