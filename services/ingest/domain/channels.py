@@ -161,7 +161,7 @@ def _keep(found: dict[str, str], name: str, value: Any) -> None:
     if name in _CLICKS:
         found[name] = ""  # that there is one; which one it is names a person's click
     elif (text := clean(value, MOST_DETAIL)) and "@" not in text:  # tags are no place for addresses of people
-        found[name] = text if name == "utm_campaign" else text.casefold()
+        found[name] = text if name == "utm_campaign" else text.casefold()[:MOST_DETAIL]  # ß becomes ss
 
 
 def _referrer(event: Event, page: Any) -> str | None:

@@ -22,6 +22,8 @@ def read(request: Request) -> Opened:
     # The path says `event` where the body says more.
     call = named if named in CALLS or named == "batch" else (text(tree, "type") or "track")
     envelope = open_body(call, tree)._replace(protocol="jitsu")
+    if call not in CALLS:  # in which case the event's own type is refused
+        envelope = envelope._replace(call=None)
     return Opened(envelope, _key(tree), parsed.suspect, single=call != "batch")
 
 

@@ -95,3 +95,22 @@ async def test_long_addresses_are_read_and_not_remembered(wire, length):
     assert wire.touches[0].path == "/a"
     assert len(wire.touches[0].detail or "") <= 100
     assert mapping._split.cache_info().currsize == (2 if length == 100 else 0)
+
+
+@pytest.mark.parametrize("said", [rb"\ud800", b"k" * 100_000, b"no call"])
+async def test_a_type_that_is_no_call_is_refused_and_not_repeated(wire, said):
+    body = b'{"type":"' + said + b'","event":"Seen","userId":"u"}'
+    answer = await wire.call("/api/s/event", body, headers=KEYED)
+    assert (answer.status, len(wire.rejected)) == (400, 1)
+    assert wire.rejected[0].call is None
+
+
+@pytest.mark.parametrize("letter", ["ß", "ΐ", "ﬃ", "\ufdfa", "İ"])
+async def test_letters_that_become_several_make_no_touch_that_nobody_can_read(wire, letter):
+    long = letter * 100
+    told = dict.fromkeys(("company", "industry", "title", "topic", "landing_page", "state", "utm_source", "name"), long)
+    campaign = {"name": long, "source": long, "medium": long}
+    event = {"event": long, "userId": long, "properties": told | {"path": long}, "traits": told}
+    answer = await wire.call("/v1/track", event | {"context": {"campaign": campaign}}, headers=KEYED)
+    assert answer.status == 200
+    assert len(wire.touches[0].detail or "") <= 100  # what the contract does not take was not read back into `touches`
