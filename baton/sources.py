@@ -1,4 +1,4 @@
-"""Sources as a table: who sends, how much, and what is wrong with it. Pure: from the answer of ingest to a table."""
+"""Sources as a table or a list: who sends, how much, and what is wrong with it. Pure: from the answer of ingest to text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def table(sources: Sequence[Source], now: datetime) -> Table:
         found.add_column(name, no_wrap=True)
     for name in ("last", "per min", "accepted", "again", "rejected", "unverified", "clock", "complete"):
         found.add_column(name, justify="right", no_wrap=True)
-    found.add_column("look at", overflow="fold")
+    found.add_column("look at", overflow="fold", max_width=48)
     for source in sources:
         week = source["week"]
         share = source["completeness"]["share"]
@@ -43,6 +43,26 @@ def table(sources: Sequence[Source], now: datetime) -> Table:
             Text("; ".join(concerns(source, now)), "red"),
         )
     return found
+
+
+def listing(sources: Sequence[Source], now: datetime) -> Text:
+    """The same for a narrow screen: a line or three per source, without what is nought."""
+    lines: list[Text] = []
+    for source in sources:
+        week, share = source["week"], source["completeness"]["share"]
+        rejected, unverified = (sum(week[name].values()) for name in ("rejected", "unverified"))
+        last = source["last_call_at"]
+        head = Text(f"{source['tenant']}/{source['source_id']}", "bold")
+        head.append(f"  {source['kind']}{'' if source['trusted'] else ' (untrusted)'}", "not bold")
+        if last is not None:
+            head.append(f", {_ago(last, now)}, {source['per_minute']:.1f} a minute", "not bold")
+        lines.append(head)
+        counts = {"accepted": week["accepted"], "again": week["duplicate"], "rejected": rejected}
+        told = [f"{count:,} {name}" for name, count in {**counts, "unverified": unverified}.items() if count]
+        if told:
+            lines.append(Text(f"    {', '.join(told)}{'' if share is None else f'; {share:.0%} complete'}"))
+        lines += [Text(f"    {words}", "red") for words in concerns(source, now)]
+    return Text("\n").join(lines)
 
 
 def concerns(source: Source, now: datetime) -> list[str]:

@@ -11,18 +11,30 @@ def sources(
     tenant: str | None = typer.Option(None, help="Only this tenant's; all when left out."),
     as_json: bool = typer.Option(False, "--json", help="Everything that is known, as JSON."),
 ) -> None:
-    """Say of every source what it sent in the last eight days, what was refused, and what should be looked at."""
+    """Say of every source what it sent in the last eight days, what was refused, and what should be looked at.
+
+    again: was sent before, and counts once. complete: of its people, those who lack nothing that is needed to work them;
+    --json says what the others lack.
+    """
     import json
     from datetime import UTC, datetime
 
     from rich.console import Console
 
     from baton.ingest_admin import IngestAdmin
-    from baton.sources import table
+    from baton.sources import listing, table
 
     with IngestAdmin.of(here()) as ingest:
         found = ingest.get("/sources", tenant=tenant)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        Console().print(table(found, datetime.now(UTC)))
+        console, now = Console(), datetime.now(UTC)
+        wide = table(found, now)
+        needed = console.measure(wide, options=console.options.update(max_width=1000)).maximum
+        if needed <= console.width:
+            console.print(wide)
+        elif console.is_terminal:
+            console.print(listing(found, now), highlight=False)
+        else:  # a pipe has no width
+            console.print(wide, width=needed)

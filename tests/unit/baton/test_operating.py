@@ -11,7 +11,7 @@ from rich.console import Console
 
 from baton import masks, refusals, tail
 from baton.errors import OperatorError
-from baton.sources import concerns, table
+from baton.sources import concerns, listing, table
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -72,6 +72,18 @@ def test_sources_are_a_table() -> None:
     assert "25%" in text
     assert "hubspot (untrusted)" in text
     assert "never called" in text
+
+
+def test_on_a_narrow_screen_sources_are_a_list_without_what_is_nought() -> None:
+    said = listing(
+        [GOOD, GOOD | {"source_id": "files", "last_call_at": None, "week": GOOD["today"] | {"accepted": 0}}], NOW
+    )
+    assert said.plain.splitlines() == [
+        "hinode/crm  hubspot, 1 min ago, 1.5 a minute",
+        "    100 accepted, 2 again, 1 rejected, 3 unverified; 25% complete",
+        "hinode/files  hubspot",
+        "    never called",
+    ]
 
 
 def test_addresses_are_masked_unless_asked_for() -> None:
