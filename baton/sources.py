@@ -55,7 +55,8 @@ def listing(sources: Sequence[Source], now: datetime) -> Text:
         head = Text(f"{source['tenant']}/{source['source_id']}", "bold")
         head.append(f"  {source['kind']}{'' if source['trusted'] else ' (untrusted)'}", "not bold")
         if last is not None:
-            head.append(f", {_ago(last, now)}, {source['per_minute']:.1f} a minute", "not bold")
+            rate = f", {source['per_minute']:.1f} a minute" if source["per_minute"] >= 0.05 else ""
+            head.append(f", {_ago(last, now)}{rate}", "not bold")
         lines.append(head)
         counts = {"accepted": week["accepted"], "again": week["duplicate"], "rejected": rejected}
         told = [f"{count:,} {name}" for name, count in {**counts, "unverified": unverified}.items() if count]

@@ -37,4 +37,4 @@ def sources(
         elif console.is_terminal:
             console.print(listing(found, now), highlight=False)
         else:  # a pipe has no width
-            console.print(wide, width=needed)
+            Console(width=needed).print(wide)
