@@ -231,6 +231,7 @@ def _sender(tenant: str, source: Source, policy: SourcesPolicy, secret: bytes, c
         evidence=Evidence(policy.evidence),
         free_mail=frozenset(domain.casefold() for domain in policy.free_mail_domains),
         claim_seconds=claim_seconds,
+        keyed_ids=source.kind != "segment",  # whose SDKs make theirs at random
         consents=Consents(policy.consent),
     )
 

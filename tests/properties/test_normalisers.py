@@ -187,7 +187,7 @@ def test_any_batch_may_be_looked_through_for_scanners(messages, ids):
         Envelope([{"type": "track", "event": "Bot Detected", "properties": {"message_ids": ids}, "userId": "u"}]), 0
     )
     with contextlib.suppress(Refused):
-        assert automated.condemned(event, "t", "s")
+        assert automated.condemned(event)
 
 
 @given(st.dictionaries(texts, st.none() | texts), st.dictionaries(texts, scalars))

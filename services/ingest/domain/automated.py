@@ -12,7 +12,6 @@ from services.ingest.domain.envelope import Event
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.times import read_time
 from services.ingest.domain.touch_types import snake
-from shared.schemas import ids
 
 # SDK user agents (analytics-python, python-requests, axios, okhttp) are senders, not visitors: they do not match.
 _ROBOT = re.compile(
@@ -37,8 +36,8 @@ def is_robot(user_agent: str) -> bool:
     return _ROBOT.search(user_agent) is not None
 
 
-def condemned(event: Event, tenant: str, source_id: str) -> tuple[str, ...]:
-    """Event ids that a late verdict names: a track event `Bot Detected` with the ids of its source's messages in `message_ids`.
+def condemned(event: Event) -> tuple[str, ...]:
+    """Messages that a late verdict names: a track event `Bot Detected` with the ids of its source's messages in `message_ids`.
 
     Raises Refused where it names none, or more than one verdict may.
     """
@@ -50,7 +49,7 @@ def condemned(event: Event, tenant: str, source_id: str) -> tuple[str, ...]:
         raise Refused("no_message_ids", "a verdict names the messages of a bot in `properties.message_ids`")
     if len(said) > MOST_CONDEMNED:
         raise Refused("too_many_message_ids", f"a verdict may name {MOST_CONDEMNED} messages: send several")
-    return tuple(ids.derived_id("event", tenant, source_id, text) for text in dict.fromkeys(said))
+    return tuple(dict.fromkeys(said))
 
 
 def mark_scanners(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -33,6 +33,7 @@ class Sender:
 
     free_mail: domains of the tenant's own list
     claim_seconds: how long an event id of its is remembered
+    keyed_ids: its ids of messages may be made of what people are known by (a card's address), so event ids shall not tell
     """
 
     tenant: str
@@ -43,6 +44,7 @@ class Sender:
     evidence: Evidence
     free_mail: frozenset[str]
     claim_seconds: int = 48 * 3600
+    keyed_ids: bool = False
     consents: Consents = _NO_RULES
 
 
@@ -80,7 +82,7 @@ def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = Fal
     page = page_of(event)
     meaning = sender.meanings.meaning(event, page)
     origin = channels.origin(event, told, page, meaning.type)
-    condemns = condemned(event, sender.tenant, sender.source_id) if meaning.type == "custom" else ()
+    condemns = tuple(_known_as(sender, one) for one in condemned(event)) if meaning.type == "custom" else ()
     personal = traits.personal(told, address)
     person = seal(personal) if personal else None
     wire = {
@@ -129,10 +131,15 @@ def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = Fal
 def _event_id(event: Event, sender: Sender, received_at: int) -> str:
     """By the sender's id; else by content and the day of receipt, keyed, since content may be guessed."""
     if event.message_id:
-        return ids.derived_id("event", sender.tenant, sender.source_id, event.message_id)
+        return _known_as(sender, event.message_id)
     content = {name: value for name, value in event.sent.items() if name not in _OF_THE_SENDING}
     digest = sha256(orjson.dumps([event.call, content], option=orjson.OPT_SORT_KEYS)).hexdigest()
     return ids.keyed_id(sender.secret, "event", sender.tenant, sender.source_id, digest, received_at // DAY)
+
+
+def _known_as(sender: Sender, message_id: str) -> str:
+    parts = ("event", sender.tenant, sender.source_id, message_id)
+    return ids.keyed_id(sender.secret, *parts) if sender.keyed_ids else ids.derived_id(*parts)
 
 
 def _robot(context: Mapping[str, Any]) -> bool:

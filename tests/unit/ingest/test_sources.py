@@ -6,8 +6,11 @@ from base64 import b64encode
 
 import pytest
 
+from services.ingest.domain.envelope import Envelope
+from services.ingest.reading import read_body
 from services.ingest.request import Request
 from services.ingest.sources import Sources, header_key
+from shared.schemas import ids
 from shared.schemas.policies import SourcesPolicy
 
 SECRET = b"a master secret of 32 bytes or more"
@@ -103,3 +106,17 @@ def test_a_key_in_a_file_is_exchanged_without_a_new_policy(tmp_path):
     assert sources.refresh() == ["hinode"]
     assert (sources.find("old"), sources.refresh()) == (None, [])
     assert sources.find("new")
+
+
+def test_the_event_id_of_a_card_cannot_be_made_by_who_guesses_its_address():
+    body = {"sources": [{"id": "files", "kind": "import", "write_keys": ["key"]}, {"id": "web", "write_keys": ["w"]}]}
+    sources = Sources(SECRET, {})
+    sources.load("hinode", SourcesPolicy.model_validate(body))
+    items = [{"type": "track", "event": "x", "userId": "u", "messageId": "hash-of-an-address"}]
+
+    def event_id(key: str) -> str:
+        return read_body(Envelope(items), sources.find(key).sender, 1, suspect=False).drafts[0].event_id
+
+    assert event_id("w") == ids.derived_id("event", "hinode", "web", "hash-of-an-address")
+    assert event_id("key") != ids.derived_id("event", "hinode", "files", "hash-of-an-address")
+    assert event_id("key") == event_id("key")
