@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from rich.cells import cell_len
 from rich.text import Text
 
 from baton import masks
@@ -16,13 +17,15 @@ from baton.errors import OperatorError
 from shared.schemas.topics import INGEST_REJECTED, TOUCHPOINTS
 
 Record = dict[str, Any]
+AT_ONCE = 10_000
 _TOPICS = (TOUCHPOINTS.name, INGEST_REJECTED.name)
 
 
 async def follow(
     bootstrap: str, tenant: str, source: str, *, since: int | None = None, ready: Callable[[], None] = lambda: None
 ) -> AsyncGenerator[Record, None]:
-    """Records of the source as they come, for ever; from the time `since` (ms) on, or from now.
+    """Records of the source as they come, for ever; from the time `since` (ms) on, or from now. What was there at the
+    beginning comes in order of time (AT_ONCE records at a time, where there are more).
 
     ready: called once everything from now on will be seen. Raises OperatorError when Kafka cannot be read.
     """
@@ -30,8 +33,9 @@ async def follow(
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="latest")
     try:
         await consumer.start()
-        await _begin(consumer, since)
+        behind = await _begin(consumer, since)
         ready()
+        kept: list[Record] = []
         while True:
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
@@ -39,14 +43,20 @@ async def follow(
                     if record.key and record.key.startswith(key) and record.value and named in record.value:
                         told = orjson.loads(record.value)
                         if told.get("source_id") == source and told.get("record") in ("touch", "rejected"):
-                            yield told
+                            kept.append(told)
+            behind = {place: end for place, end in behind.items() if await consumer.position(place) < end}
+            if not behind or len(kept) >= AT_ONCE:
+                for told in sorted(kept, key=lambda each: int(each["received_at"])):
+                    yield told
+                kept = []
     except KafkaError as error:
         raise OperatorError(f"Kafka at {bootstrap} does not answer ({type(error).__name__})") from error
     finally:
         await consumer.stop()
 
 
-async def _begin(consumer: AIOKafkaConsumer, since: int | None) -> None:
+async def _begin(consumer: AIOKafkaConsumer, since: int | None) -> dict[TopicPartition, int]:
+    """Where there is something to read already: up to which offset."""
     await consumer._client.set_topics(_TOPICS)
     partitions = [
         TopicPartition(name, number) for name in _TOPICS for number in sorted(consumer.partitions_for_topic(name) or ())
@@ -57,6 +67,7 @@ async def _begin(consumer: AIOKafkaConsumer, since: int | None) -> None:
     for partition in partitions:
         found = starts.get(partition)
         consumer.seek(partition, found.offset if found else ends[partition])
+    return {partition: ends[partition] for partition, found in starts.items() if found}
 
 
 def line(record: Record, *, reveal: bool) -> Text:
@@ -66,12 +77,17 @@ def line(record: Record, *, reveal: bool) -> Text:
         place = "" if record.get("index") is None else f" at {record['index']}"
         text = f"{at:%H:%M:%S}  REJECTED {record['code']}: {record['message']} ({record.get('protocol', 'segment')}{place})"
         return Text(_printable(text), "red")
-    parts = [f"{at:%H:%M:%S}", f"{record['type']:<20}", f"{_who(record, reveal=reveal):<28}"]
+    parts = [f"{at:%H:%M:%S}", f"{record['type']:<22}", f"{_wide(_who(record, reveal=reveal), 28)}"]
     for name in ("channel", "campaign", "event"):
-        if record.get(name):
+        if record.get(name) and record[name] != record["type"]:
             parts.append(str(record[name]))
     parts += [name for name in ("automated", "is_test") if record.get(name)]
     return Text(_printable("  ".join(parts)))
+
+
+def _wide(text: str, cells: int) -> str:
+    """Filled up to that many cells: a Japanese character takes two."""
+    return text + " " * (cells - cell_len(text))
 
 
 def _printable(text: str) -> str:

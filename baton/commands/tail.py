@@ -8,6 +8,7 @@ import time
 
 import typer
 
+from baton.errors import OperatorError
 from baton.home import environment, here
 
 
@@ -23,10 +24,29 @@ def tail(
 ) -> None:
     """Follow what a source sends, as it was understood: time, type, who, channel, campaign, event. Refused events are red."""
     bootstrap = environment(here())["KAFKA_BOOTSTRAP_SERVERS"]
+    _there(tenant, source)
     try:
         asyncio.run(_tail(bootstrap, tenant, source, as_json=as_json, reveal=reveal, since=since, most=most))
     except KeyboardInterrupt:
         return
+
+
+def _there(tenant: str, source: str) -> None:
+    """Raises OperatorError where ingest knows no such source: it would be followed in vain."""
+    from baton.ingest_admin import IngestAdmin
+    from baton.policies.problems import suggest
+
+    try:
+        with IngestAdmin.of(here()) as ingest:
+            found = ingest.get("/sources")
+    except OperatorError:  # it cannot be asked now; Kafka can be read all the same
+        return
+    tenants = {each["tenant"] for each in found}
+    if tenant not in tenants:
+        raise OperatorError(f"there is no tenant `{tenant}`.{suggest(tenant, tenants)}")
+    sources = {each["source_id"] for each in found if each["tenant"] == tenant}
+    if source not in sources:
+        raise OperatorError(f"tenant `{tenant}` has no source `{source}`.{suggest(source, sources)}")
 
 
 async def _tail(
