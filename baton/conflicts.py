@@ -11,7 +11,6 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
-from rich.table import Table
 
 from baton import masks
 from baton.errors import OperatorError
@@ -101,16 +100,14 @@ def people(names: Mapping[str, str], tenant: str) -> People:
     return ask
 
 
-def table(judged: list[Judged]) -> Table:
-    found = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("last", "times", "source", "one", "other", ""):
-        found.add_column(name, overflow="fold")
+def listing(judged: list[Judged]) -> str:
+    """Each pair in three lines: when, how often, by which source and whether it waits; then the two leads."""
+    lines: list[str] = []
     for one in judged:
         conflict = one.latest
-        sides = (
-            f"{lead} {who}".strip()
-            for lead, who in zip((conflict.lead_id, conflict.other_lead_id), one.who, strict=True)
-        )
+        often = "once" if one.times == 1 else f"{one.times} times, last"
         state = "waits" if one.open else "resolved"
-        found.add_row(iso(conflict.received_at), str(one.times), conflict.source_id, *sides, state)
-    return found
+        lines.append(f"{often} {iso(conflict.received_at)}, by {conflict.source_id}: {state}")
+        for lead, who in zip((conflict.lead_id, conflict.other_lead_id), one.who, strict=True):
+            lines.append(f"    lead:{lead}  {who}".rstrip())
+    return "\n".join(lines)

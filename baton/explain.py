@@ -82,6 +82,8 @@ WORDS = {
 def words(lead: Body, opportunity: Body | None, *, lang: str, zone: str, now: datetime) -> str:
     """The lead (as the router answers it) and its opportunity (as handoff does, None without one) in words of `lang`, en or ja."""
     teller = _Teller(lang, ZoneInfo(zone), now)
+    if lead.get("merged_into"):  # its score and its decision went with it
+        return "\n".join([*teller.head(lead), "", *teller.standing(lead, opportunity)])
     return "\n".join(
         [
             *teller.head(lead),

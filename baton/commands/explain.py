@@ -31,11 +31,13 @@ def explain(
     names = environment(here())
     headers = {"Authorization": f"Bearer {token_of(names, tenant)}"}
     with httpx.Client(headers=headers, timeout=10) as client:
-        found = _lead(client, names, tenant, lead)
-        opportunity = _opportunity(client, names["HANDOFF_URL"], found["lead_id"])
+        found = [_lead(client, names, tenant, lead)]
+        while (survivor := found[-1].get("merged_into")) and survivor not in {each["lead_id"] for each in found}:
+            found.append(_lead(client, names, tenant, survivor))
+        opportunity = _opportunity(client, names["HANDOFF_URL"], found[-1]["lead_id"])
     shown = zone or ZONES.get(tenant, "UTC")
     try:
-        print(words(found, opportunity, lang=lang, zone=shown, now=datetime.now(UTC)))
+        print("\n\n".join(words(each, opportunity, lang=lang, zone=shown, now=datetime.now(UTC)) for each in found))
     except (KeyError, ValueError) as error:
         if "time zone" in str(error) or "ZoneInfo" in type(error).__name__:
             raise OperatorError(f"there is no time zone {shown!r}") from None

@@ -30,20 +30,20 @@ def conflicts(
     """List pairs of leads that an untrusted event named together, the latest first. To resolve one, link the two."""
     import json
 
-    from rich.console import Console
-
     from baton import conflicts as found
     from baton.ingest_admin import IngestAdmin
 
     names = environment(here())
     pairs = asyncio.run(found.read(names["KAFKA_BOOTSTRAP_SERVERS"], tenant))
     with IngestAdmin.of(here()) as ingest:
+        if not pairs:
+            ingest.get("/sources", tenant=tenant)  # which says so where there is no such tenant
         judged = [found.judge(pair, ingest, found.people(names, tenant), reveal=reveal) for pair in pairs]
     shown = [one for one in judged if everything or one.open]
     if as_json:
         print(json.dumps([one.as_json() for one in shown], ensure_ascii=False, indent=2))
     elif shown:
-        Console().print(found.table(shown))
+        print(found.listing(shown))
     else:
         print("There are no conflicts that wait for a decision.")
 

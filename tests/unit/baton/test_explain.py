@@ -122,3 +122,8 @@ def test_a_lead_that_nobody_has_says_what_it_waits_for() -> None:
 
 def test_both_languages_can_say_the_same_things() -> None:
     assert WORDS["en"].keys() == WORDS["ja"].keys()
+
+
+def test_a_lead_that_became_part_of_another_tells_nothing_of_its_own() -> None:
+    told = _told({**LEAD, "merged_into": "22222222-2222-5222-8222-222222222222"}, None)
+    assert told.splitlines()[2:] == ["This lead became part of 22222222-2222-5222-8222-222222222222"]
