@@ -23,7 +23,7 @@ def table(sources: Sequence[Source], now: datetime) -> Table:
         found.add_column(name, no_wrap=True)
     for name in ("last", "per min", "accepted", "again", "rejected", "unverified", "clock", "complete"):
         found.add_column(name, justify="right", no_wrap=True)
-    found.add_column("look at", overflow="fold", max_width=48)
+    found.add_column("look at", overflow="fold")
     for source in sources:
         week = source["week"]
         share = source["completeness"]["share"]

@@ -87,7 +87,8 @@ def replay(
     """Put letters back on their topic, byte for byte; give refused events to ingest again, mended if asked.
 
     Each is done once, however often this is run.
-    Refused events are taken by the policy in force now, as of when they were received; one that is refused again stays.
+    Refused events are taken by the policy in force now, as of when they were received; one that is refused again stays, and
+    the exit status is 1.
     """
     from baton import dlq, refusals
 
@@ -100,16 +101,23 @@ def replay(
         def chosen(one: Refusal) -> bool:
             return reason in (None, one.code) and letter in (None, one.id) and _of(one, source, tenant)
 
-        print(_words(_give(chosen, mend, again=again)))
+        results = _give(chosen, mend, again=again)
+        print(_words(results))
+        if any(result.status == "rejected" for result in results):
+            raise typer.Exit(1)
         return
     if changes or removals or body or edit:
-        raise OperatorError("dead letters are put back as they were; events that ingest refused can be mended")
+        raise OperatorError("events that ingest refused can be mended: say which with --source, --tenant or --letter")
 
     def wanted(one: Letter) -> bool:
         return reason in (None, one.reason) and letter in (None, one.id)
 
     done = asyncio.run(dlq.replay(_kafka(), _topics(letter.split("/")[0] if letter else topic), wanted, again=again))
-    print(f"{len(done)} letters are back on their topics." if done else "There was nothing to put back.")
+    print(
+        f"{len(done)} letter{'' if len(done) == 1 else 's'} back on their topics."
+        if done
+        else "There was nothing to put back."
+    )
 
 
 def _give(chosen: Callable[[Refusal], bool], mend: Callable[[bytes], bytes] | None, *, again: bool) -> list[Result]:
@@ -126,6 +134,8 @@ def _mending(
     """How an event is mended before it is given again."""
     from baton import refusals
 
+    if wrong := [change for change in changes if "=" not in change]:
+        raise OperatorError(f"`{wrong[0]}` is no path=value")
     if body:
         try:
             whole = body.read_bytes()
@@ -182,7 +192,7 @@ def _words(results: list[Result]) -> str:
         return "There was nothing to give again."
     count = {status: sum(each.status == status for each in results) for status in ("accepted", "duplicate", "rejected")}
     lines = [
-        f"{count['accepted']} events were taken, {count['duplicate']} had been, {count['rejected']} are refused again."
+        f"Events: {count['accepted']} taken, {count['duplicate']} taken before, {count['rejected']} refused again."
     ]
     lines += [f"{r.refusal.id}  {r.code}: {r.message}" for r in results if r.status == "rejected"]
     return "\n".join(lines)

@@ -91,7 +91,7 @@ def _send(made: Plan, url: str, key: str, console: Console) -> int:
     ]
     refused += by_ingest
     path = rejects.write(made.table, refused) if refused else None
-    telling.summary(answers, refused, by_ingest, path, console)
+    telling.summary(answers, refused, by_ingest, path, made.rules.tenant, console)
     return 1 if refused else 0
 
 

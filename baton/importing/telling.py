@@ -43,7 +43,7 @@ def file(plan: Plan, console: Console) -> None:
 def _reasons(refused: Sequence[Refused], console: Console) -> None:
     if not refused:
         return
-    console.print(f"  {len(refused):>7,} rows refused")
+    console.print(f"  {len(refused):>7,} {'row' if len(refused) == 1 else 'rows'} refused")
     of_code: dict[str, list[Refused]] = {}
     for each in refused:
         of_code.setdefault(each.code, []).append(each)
@@ -58,7 +58,9 @@ def _reasons(refused: Sequence[Refused], console: Console) -> None:
 def _repairs(plan: Plan, console: Console) -> None:
     if not plan.repairs:
         return
-    console.print(f"  {len(plan.repairs):>7,} cells repaired (the file itself is left as it is)")
+    console.print(
+        f"  {len(plan.repairs):>7,} {'cell' if len(plan.repairs) == 1 else 'cells'} repaired (the file itself is left as it is)"
+    )
     for kind, count in Counter(repair.kind for repair in plan.repairs).most_common():
         example = next(repair for repair in plan.repairs if repair.kind == kind)
         console.print(
@@ -146,7 +148,12 @@ def progress(total: int) -> Iterator[Told]:
 
 
 def summary(
-    answers: Answers, refused: Sequence[Refused], by_ingest: Sequence[Refused], path: Path | None, console: Console
+    answers: Answers,
+    refused: Sequence[Refused],
+    by_ingest: Sequence[Refused],
+    path: Path | None,
+    tenant: str,
+    console: Console,
 ) -> None:
     """What became of every row. refused: all rows that were;  by_ingest: those of them that were sent;  path: where they are"""
     if not answers.answered:
@@ -171,7 +178,7 @@ def summary(
             " correct them there, and import that file with the same mapping."
         )
     if answers.accepted:
-        console.print("`baton explain ADDRESS` shows what became of one of them.")
+        console.print(f"`baton explain ADDRESS --tenant {escape(tenant)}` shows what became of one of them.")
 
 
 def write_repairs(plan: Plan, path: Path) -> None:

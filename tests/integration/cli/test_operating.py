@@ -153,6 +153,8 @@ def test_a_source_is_followed_as_it_is_understood(acme: Acme) -> None:
     assert "t***@hinode.example" in text
     revealed = acme.run("tail", web(acme), "--tenant", "acme", "--since", "10", "--most", "1", "--json")
     assert json.loads(revealed)["source_id"] == web(acme)
+    mistyped = acme.baton.run("tail", f"{web(acme)}s", "--tenant", "acme")
+    assert (mistyped.returncode, f"Did you mean `{web(acme)}`?" in mistyped.stderr) == (1, True)
 
 
 def test_a_refused_event_is_shown_mended_and_taken(acme: Acme) -> None:
@@ -167,14 +169,15 @@ def test_a_refused_event_is_shown_mended_and_taken(acme: Acme) -> None:
     assert f"{mark}@x.example" not in shown
     assert "no_event_name" in shown
 
-    refused = acme.run("dlq", "replay", "--letter", mine)
-    assert "1 are refused again" in refused
-    assert f"{mine}  no_event_name" in refused
+    refused = acme.baton.run("dlq", "replay", "--letter", mine)
+    assert refused.returncode == 1
+    assert "1 refused again" in refused.stdout
+    assert f"{mine}  no_event_name" in refused.stdout
     mended = acme.run("dlq", "replay", "--letter", mine, "--set", "event=Demo Requested", "--set", "properties.n=3")
-    assert mended.startswith("1 events were taken")
+    assert mended.startswith("Events: 1 taken,")
     assert "nothing to give again" in acme.run("dlq", "replay", "--letter", mine, "--set", "event=Demo Requested")
     again = acme.run("dlq", "replay", "--letter", mine, "--set", "event=Demo Requested", "--again")
-    assert "0 events were taken, 1 had been" in again
+    assert "0 taken, 1 taken before" in again
     assert "(taken since)" in acme.run("dlq", "list", "--topic", "ingest-rejected", "--each")
 
 
@@ -186,7 +189,7 @@ def test_a_refused_event_is_mended_in_the_operators_editor(acme: Acme, monkeypat
     mine = next(letter for letter in letters if mark in acme.run("dlq", "show", letter, "--reveal"))
     monkeypatch.setitem(acme.baton.environ, "EDITOR", "sed -i s/tarck/track/")
     monkeypatch.delitem(acme.baton.environ, "VISUAL", raising=False)
-    assert acme.run("dlq", "replay", "--letter", mine, "--edit").startswith("1 events were taken")
+    assert acme.run("dlq", "replay", "--letter", mine, "--edit").startswith("Events: 1 taken,")
     monkeypatch.setitem(acme.baton.environ, "EDITOR", "true")
     done = acme.baton.run("dlq", "replay", "--letter", mine, "--edit", "--again")
     assert (done.returncode, done.stderr) == (1, "baton: nothing was changed, so nothing was done.\n")
