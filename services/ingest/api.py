@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
 
-from services.ingest import cors, metrics
+from services.ingest import metrics
 from services.ingest.answers import Answer, allowing
 from services.ingest.domain.envelope import CALLS
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
-from services.ingest.guard import Door
+from services.ingest.doors import cors
+from services.ingest.doors.guard import Door
+from services.ingest.doors.rates import Rates
 from services.ingest.intake import Intake
-from services.ingest.rates import Rates
 from services.ingest.request import Request
 from services.ingest.senders import TRACKERS
 from services.ingest.senders.tracker import Route, Tracker

@@ -18,30 +18,30 @@ from redis.exceptions import RedisError
 from starlette.types import ASGIApp
 
 from services.ingest import metrics
-from services.ingest.admin import Admin
-from services.ingest.admin import install as install_admin
+from services.ingest.admin.identities import Mending
+from services.ingest.admin.replay import Replaying
+from services.ingest.admin.requeue import Requeue
+from services.ingest.admin.routes import Admin
+from services.ingest.admin.routes import install as install_admin
 from services.ingest.api import Tracking
 from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
+from services.ingest.doors.guard import Guard
+from services.ingest.doors.rates import Rates, rates_redis
 from services.ingest.errors import install_errors
 from services.ingest.follower import Follower
 from services.ingest.forms import Forms
 from services.ingest.gather import Gathered
-from services.ingest.guard import Guard
 from services.ingest.handler import Ingest, UnavailableError
 from services.ingest.hooks import Hooks
 from services.ingest.intake import Intake
 from services.ingest.links import LinksLostError, RedisLinks
-from services.ingest.mending import Mending
 from services.ingest.openapi import describe
 from services.ingest.quarantine import Seals
-from services.ingest.rates import Rates, rates_redis
-from services.ingest.replaying import Replaying
-from services.ingest.requeue import Requeue
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import Sources
 from services.ingest.spool import Spool, SpoolUnusableError
-from services.ingest.standin import StandIn
+from services.ingest.spool.standin import StandIn
 from services.ingest.statistics import Statistics
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic

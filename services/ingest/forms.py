@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import perf_counter
 from urllib.parse import unquote
 
-from services.ingest import cors, metrics
+from services.ingest import metrics
 from services.ingest.answers import Answer, Outcome, allowing, refusal, success
 from services.ingest.domain import form_fields
 from services.ingest.domain.fields import text
@@ -16,10 +16,11 @@ from services.ingest.domain.forms import Surroundings, check, envelope, redirect
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.parse import parse
 from services.ingest.domain.refusals import Refused
+from services.ingest.doors import cors
+from services.ingest.doors.guard import Door, Headers
+from services.ingest.doors.rates import Rates
 from services.ingest.forms_pages import sorry, thanks
-from services.ingest.guard import Door, Headers
 from services.ingest.intake import Intake
-from services.ingest.rates import Rates
 from services.ingest.request import Request
 from services.ingest.senders.tracker import Opened
 from services.ingest.sources import Registered, Sources

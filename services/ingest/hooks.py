@@ -10,10 +10,10 @@ from services.ingest import metrics
 from services.ingest.answers import Answer, allowing, refusal
 from services.ingest.domain.inflate import inflate
 from services.ingest.domain.refusals import Refused
-from services.ingest.guard import Door
+from services.ingest.doors.guard import Door
+from services.ingest.doors.rates import Rates
 from services.ingest.intake import Intake
 from services.ingest.quarantine import Room, Seals, quarantined
-from services.ingest.rates import Rates
 from services.ingest.request import Request
 from services.ingest.senders import WEBHOOKS
 from services.ingest.senders.webhook import Webhook

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 from redis.asyncio import Redis
 
+from services.ingest import scripts
 from services.ingest.domain.identifiers import Identity
 from services.ingest.domain.touch import Draft
 
 APPLIED = "baton:ingest:applied"
-_SCRIPTS = Path(__file__).parent / "scripts"
 
 
 class LinksLostError(Exception):
@@ -74,11 +73,10 @@ class RedisLinks:
 
     def __init__(self, redis: Redis, *, most: int = 50) -> None:
         self._redis, self._most = redis, most
-        registers = (_SCRIPTS / "registers.lua").read_text()
-        self._resolve = redis.register_script(registers + (_SCRIPTS / "resolve.lua").read_text())
-        self._confirm = redis.register_script(registers + (_SCRIPTS / "confirm.lua").read_text())
-        self._apply = redis.register_script(registers + (_SCRIPTS / "apply.lua").read_text())
-        self._advance = redis.register_script((_SCRIPTS / "advance.lua").read_text())
+        self._resolve = redis.register_script(scripts.text("registers", "resolve"))
+        self._confirm = redis.register_script(scripts.text("registers", "confirm"))
+        self._apply = redis.register_script(scripts.text("registers", "apply"))
+        self._advance = redis.register_script(scripts.text("advance"))
 
     async def resolve(self, tenant: str, drafts: Sequence[Draft], now: int) -> Resolved:
         events = [

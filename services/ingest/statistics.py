@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.ingest import metrics
+from services.ingest import metrics, scripts
 from services.ingest.domain.touch import DAY
 from services.ingest.seen import MINUTE, Place, Seen, Tally
 from shared.kit.clock import Clock
@@ -23,7 +22,6 @@ DAYS = 8  # that are kept, today included
 RATE_MINUTES = 5  # over which events per minute are told
 MOST_SOURCES = 500  # with series of their own; what comes later is counted as `other`
 _OUTCOMES = ("accepted", "duplicate", "rejected")
-_SCRIPT = Path(__file__).parent / "scripts" / "seen.lua"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Statistics:
 
     def __init__(self, redis: Redis, seen: Seen, clock: Clock) -> None:
         self._redis, self._seen, self._clock = redis, seen, clock
-        self._script = redis.register_script(_SCRIPT.read_text())
+        self._script = redis.register_script(scripts.text("seen"))
         self._waiting: dict[Place, Tally] = {}
         self._away = False
         self._series: set[tuple[str, str]] = set()

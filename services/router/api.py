@@ -19,6 +19,7 @@ from services.router.store import pools as pool_rows
 from services.router.store import trail
 from services.router.views import decision_view, history_view, lead_view, pool_view, summary_view
 from shared.kit.auth import Tokens
+from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.problems import Problem
 from shared.schemas.ids import identity_id, tenant_secret
@@ -30,8 +31,8 @@ Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgre
 class Leads:
     """Reads for one tenant at a time, each in a transaction that sees that tenant's rows only."""
 
-    def __init__(self, pool: Pool, follow: Callable[[str], Following]) -> None:
-        self._pool, self._follow = pool, follow
+    def __init__(self, pool: Pool, follow: Callable[[str], Following], clock: Clock) -> None:
+        self._pool, self._follow, self._clock = pool, follow, clock
 
     async def by_id(self, tenant: str, lead_id: str) -> Body:
         """Raises Problem 404."""
@@ -43,7 +44,7 @@ class Leads:
             rows = await trail.read(connection, tenant, lead_id, most=1)
             latest = rows[0] if rows else None
             playbook = await _Followed(connection, tenant, following).by(latest) if latest else None
-        return lead_view(stored, latest, playbook, following)
+        return lead_view(stored, latest, playbook, following, self._clock.now())
 
     async def by_identity(self, tenant: str, identity: str) -> Body:
         """Raises Problem 404."""

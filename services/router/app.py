@@ -83,7 +83,7 @@ async def run(settings: RouterSettings) -> int:
         app = FastAPI(title="Baton router", version="1", description=DESCRIPTION)
         problems.install(app)
         probes.install(app)
-        app.include_router(routes(Leads(pool, policies.following), Tokens(pool), settings.master_secret()))
+        app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
         tasks = {
             "policies": following.run(),
             "consume": consume(),

@@ -162,6 +162,8 @@ class LeadBody(LeadSummary):
     attributes: dict[str, Any]
     score: Score | None
     what_would_raise_it: list[StepUp]
+    bant: BantBody | None = Field(description="as it is now; a decision has it as it was then")
+    cheapest_missing_question: QuestionBody | None
     decision: DecisionBody | None
 
 

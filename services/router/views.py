@@ -26,15 +26,25 @@ def points(milli: int) -> float:
     return milli / 1000
 
 
-def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following) -> Body:
-    """A lead in full. latest: the row of its latest decision;  playbook: the policies which that one followed"""
+def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following, now: int) -> Body:
+    """A lead in full, at `now` (ms). latest: the row of its latest decision;  playbook: the policies which that one followed
+
+    BANT stands in it as it is now, by the policies in force; in the decision as it was then.
+    """
     lead, score = stored.lead, stored.scored()
+    known = (
+        bant(Scored.of(score).answers, following.playbook.qualification.bant, now)
+        if score and following.playbook
+        else None
+    )
     return {
         **summary_view(stored, following),
         "identities": len(score.identities) if score else 0,
         "attributes": score.attributes if score else {},
         "score": _score(score) if score else None,
         "what_would_raise_it": _steps(score, following) if score and _may_rise(lead, score) else [],
+        "bant": _bant(known),
+        "cheapest_missing_question": _question(known.question if known else None),
         "decision": decision_view(latest, playbook) if latest is not None else None,
     }
 
@@ -152,7 +162,7 @@ def decision_view(row: Any, playbook: Playbook | None) -> Body:
             for tried in trace.rules
         ],
         "candidates": _candidates(decision),
-        "bant": _bant(decision),
+        "bant": _bant(trace.bant),
         "cheapest_missing_question": _question(trace.bant.question if trace.bant else None),
         "policies": row["policies"],
     }
@@ -177,8 +187,7 @@ def _candidates(decision: Decision) -> list[Body]:
     return shown
 
 
-def _bant(decision: Decision) -> Body | None:
-    found = decision.trace.bant
+def _bant(found: Bant | None) -> Body | None:
     if found is None:
         return None
     return {

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.ingest.admin.replay import reopen
 from services.ingest.answers import Outcome
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.touch import complete
 from services.ingest.reading import read_body
-from services.ingest.replaying import reopen
 from services.ingest.request import Request
 from services.ingest.senders import TRACKERS
 from services.ingest.senders.bodies import unpack

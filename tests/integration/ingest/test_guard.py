@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from services.ingest import reader as bounds
 from services.ingest.answers import Answer, refusal
 from services.ingest.domain.refusals import Refused
-from services.ingest.guard import Door, Guard
+from services.ingest.doors.guard import Door, Guard
 from services.ingest.request import Request
 from shared.kit.connections import http_server
 

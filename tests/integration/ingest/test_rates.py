@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from services.ingest import rates as module
 from services.ingest.domain.refusals import Refused
-from services.ingest.rates import Rates, rates_redis
+from services.ingest.doors.rates import Rates, rates_redis
 from services.ingest.request import Request
 from services.ingest.senders import TRACKERS, WEBHOOKS
 from services.ingest.sources import Registered, Sources

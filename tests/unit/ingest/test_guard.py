@@ -5,11 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from services.ingest import cors, reader
 from services.ingest.answers import Answer
 from services.ingest.domain.envelope import open_body
 from services.ingest.domain.parse import MOST_KEYS, check, parse
 from services.ingest.domain.refusals import Refused
+from services.ingest.doors import cors, reader
 from services.ingest.request import Request
 
 

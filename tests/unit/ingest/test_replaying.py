@@ -5,9 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from services.ingest.admin.replay import reopen
 from services.ingest.domain.refusals import Refused
 from services.ingest.reading import MOST_RAW
-from services.ingest.replaying import reopen
 from services.ingest.senders import TRACKERS, WEBHOOKS
 from services.ingest.sources import Sources
 from shared.schemas.policies import SourcesPolicy

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from services.ingest import drain as draining
 from services.ingest.domain.identifiers import Identities, Identity
 from services.ingest.domain.touch import Draft
 from services.ingest.handler import UnavailableError
 from services.ingest.links import LinksLostError
 from services.ingest.spool import Spool, SpoolError, opening
+from services.ingest.spool import drain as draining
 from services.ingest.spool.file import SpoolFile
-from services.ingest.standin import StandIn
+from services.ingest.spool.standin import StandIn
 from shared.kit.clock import FakeClock
 from shared.kit.kafka import Outgoing
 

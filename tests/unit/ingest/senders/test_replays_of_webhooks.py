@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
-from services.ingest.replaying import reopen
+from services.ingest.admin.replay import reopen
 
 LEAD = {"type": "LEAD_ACTION", "leadGenFormResponse": "urn:li:x:1", "leadAction": "CREATED", "occurredAt": "1970-01-01"}
 OLD = "1970-01-01 00:00:00"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 from redis.asyncio import Redis
 
+from services.ingest import scripts
 from services.ingest.domain.people import Person
 from services.ingest.handler import MOST_PER_SCRIPT, link_records
 from services.ingest.links import Link, LinksLostError, RedisLinks, ready_key
@@ -16,7 +16,6 @@ from shared.kit.clock import Clock
 from shared.kit.kafka import Publisher
 
 Action = Literal["link", "unlink", "show"]
-_SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Mending:
     def __init__(self, redis: Redis, links: RedisLinks, publisher: Publisher, clock: Clock, *, most: int = 50) -> None:
         """most: identities that a lead may have"""
         self._links, self._publisher, self._clock, self._most = links, publisher, clock, most
-        text = (_SCRIPTS / "registers.lua").read_text() + (_SCRIPTS / "mend.lua").read_text()
+        text = scripts.text("registers", "mend")
         self._script = redis.register_script(text)
 
     async def mend(self, tenant: str, action: Action, one: Person, other: Person | None = None) -> Mended:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from pathlib import Path
 from time import monotonic
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -12,13 +11,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from services.ingest import metrics
+from services.ingest import metrics, scripts
 from services.ingest.domain.refusals import Refused
 from services.ingest.sources import Registered
 
 BUDGET_SECONDS = 0.05  # for which a call waits to be counted
 PAUSE_SECONDS = 1.0  # for which nobody is counted after a count has failed
-_SCRIPT = (Path(__file__).parent / "scripts" / "rate.lua").read_text()
+_SCRIPT = scripts.text("rate")
 
 
 class Rates:

@@ -9,10 +9,10 @@ from time import monotonic
 import structlog
 
 from services.ingest.domain.touch import Draft
-from services.ingest.drain import LONGEST_PAUSE, Drain
 from services.ingest.handler import Handle, UnavailableError
 from services.ingest.links import LinksLostError
 from services.ingest.spool import Spool, SpoolError
+from services.ingest.spool.drain import LONGEST_PAUSE, Drain
 from shared.kit.kafka import Outgoing
 
 log = structlog.get_logger(__name__)

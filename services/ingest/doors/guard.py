@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ingest import metrics
 from services.ingest.answers import Answer, failure
-from services.ingest.reader import Body, FullError, GoneError, Reader, Sieve, SlowError
+from services.ingest.doors.reader import Body, FullError, GoneError, Reader, Sieve, SlowError
 from services.ingest.request import Request
 
 log = structlog.get_logger(__name__)

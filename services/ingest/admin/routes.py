@@ -18,13 +18,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from redis.exceptions import RedisError
 
-from services.ingest.admin_views import SourceView, view
+from services.ingest.admin.identities import Mended, Mending
+from services.ingest.admin.replay import Replay, Replayed, Replaying
+from services.ingest.admin.requeue import Requeue, Requeued
+from services.ingest.admin.views import SourceView, view
 from services.ingest.domain.people import Person, person
 from services.ingest.domain.refusals import Refused
 from services.ingest.links import LinksLostError
-from services.ingest.mending import Mended, Mending
-from services.ingest.replaying import Replay, Replayed, Replaying
-from services.ingest.requeue import Requeue, Requeued
 from services.ingest.sources import Registered, Sources
 from services.ingest.statistics import Statistics
 from shared.schemas.base import Tenant

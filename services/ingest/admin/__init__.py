@@ -1,0 +1,1 @@
+"""What operators may ask of ingest and order it to do, below /admin."""

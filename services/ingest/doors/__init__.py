@@ -1,0 +1,1 @@
+"""What stands before everything: bounds, origins and rates of calls."""
