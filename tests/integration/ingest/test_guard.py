@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from services.ingest import reader as bounds
 from services.ingest.answers import Answer, refusal
 from services.ingest.domain.refusals import Refused
+from services.ingest.doors import reader as bounds
 from services.ingest.doors.guard import Door, Guard
 from services.ingest.request import Request
 from shared.kit.connections import http_server

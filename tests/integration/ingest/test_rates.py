@@ -16,8 +16,8 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
-from services.ingest import rates as module
 from services.ingest.domain.refusals import Refused
+from services.ingest.doors import rates as module
 from services.ingest.doors.rates import Rates, rates_redis
 from services.ingest.request import Request
 from services.ingest.senders import TRACKERS, WEBHOOKS
