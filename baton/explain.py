@@ -25,6 +25,7 @@ WORDS = {
         "states": {"met": "met", "unmet": "answered, not met", "expired": "expired", "missing": "not known"},
         "comma": ", ",
         "letters": {"need": "need", "timeline": "timeline", "authority": "authority", "budget": "budget"},
+        "known": "Known by now",
         "ask": "Cheapest missing question: {text}",
         "owner": "With {name}: {state}",
         "accepted": "accepted",
@@ -58,6 +59,7 @@ WORDS = {
         "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
         "comma": "、",
         "letters": {"need": "必要性", "timeline": "時期", "authority": "決裁", "budget": "予算"},
+        "known": "現在わかっていること",
         "ask": "次に聞くとよい質問: {text}",
         "owner": "担当 {name}: {state}",
         "accepted": "受領済み",
@@ -82,19 +84,11 @@ WORDS = {
 def words(lead: Body, opportunity: Body | None, *, lang: str, zone: str, now: datetime) -> str:
     """The lead (as the router answers it) and its opportunity (as handoff does, None without one) in words of `lang`, en or ja."""
     teller = _Teller(lang, ZoneInfo(zone), now)
+    told = [teller.head(lead), teller.score(lead), teller.decision(lead), teller.known(lead)]
     if lead.get("merged_into"):  # its score and its decision went with it
-        return "\n".join([*teller.head(lead), "", *teller.standing(lead, opportunity)])
-    return "\n".join(
-        [
-            *teller.head(lead),
-            "",
-            *teller.score(lead),
-            "",
-            *teller.decision(lead),
-            "",
-            *teller.standing(lead, opportunity),
-        ]
-    )
+        told = told[:1]
+    sections = ("\n".join(lines) for lines in (*told, teller.standing(lead, opportunity)))
+    return "\n\n".join(section for section in sections if section)
 
 
 class _Teller:
@@ -149,13 +143,17 @@ class _Teller:
             yield f"  {self._w['others']}"
             for one in others:
                 yield "  " + self._w["not"].format(name=one["name"], why=self._text(one["why_not"]["text"]))
-        if bant := decision.get("bant"):
+
+    def known(self, lead: Body) -> Iterator[str]:
+        """BANT as it is now: answers may have come since the decision."""
+        if bant := lead.get("bant"):
+            yield self._w["known"]
             states = (
                 f"{self._w['letters'].get(name, name)}: {self._w['states'].get(found['state'], found['state'])}"
                 for name, found in bant["criteria"].items()
             )
             yield f"  BANT: {self._w['comma'].join(states)}"
-        if question := decision.get("cheapest_missing_question"):
+        if question := lead.get("cheapest_missing_question"):
             yield "  " + self._w["ask"].format(text=self._text(question["text"]))
 
     def standing(self, lead: Body, opportunity: Body | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.domain.qualification import Question, steps_up
+from services.router.domain.qualification import Bant, Question, bant, steps_up
 from services.router.domain.words import WAITS, reasons, step_up, why_not
 from services.router.store.leads import Stored
 from services.router.store.trail import decision_of

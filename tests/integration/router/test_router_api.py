@@ -24,7 +24,7 @@ async def api(world, identity_secret, servers_connection):
     app = FastAPI()
     problems.install(app)
     master = identity_secret.encode()
-    app.include_router(routes(Leads(world.pool, world.policies.following), Tokens(world.pool), master))
+    app.include_router(routes(Leads(world.pool, world.policies.following, world.clock), Tokens(world.pool), master))
     token = await servers_connection(world.tenant)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(
@@ -96,6 +96,17 @@ async def test_a_routed_lead_says_who_has_it_and_why_not_the_others(world, api):
     assert why_not == {"sato": None, "tanaka": "not_their_turn", "mori": "not_their_turn"}
     assert decision["cheapest_missing_question"]["text"] == {"en": "Budget?", "ja": "ご予算は?"}
     assert set(decision["policies"]) == {"qualification", "routing", "teams", "sla"}
+
+
+async def test_an_answer_that_came_after_the_decision_stands_in_the_lead_and_not_in_the_decision(world, api):
+    await scored(world, api, hand_raise="demo_requested")
+    evidence = (Evidence(criterion="B1", code="secured", source_id="web", observed_at=world.clock.now()),)
+    await scored(world, api, hand_raise="demo_requested", evidence=evidence)
+    lead = (await api.get("/v1/leads/l1")).json()
+    assert lead["decision"]["bant"]["criteria"]["budget"]["state"] == "missing"
+    assert lead["bant"]["criteria"]["budget"]["state"] == "met"
+    world.clock.advance(days=3650)
+    assert (await api.get("/v1/leads/l1")).json()["bant"]["criteria"]["budget"]["state"] == "expired"
 
 
 async def test_a_lead_below_the_gate_says_what_it_waits_for_and_what_would_raise_it(world, api, scoring_policy):

@@ -47,9 +47,11 @@ LEAD: dict[str, Any] = {
             {"name": "Misaki Sato", "chosen": True, "why_not": None},
             {"name": "Ken Tanaka", "chosen": False, "why_not": {"text": {"en": "it was Sato's turn"}}},
         ],
-        "bant": {"criteria": {"need": {"state": "met"}, "budget": {"state": "missing"}}},
-        "cheapest_missing_question": {"text": {"en": "This term or the next?", "ja": "今期でしょうか"}},
+        "bant": {"criteria": {"need": {"state": "missing"}, "budget": {"state": "missing"}}},
+        "cheapest_missing_question": {"text": {"en": "What would you like to solve?"}},
     },
+    "bant": {"criteria": {"need": {"state": "met"}, "budget": {"state": "missing"}}},
+    "cheapest_missing_question": {"text": {"en": "This term or the next?", "ja": "今期でしょうか"}},
 }
 LATE = "2026-04-01T05:10:00Z"
 OPPORTUNITY: dict[str, Any] = {
@@ -72,7 +74,7 @@ def test_the_score_names_its_parts_the_largest_first() -> None:
     assert told.index("+40  Demo") < told.index("−10  careers") < told.index("+3.125  価格 (2 times, of 8")
 
 
-def test_the_decision_says_why_and_why_not_the_others_and_what_to_ask() -> None:
+def test_the_decision_says_why_and_why_not_the_others_and_what_to_ask_by_what_is_known_now() -> None:
     told = _told()
     assert "Decision of 2026-03-31 14:15 JST" in told
     assert "Ken Tanaka: it was Sato's turn" in told
