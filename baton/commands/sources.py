@@ -13,8 +13,8 @@ def sources(
 ) -> None:
     """Say of every source what it sent in the last eight days, what was refused, and what should be looked at.
 
-    again: was sent before, and counts once. complete: of its people, those who lack nothing that is needed to work them;
-    --json says what the others lack.
+    again: was sent before, and counts once. complete: of what is needed to work its people (name, company, contact, role,
+    need, consent), what is there; --json says what is missing.
     """
     import json
     from datetime import UTC, datetime

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from services.ingest.domain.completeness import PARTS
 from services.ingest.sources import ActiveSecret, Registered
 from services.ingest.statistics import Figures
 from shared.kit.clock import iso
@@ -30,9 +31,9 @@ class ClockView(BaseModel):
 
 
 class CompletenessView(BaseModel):
-    """Of touches with personal data (a sample, where there are very many): how many lack nothing that is needed to work them.
+    """Of touches with personal data (a sample, where there are very many): what is there of the six parts needed to work them.
 
-    share: complete of looked_at;  missing: what the others lack
+    complete: those that lack nothing;  share: of the parts, those that are there, on average;  missing: how many lack which
     """
 
     looked_at: int
@@ -70,7 +71,7 @@ class SourceView(BaseModel):
 
 def view(known: Registered, figures: Figures) -> SourceView:
     skew = figures.largest("skew")
-    personal, complete = figures.count("personal"), figures.count("complete")
+    personal, complete, lacking = figures.count("personal"), figures.count("complete"), figures.by("missing")
     return SourceView(
         tenant=known.sender.tenant,
         source_id=known.sender.source_id,
@@ -84,8 +85,8 @@ def view(known: Registered, figures: Figures) -> SourceView:
         completeness=CompletenessView(
             looked_at=personal,
             complete=complete,
-            share=round(complete / personal, 4) if personal else None,
-            missing=figures.by("missing"),
+            share=round(1 - sum(lacking.values()) / (len(PARTS) * personal), 4) if personal else None,
+            missing=lacking,
         ),
         secrets=[_secret(secret, figures) for secret in (*known.keys.secrets, *known.keys.verify_tokens)],
         missing=list(known.missing),

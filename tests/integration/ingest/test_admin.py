@@ -137,6 +137,7 @@ async def test_what_was_seen_of_a_source_is_told(ingest, admin, hook, wait_until
     assert web["clock"]["largest_skew_seconds"] > 86_400
     assert web["completeness"]["looked_at"] == 2
     assert web["completeness"]["missing"]["name"] == 1
+    assert web["completeness"]["share"] == round(1 - sum(web["completeness"]["missing"].values()) / 12, 4)
     signed = await source(admin, "hook")
     assert signed["today"]["unverified"] == {"bad_signature": 1}
     assert [secret["id"] for secret in signed["secrets"]] == ["main"]
