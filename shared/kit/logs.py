@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+REPEAT_SECONDS = 10
+_MOST_REMEMBERED = 1_000
 NOISY = ("aiokafka", "faust", "mode", "asyncio", "kafka", "uvicorn.access", "httpx")
 
 
@@ -38,11 +40,31 @@ def configure(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(Unrepeated())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Unrepeated(logging.Filter):
+    """Of the same line of a noisy library one in ten seconds: a broker that is away is told in dozens of lines a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in NOISY:
+            return True
+        line = (record.name, str(record.msg))
+        if record.created - self._last.get(line, 0) < REPEAT_SECONDS:
+            return False
+        if len(self._last) >= _MOST_REMEMBERED:
+            self._last.clear()
+        self._last[line] = record.created
+        return True
 
 
 def _named(service: str) -> structlog.typing.Processor:
