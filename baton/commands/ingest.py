@@ -22,9 +22,13 @@ def requeue_unverified(
     from rich.console import Console
 
     from baton.ingest_admin import IngestAdmin
+    from baton.policies.problems import suggest
 
     latest: dict[str, object] = {}
     with IngestAdmin.of(here()) as ingest, Console(stderr=True).status("Verifying again …") as status:
+        known = {each["source_id"] for each in ingest.get("/sources", tenant=tenant)}
+        if source not in known:
+            raise OperatorError(f"there is no source `{source}`.{suggest(source, known)}")
         for latest in ingest.lines(f"/sources/{source}/requeue-unverified", tenant=tenant):
             status.update(f"Verifying again … {latest['requests']} requests")
     if not latest.get("done"):

@@ -205,6 +205,8 @@ def test_webhooks_that_failed_are_taken_when_the_secret_is_mended(acme: Acme) ->
     assert "2 verified: 2 events accepted" in acme.run(*order)
     assert "0 events accepted, 2 duplicates" in acme.run(*order)
     assert acme.baton.run("ingest", "requeue-unverified", web(acme), "--tenant", "acme").returncode == 1
+    misspelt = acme.baton.run("ingest", "requeue-unverified", "hok", "--tenant", "acme")
+    assert (misspelt.returncode, "Did you mean `hook`?" in misspelt.stderr) == (1, True)
 
 
 def test_a_conflict_is_listed_resolved_and_undone(acme: Acme) -> None:
