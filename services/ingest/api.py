@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import perf_counter
 
 from services.ingest import metrics
 from services.ingest.answers import Answer, allowing
@@ -54,12 +53,9 @@ class Tracking:
 
     async def answer(self, tracker: Tracker, route: Route, request: Request) -> Answer:
         """What a call is answered."""
-        began = perf_counter()
         answer = await self._answer(tracker, route, request)
         if answer.status != 403:  # which a site gets that may not send, and so may not read
             answer = allowing(cors.readable(answer, request), (*route.methods, "OPTIONS"))
-        metrics.REQUESTS.labels(str(answer.status)).inc()
-        metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         return answer
 
     async def _answer(self, tracker: Tracker, route: Route, request: Request) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from time import perf_counter
 from urllib.parse import unquote
 
 from services.ingest import metrics
@@ -55,7 +54,6 @@ class Forms:
 
     async def answer(self, request: Request) -> Answer:
         """What a call is answered."""
-        began = perf_counter()
         try:
             answer = await self._answer(request)
         except Refused as refused:
@@ -64,8 +62,6 @@ class Forms:
             answer = _failure(request, refused)
         if answer.status != 403:  # which a site gets that may not send, and so may not read
             answer = allowing(cors.readable(answer, request), METHODS)
-        metrics.REQUESTS.labels(str(answer.status)).inc()
-        metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         return answer
 
     async def _answer(self, request: Request) -> Answer:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -67,14 +68,18 @@ class Running:
         """Of a service or a server."""
         wanted = COMMANDS.get(name, f"services.{name}")
         for child in self._children():
-            command = Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace").split("\0")
-            if any(wanted == part or part.endswith("/" + wanted) for part in command):
-                return child
+            with suppress(FileNotFoundError, ProcessLookupError):  # what was listed may have ended since
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                if any(wanted == part or part.endswith("/" + wanted) for part in command):
+                    return child
         return None
 
     def _children(self) -> list[int]:
-        tasks = Path(f"/proc/{self._process.pid}/task")
-        return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+        children: list[int] = []
+        for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended since it was listed
+                children += [int(pid) for pid in (task / "children").read_text().split()]
+        return children
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until its supervisor has started another and everything is ready again."""

@@ -7,6 +7,7 @@ are answered without a detour through routing and middleware, which would cost a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import NamedTuple
 
 import structlog
@@ -95,11 +96,14 @@ class Guard:
         request = Request(
             scope["method"], scope["path"], scope["query_string"], scope["headers"], body.bytes, body.too_large
         )
+        began = perf_counter()
         try:
             answer = await door.endpoint(request)
         except Exception as error:
             log.exception("unhandled", path=scope["path"], exc_info=error)
             answer = failure(500, "internal_error", "this is a fault of ours; the log of the service says more")
+        metrics.REQUESTS.labels(str(answer.status)).inc()
+        metrics.REQUEST_SECONDS.observe(perf_counter() - began)
         await _send(scope, send, answer, close=body.unread)
 
     async def _body(
