@@ -14,7 +14,7 @@ from shared.schemas.base import Record
 from shared.schemas.handoff import HandoffEvent
 from shared.schemas.policies import KINDS, PolicyPublished
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
-from shared.schemas.scores import LeadScored, ScoreTransfer
+from shared.schemas.scores import AccountScored, AccountSignal, LeadScored, ScoreTransfer
 from shared.schemas.touches import IdentityConflict, LinkChanged, QuarantinedRequest, RejectedEvent, Touch
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,8 @@ RECORDS: Mapping[str, type[Record]] = {
         QuarantinedRequest,
         LeadScored,
         ScoreTransfer,
+        AccountSignal,
+        AccountScored,
         LeadRouted,
         LeadWithdrawn,
         HandoffEvent,

@@ -30,14 +30,24 @@ class PolicyRef(Contract):
     hash: str
 
 
+Cause = Literal["input", "time", "policy"]
+
+
 class ScorePart(Contract):
-    """What one rule gave, and what its group's (or the total) cap took away again; `kept = given - cut`."""
+    """What one rule gave, and what its group's and the total cap took away again; `kept = given - cut`.
+
+    times, first_at, last_at: how many touches gave something, and when the first and the last of them happened
+    cut_total:                what of `cut` the cap of all took; the rest was its group's
+    """
 
     rule_id: str
     group: str | None = None
     times: int = 1
+    first_at: Millis | None = None
+    last_at: Millis | None = None
     given: MilliPoints
     cut: MilliPoints = 0
+    cut_total: MilliPoints = 0
     kept: MilliPoints
     label: dict[str, str] = Field(default_factory=dict)
 
@@ -88,10 +98,35 @@ class HandRaise(Contract):
     received_at: Millis
 
 
+class Suggestion(Contract):
+    """One more touch, or one thing more that is known, and the milli-points that it would bring.
+
+    attribute: the field that would have to be known, for a rule of fit
+    """
+
+    rule_id: str
+    points: MilliPoints
+    attribute: str | None = None
+    label: dict[str, str] = Field(default_factory=dict)
+
+
+class Better(Contract):
+    """The next better grade in one direction, and the fewest plausible touches or attributes that reach it."""
+
+    grade: str
+    by: tuple[Suggestion, ...]
+
+
 class LeadScored(Record):
     """The score of one lead, explained, at `as_of` (the largest `received_at` joined, so that a replay emits the same).
 
-    `merged_into` names the lead that everything went to: this is the last record of this lead.
+    temperature: hot, warm or cold, by the policy;  trend: whether what it did lately outweighs what it did before
+    better:      what would raise its fit, and what its engagement
+    region:      the overlay whose rules were used;  internal: one of ourselves, worth nothing
+    account:     the key of its company (`lead.account`), by the strongest that is known of the latest one named
+    cause:       what made it speak: records that came, time alone, or a new policy;
+    change_id:   of a change by time alone: derived from lead, moment and policy, so that saying it twice is saying it once
+    merged_into: the lead that everything went to: this is the last record of this lead
     """
 
     topic_field: ClassVar[str] = "lead_id"
@@ -103,6 +138,9 @@ class LeadScored(Record):
     fit: PartialScore
     engagement: PartialScore
     grade: str = Field(description="fit letter and engagement band, such as B1")
+    temperature: Literal["hot", "warm", "cold"] = "cold"
+    trend: Literal["rising", "steady", "falling"] = "steady"
+    better: tuple[Better, ...] = ()
     hand_raise: HandRaise | None = None
     attributes: dict[str, Scalar] = Field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
@@ -111,7 +149,12 @@ class LeadScored(Record):
     first_source: str | None = None
     last_source: str | None = None
     is_test: bool = False
+    internal: bool = False
+    region: str | None = None
+    account: str | None = None
     person: SealedPerson | None = None
+    cause: Cause = "input"
+    change_id: str | None = None
     merged_into: str | None = None
 
 
@@ -131,3 +174,63 @@ class ScoreTransfer(Record):
     sequence: int
     received_at: Millis = Field(description="the largest received_at that the memory holds")
     memory: str = Field(repr=False)
+
+
+class AccountSignal(Record):
+    """What one lead tells its company's account: a register per lead, the highest version stands.
+
+    gone:       the lead belongs to this account no more (it changed company, was merged into another lead, or is one of ourselves)
+    engagement: milli-points at `as_of`;  fit: its letter
+    role:       the usual buying role of its level (vocabulary, section 2)
+    active:     when the lead last did something, latest first: at most 20 moments
+    """
+
+    topic_field: ClassVar[str] = "account"
+    record: Literal["account-signal"] = "account-signal"
+    account: str
+    lead_id: str
+    version: Version
+    as_of: Millis
+    gone: bool = False
+    engagement: MilliPoints = 0
+    fit: str = "D"
+    role: str | None = None
+    department: str | None = None
+    active: tuple[Millis, ...] = ()
+
+
+class Contributor(Contract):
+    """A person of an account, and the milli-points of depth that the account owes to them."""
+
+    lead_id: str
+    points: MilliPoints
+    engagement: MilliPoints
+    fit: str
+    role: str | None = None
+    department: str | None = None
+    active_at: Millis | None = None
+
+
+class AccountScored(Record):
+    """What the people of one company are worth together at `as_of`. Parts: persons, roles, departments, depth, surge.
+
+    people, active: leads of this account, and those of them who did something within the policy's active days
+    contributors:   the five to whom it owes most
+    """
+
+    topic_field: ClassVar[str] = "account"
+    record: Literal["account-scored"] = "account-scored"
+    account: str
+    version: Version
+    as_of: Millis
+    policy: PolicyRef
+    score: PartialScore
+    band: int = Field(ge=1, le=4)
+    people: int = 0
+    active: int = 0
+    roles: tuple[str, ...] = ()
+    departments: tuple[str, ...] = ()
+    surging: bool = False
+    contributors: tuple[Contributor, ...] = ()
+    cause: Cause = "input"
+    change_id: str | None = None

@@ -54,8 +54,11 @@ INGEST_QUARANTINE = Topic(
 IDENTITY_CONFLICTS = Topic("identity-conflicts", ("IdentityConflict",), "lead", "ingest", ("operators",), 30)
 SCORE_TRANSFERS = Topic("score-transfers", ("ScoreTransfer",), "lead", "scoring", ("scoring",), HORIZON_DAYS)
 LEAD_SCORED = Topic("lead-scored", ("LeadScored",), "lead", "scoring", ("router",), 30, compacted=True)
+# Kept by time, not compacted: scoring checks that no record is missing, and compaction leaves gaps (ADR 0006).
+ACCOUNT_SIGNALS = Topic("account-signals", ("AccountSignal",), "account", "scoring", ("scoring",), HORIZON_DAYS)
+ACCOUNT_SCORED = Topic("account-scored", ("AccountScored",), "account", "scoring", ("router",), 30, compacted=True)
 LEAD_ROUTED = Topic("lead-routed", ("LeadRouted", "LeadWithdrawn"), "lead", "router", ("handoff",), 30)
-HANDOFF_EVENTS = Topic("handoff-events", ("HandoffEvent",), "lead", "handoff", ("router",), 400)
+HANDOFF_EVENTS = Topic("handoff-events", ("HandoffEvent",), "lead", "handoff", ("router", "scoring"), 400)
 POLICIES = Topic(
     "policies",
     ("PolicyPublished",),
@@ -74,6 +77,8 @@ _EVENTS = (
     IDENTITY_CONFLICTS,
     SCORE_TRANSFERS,
     LEAD_SCORED,
+    ACCOUNT_SIGNALS,
+    ACCOUNT_SCORED,
     LEAD_ROUTED,
     HANDOFF_EVENTS,
     POLICIES,
@@ -86,5 +91,5 @@ def dead_letters(topic: Topic) -> Topic:
 
 
 # Dead letters only where a consumer group reads record by record what another program wrote.
-DEAD_LETTERED = (TOUCHPOINTS, SCORE_TRANSFERS, LEAD_SCORED, LEAD_ROUTED, HANDOFF_EVENTS)
+DEAD_LETTERED = (TOUCHPOINTS, SCORE_TRANSFERS, ACCOUNT_SIGNALS, LEAD_SCORED, LEAD_ROUTED, HANDOFF_EVENTS)
 TOPICS = {topic.name: topic for topic in (*_EVENTS, *map(dead_letters, DEAD_LETTERED))}

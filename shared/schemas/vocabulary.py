@@ -76,6 +76,9 @@ TOUCH_TYPES: Words = {
     "intent_surged": Word("Outside intent surged", "外部インテント上昇"),
     "sales_rejected_quality": Word("Rejected by sales for quality", "差し戻し(質)"),
     "sales_deferred": Word("Deferred by sales", "時期尚早"),
+    "wrong_person": Word("Not the right person, says sales", "担当者違い"),
+    "opportunity_won": Word("Opportunity won", "受注"),
+    "opportunity_lost": Word("Opportunity lost", "失注"),
     "nps_answered": Word("NPS answered", "NPS回答"),
     "support_opened": Word("Support case opened", "サポート問合せ"),
     "renewal_due": Word("Renewal due", "更新時期"),
@@ -253,3 +256,35 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "A3": ("stated", "none"),
     "B2": ("stated",),
 }
+
+BUYING_ROLES: Words = {
+    "initiator": Word("Initiator", "発案者"),
+    "influencer": Word("Influencer", "影響者"),
+    "decision_maker": Word("Decision maker", "決裁者"),
+    "gatekeeper": Word("Gatekeeper", "窓口"),
+    "user": Word("User", "利用者"),
+    "drafter": Word("Drafter", "起案者"),
+}
+ROLE_OF_LEVEL: Mapping[str, str] = {  # the usual one; who is asked may answer otherwise
+    "top": "decision_maker",
+    "executive": "decision_maker",
+    "head": "decision_maker",
+    "deputy_head": "influencer",
+    "manager": "initiator",
+    "supervisor": "drafter",
+    "expert": "influencer",
+    "staff": "user",
+    "assistant": "gatekeeper",
+}
+
+# What sales says of a lead, as the touch type that scoring takes it for; a reason that is the rep's own says nothing of the lead.
+OUTCOME_OF_REASON: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("junk", "competitor", "supplier_pitch", "student", "job_seeker", "not_target"), "sales_rejected_quality"
+    ),
+    "wrong_person": "wrong_person",
+    **dict.fromkeys(
+        ("no_need", "info_only", "not_now", "no_budget_this_fy", "unreachable", "reorganisation"), "sales_deferred"
+    ),
+}
+OUTCOME_OF_STAGE: Mapping[str, str] = {"won": "opportunity_won", "lost": "opportunity_lost"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import date
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.schemas.catalogue import BEHAVIOUR_FIELDS, FIT_FIELDS
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
@@ -13,31 +14,50 @@ from shared.schemas.topics import HORIZON_DAYS
 Points = Annotated[float, Field(ge=-1000, le=1000, multiple_of=0.001)]
 
 
-class BehaviourRule(Strict):
+class Scheduled(Strict):
+    """valid_from, valid_until: first and last day, in the tenant's zone, on which a rule gives points."""
+
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError("valid_until lies before valid_from: the rule would never give anything")
+        return self
+
+
+class BehaviourRule(Scheduled):
     """What one kind of touch is worth.
 
     half_life_days: until a touch is worth half; after seven of them it is worth nothing
+    window_days:    after which it is worth nothing even sooner
     limit, per:     how many touches of one bucket count, the earliest first; a bucket is a number of days such as `1d`, `7d`,
-                    `once`, or `campaign` (each campaign, event or mail is a bucket)
+                    `once`, `campaign` (each campaign, event or mail is a bucket) or `cycle` (each cycle of sales is; for outcomes)
     """
 
     id: RuleId
     when: condition_of(BEHAVIOUR_FIELDS)  # type: ignore[valid-type]
     points: Points
     half_life_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)]
+    window_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)] | None = None
     limit: Annotated[int, Field(ge=1, le=50)] = 1
-    per: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,2}d|once|campaign)$")] = "1d"
+    per: Annotated[str, Field(pattern=r"^([1-9][0-9]{0,2}d|once|campaign|cycle)$")] = "1d"
     group: RuleId
     label: Label = Label()
 
 
-class FitRule(Strict):
-    """Points for what a lead is. Of the rules of one `group` the best matching one counts, if a group is named."""
+class FitRule(Scheduled):
+    """Points for what a lead is. Of the rules of one `group` the best matching one counts, if a group is named.
+
+    expires_days: the rule holds only while what it asks about was told within so many days
+    """
 
     id: RuleId
     when: condition_of(FIT_FIELDS)  # type: ignore[valid-type]
     points: Points
     group: RuleId | None = None
+    expires_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)] | None = None
     label: Label = Label()
 
 
@@ -58,12 +78,73 @@ class Fit(Strict):
     rules: tuple[FitRule, ...]
 
 
+class Overlay(Strict):
+    """A region's own rules on top of those of all. Of several overlays the first whose condition holds for the lead counts.
+
+    off: ids of rules that do not count here;  behaviour, fit: rules that are added, or stand in for the one of the same id
+    """
+
+    id: RuleId
+    when: condition_of(FIT_FIELDS)  # type: ignore[valid-type]
+    off: tuple[RuleId, ...] = ()
+    behaviour: tuple[BehaviourRule, ...] = ()
+    fit: tuple[FitRule, ...] = ()
+    label: Label = Label()
+
+
+class Temperature(Strict):
+    """One word for a lead: `hot` up to this band, or within so many days of a hand-raise; `warm` up to that band; else cold."""
+
+    hot: Annotated[int, Field(ge=1, le=4)] = 1
+    warm: Annotated[int, Field(ge=1, le=4)] = 3
+    hand_raise_days: Annotated[float, Field(ge=0, le=HORIZON_DAYS)] = 7
+
+
+class AccountScoring(Strict):
+    """What the people of one company are worth together: breadth before depth.
+
+    active_days:     a person is active who did something within so many days
+    person:          points for each active person, up to `persons`
+    role:            points for each buying role among the people active within `memory_days`, up to `roles`
+    department:      points for each of their departments beyond the first, up to `departments`
+    depth:           share of each person's engagement that counts, `deepest` points of one person at most, `depths` of all;
+                     it fades by `half_life_days` from the day on which the person was last scored
+    surge:           points when the people did at least `surge_least` things within active_days, and `surge_times` as many as
+                     usual in the four periods before
+    cap, bands:      of the sum; least points of bands 1, 2 and 3
+    """
+
+    active_days: Annotated[float, Field(gt=0, le=90)] = 7
+    memory_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)] = 90
+    person: Points = 10
+    persons: Points = 30
+    role: Points = 8
+    roles: Points = 24
+    department: Points = 6
+    departments: Points = 12
+    depth: Annotated[float, Field(ge=0, le=1)] = 0.2
+    deepest: Points = 8
+    depths: Points = 24
+    half_life_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)] = 30
+    surge: Points = 10
+    surge_least: Annotated[int, Field(ge=1, le=1000)] = 5
+    surge_times: Annotated[float, Field(ge=1, le=100)] = 2
+    cap: Points = 100
+    bands: tuple[Points, Points, Points] = (60, 35, 15)
+
+
 class ScoringPolicy(Policy):
-    """zone_offset_minutes: of the tenant's day buckets, from UTC, fixed;  generation: raise it to start over from the topics."""
+    """zone_offset_minutes: of the tenant's day buckets, from UTC, fixed;  generation: raise it to start over from the topics
+    internal: leads of ourselves: kept, and scored 0;  overlays: rules of regions
+    """
 
     kind: Literal["scoring"] = "scoring"
     generation: Annotated[int, Field(ge=1)] = 1
     zone_offset_minutes: Annotated[int, Field(ge=-840, le=840)] = 0
     hand_raises: tuple[str, ...] = Field(description="touch types by which a lead asks to be contacted")
+    internal: condition_of(FIT_FIELDS) | None = None  # type: ignore[valid-type]
     engagement: Engagement
     fit: Fit
+    temperature: Temperature = Temperature()
+    account: AccountScoring = AccountScoring()
+    overlays: tuple[Overlay, ...] = ()
