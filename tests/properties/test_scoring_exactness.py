@@ -1,13 +1,10 @@
-"""P2: a score is a function of the set of touches and links, whatever happened on the way; held against a naive oracle."""
+"""P2: a score is a function of the set of touches and links, whatever happened on the way; held against the reference."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import groupby
-from math import exp2
 from random import Random
 from typing import Any
 
@@ -21,12 +18,11 @@ from services.scoring.domain.codec import decode_memory, decode_state, encode_st
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from shared.schemas import ids
-from shared.schemas.catalogue import BEHAVIOUR_FIELDS, FIT_FIELDS
-from shared.schemas.conditions import parse
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import LeadScored, PolicyRef
 from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS
 from shared.schemas.touches import STRONG
+from tests import scoring_reference as reference
 
 DAY = 86_400_000
 NOW = 1_790_000_000_000
@@ -120,7 +116,7 @@ class Ingest:
             "lead_id": self.owner(identity),
             "identity_id": identity,
             "identity_kind": KINDS[identity],
-            "event_id": f"event-{number * 7 % 31:02}-{number}",
+            "event_id": ids.derived_id("event", number),
             "received_at": body["at"] + delay,
             "trusted": body["source_id"] == "crm",
             "person": {"fields": {"name": name}} if name else None,
@@ -196,114 +192,13 @@ def what_counts(score: LeadScored) -> dict[str, Any]:
     return score.model_dump(exclude={"version"})
 
 
-# --- the oracle ---------------------------------------------------------------------------------------------------------
+# --- the reference ------------------------------------------------------------------------------------------------------
 
 
 def expected(ingest: Ingest, lead: str) -> dict[str, Any] | None:
     """The score of a known lead from all touches and registers at once; None for a lead that owns no strong identity."""
-    owned = sorted(i for i in IDENTITIES if ingest.owner(i) == lead)
-    told = [touch for touch in ingest.touches if touch["identity_id"] in owned]
-    registers = [ingest.registers[i] for i in owned if i in ingest.registers]
-    held = {record["identity_id"] for record in [*told, *registers]}
-    if not any(KINDS[i] in STRONG for i in held):
-        return None
-    as_of = max(record["received_at"] for record in [*told, *registers])
-    attributes = best_attributes(told)
-    fit, engagement = fit_of(attributes), engagement_of(told, as_of)
-    human = sorted((t for t in told if not t["automated"]), key=moment)
-    raised = [t for t in human if t["type"] == "contact_requested"]
-    return {
-        "as_of": as_of,
-        "fit": fit,
-        "engagement": engagement,
-        "grade": next(
-            (letter for letter, least in zip("ABC", (70, 45, 25), strict=True) if fit[0] >= least * 1000), "D"
-        )
-        + next((band for band, least in zip("123", (60, 30, 10), strict=True) if engagement[0] >= least * 1000), "4"),
-        "hand_raise": raised[-1]["event_id"] if raised else None,
-        "attributes": attributes,
-        "touches": [t["event_id"] for t in human[::-1][:20]],
-        "identities": sorted(held),
-        "first_source": human[0]["source_id"] if human else None,
-        "last_source": human[-1]["source_id"] if human else None,
-        "is_test": bool(told) and all(t["is_test"] for t in told),
-        "name": next((t["person"]["fields"]["name"] for t in sorted(told, key=moment)[::-1] if t["person"]), None),
-        "evidence": sorted({(name, t["source_id"]) for t in told for name in t["evidence"]}),
-    }
-
-
-def moment(touch: dict[str, Any]) -> tuple[int, str]:
-    return touch["at"], touch["event_id"]
-
-
-def best_attributes(told: list[dict[str, Any]]) -> dict[str, Any]:
-    ranked = sorted(told, key=lambda t: (t["trusted"], *moment(t)))
-    return {name: value for touch in ranked for name, value in touch["attributes"].items()}
-
-
-def fit_of(attributes: dict[str, Any]) -> tuple[int, set[str]]:
-    facts = {f"lead.{name}": value for name, value in attributes.items()}
-    holding = [r for r in POLICY.fit.rules if parse(r.when, FIT_FIELDS).holds(facts)]
-    best = {r.group or r.id: r for r in sorted(holding, key=lambda r: r.points)}
-    return min(50_000, round(sum(r.points for r in best.values()) * 1000)), {r.id for r in best.values()}
-
-
-def engagement_of(told: list[dict[str, Any]], as_of: int) -> tuple[int, dict[str, int]]:
-    given: dict[str, dict[str, int]] = defaultdict(dict)
-    for one in POLICY.engagement.rules:
-        when = parse(one.when, BEHAVIOUR_FIELDS)
-        half_life = round(one.half_life_days * DAY)
-        kept_for = next(d for d in (30, 90, 180, 400) if d >= min(7 * one.half_life_days, 400)) * DAY
-        marks = sorted(
-            {
-                (bucket(one.per, touch), *moment(touch))
-                for touch in told
-                if when.holds(facts_of(touch))
-                and (not touch["automated"] or "touch.automated" in when.fields())
-                and touch["received_at"] - touch["at"] <= kept_for
-            },
-            key=str,
-        )
-        points = 0
-        for _, group in groupby(marks, key=lambda mark: mark[0]):
-            for _, at, _ in sorted(group, key=lambda mark: mark[1:])[: one.limit]:
-                age = max(0, as_of - at)
-                points += round(round(one.points * 1000) * exp2(-age / half_life)) if age <= 7 * half_life else 0
-        given[one.group][one.id] = points
-    total = sum(min(POLICY.engagement.groups[g] * 1000, sum(parts.values())) for g, parts in given.items())
-    return round(min(60_000, total)), {r: p for parts in given.values() for r, p in parts.items() if p}
-
-
-def facts_of(touch: dict[str, Any]) -> dict[str, Any]:
-    facts = {name: touch.get(name.partition(".")[2]) for name in BEHAVIOUR_FIELDS}
-    return facts | {"source.id": touch["source_id"], "source.trusted": touch["trusted"]}
-
-
-def bucket(per: str, touch: dict[str, Any]) -> str:
-    if per == "once":
-        return "once"
-    if per == "campaign":
-        return touch["campaign"] or touch.get("event") or touch["type"]
-    return str((touch["at"] + 540 * 60_000) // (int(per[:-1]) * DAY))
-
-
-def seen(score: LeadScored) -> dict[str, Any]:
-    """A published score in the oracle's form."""
-    return {
-        "as_of": score.as_of,
-        "fit": (score.fit.total, {part.rule_id for part in score.fit.parts}),
-        "engagement": (score.engagement.total, {p.rule_id: p.given for p in score.engagement.parts if p.given}),
-        "grade": score.grade,
-        "hand_raise": score.hand_raise.event_id if score.hand_raise else None,
-        "attributes": score.attributes,
-        "touches": [t.event_id for t in score.touches],
-        "identities": sorted(i.identity_id for i in score.identities),
-        "first_source": score.first_source,
-        "last_source": score.last_source,
-        "is_test": score.is_test,
-        "name": score.person.fields["name"] if score.person else None,
-        "evidence": [(e.criterion, e.source_id) for e in score.evidence],
-    }
+    told = reference.leads([*ingest.touches, *ingest.registers.values()]).get(lead)
+    return reference.scored(told, POLICY) if told and reference.is_known(told) else None
 
 
 # --- the promises -------------------------------------------------------------------------------------------------------
@@ -318,7 +213,7 @@ def test_any_order_duplication_and_split_gives_the_score_of_the_whole(history: l
         wanted = expected(ingest, lead)
         if wanted is not None:
             assert scoring.scores[lead].merged_into is None
-            assert seen(scoring.scores[lead]) == wanted
+            assert reference.published(scoring.scores[lead]) == wanted
 
 
 @settings(max_examples=60, deadline=None)
