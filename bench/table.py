@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import faust
 
 from services.scoring.batch import Told
-from services.scoring.decide import decide
+from services.scoring.decide import Now, decide
 from services.scoring.domain.codec import encode_state
 from services.scoring.domain.state import LeadState
 from services.scoring.policies import Policies
@@ -51,7 +51,8 @@ async def table(settings: Settings, meter: Meter, policies: Policies) -> None:
             record: Any = decode(TOUCHPOINTS.name, event.value)
             told = Told(record.tenant, record.lead_id, [(record, None)])
             known = decoded.get(event.key) or LeadState()
-            decision = decide(told, known, policies.find(told.tenant), event.message.offset + 1)
+            decision = decide(told, known, policies.find(told.tenant), Now(event.message.offset + 1))
+            assert isinstance(decision.state, LeadState)
             decoded[event.key] = decision.state
             states[event.key] = encode_state(decision.state)
             for outgoing in decision.records:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from services.scoring.domain.account import Person, joined
 from services.scoring.domain.codec import UnreadableError, decode_memory
 from services.scoring.domain.memory import Memory
-from services.scoring.wire import Input, ScoreTransfer, Touch, decode
+from services.scoring.subjects import account_key, lead_key
+from services.scoring.wire import AccountSignal, Input, ScoreTransfer, Touch, decode
 from shared.kit.dead_letters import Reject, Rejected
 from shared.kit.kafka import Message
-from shared.schemas.base import record_key
 
 
 class RawRecord(Protocol):
@@ -58,11 +59,25 @@ class Told:
 
 
 @dataclass(slots=True)
+class ToldAccount:
+    """What a batch says of one account: of each of its leads the latest."""
+
+    tenant: str
+    account: str
+    people: dict[str, Person] = field(default_factory=dict)
+    latest: int = 0  # as_of of the last signal, ms
+
+
+@dataclass(slots=True)
 class Share:
-    """A batch's part of one partition: its slices by topic, and what they say by `tenant/lead`."""
+    """A batch's part of one partition: its slices by topic, and what they say by subject (`subjects.py`)."""
 
     slices: dict[str, Slice] = field(default_factory=dict)
     leads: dict[str, Told] = field(default_factory=dict)
+    accounts: dict[str, ToldAccount] = field(default_factory=dict)
+
+    def subjects(self) -> list[str]:
+        return [*self.leads, *self.accounts]
 
 
 @dataclass(slots=True)
@@ -75,7 +90,8 @@ class Batch:
 
 
 def read(polled: Iterable[Slice], has_policy: Callable[[str], bool]) -> Batch:
-    """Decode everything; nothing vanishes: each record is in a share or among the rejected."""
+    """Decode everything; nothing vanishes: each record is in a share, among the rejected, or says nothing to scoring (a slice
+    counts it all the same)."""
     batch = Batch()
     for part in polled:
         share = batch.shares.setdefault(part.partition, Share())
@@ -83,19 +99,31 @@ def read(polled: Iterable[Slice], has_policy: Callable[[str], bool]) -> Batch:
         for record in part.records:
             try:
                 told = decode(part.topic, record.value)
-                if isinstance(told, Touch) and not has_policy(told.tenant):
+                if told is None:
+                    continue
+                if isinstance(told, Touch | AccountSignal) and not has_policy(told.tenant):
                     batch.without_policy.add(told.tenant)
                     raise Reject("no_policy", "the tenant has no scoring policy: apply one, then replay this record")
                 memory = _memory(told) if isinstance(told, ScoreTransfer) else None
             except Reject as reject:
                 batch.rejected.append(Rejected(_message(part, record), reject.code, reject.detail))
                 continue
-            key = record_key(told.tenant, told.lead_id).decode()
+            if isinstance(told, AccountSignal):
+                _signal(share, told)
+                continue
+            key = lead_key(told.tenant, told.lead_id)
             lead = share.leads.get(key)
             if lead is None:
                 lead = share.leads[key] = Told(told.tenant, told.lead_id)
             lead.inputs.append((told, memory))
     return batch
+
+
+def _signal(share: Share, signal: AccountSignal) -> None:
+    key = account_key(signal.tenant, signal.account)
+    account = share.accounts.setdefault(key, ToldAccount(signal.tenant, signal.account))
+    account.people[signal.lead_id] = joined(account.people.get(signal.lead_id), signal.person())
+    account.latest = signal.as_of
 
 
 def _memory(transfer: ScoreTransfer) -> Memory:

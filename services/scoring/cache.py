@@ -6,16 +6,19 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from services.scoring.domain.account import People
 from services.scoring.domain.state import LeadState
 from services.scoring.states import Applied
+
+State = LeadState | People
 
 
 @dataclass(slots=True)
 class Held:
-    """One partition: what is believed applied, and states by lead, the least recently used first."""
+    """One partition: what is believed applied, and states by subject, the least recently used first."""
 
     applied: Applied
-    states: OrderedDict[str, LeadState] = field(default_factory=OrderedDict)
+    states: OrderedDict[str, State] = field(default_factory=OrderedDict)
 
 
 class StateCache:
@@ -28,15 +31,15 @@ class StateCache:
     def find(self, partition: int) -> Held | None:
         return self._held.get(partition)
 
-    def hold(self, partition: int, applied: Applied, states: Iterable[tuple[str, LeadState]]) -> None:
+    def hold(self, partition: int, applied: Applied, states: Iterable[tuple[str, State]]) -> None:
         """These states stand now, `applied` to the partition."""
         held = self._held.get(partition)
         if held is None:
             held = self._held[partition] = Held(applied)
         held.applied = applied
-        for lead, state in states:
-            held.states[lead] = state
-            held.states.move_to_end(lead)
+        for subject, state in states:
+            held.states[subject] = state
+            held.states.move_to_end(subject)
         while len(held.states) > self._most:
             held.states.popitem(last=False)
 

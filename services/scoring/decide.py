@@ -1,48 +1,106 @@
-"""What a batch makes of one lead: its new state, and the records that say so. Pure."""
+"""What a batch, or time alone, makes of one lead or account: its new state, and the records that say so. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+from uuid import UUID, uuid5
+
+import orjson
 
 from services.scoring import wire
-from services.scoring.batch import Told
+from services.scoring.batch import Told, ToldAccount
+from services.scoring.domain.account import People, Person, as_of, joined, refuses, score_account
 from services.scoring.domain.codec import encode_memory
+from services.scoring.domain.companies import accounts_of
+from services.scoring.domain.memory import OUTCOME
+from services.scoring.domain.parts import NEVER
 from services.scoring.domain.rules import Rules
-from services.scoring.domain.score import score
+from services.scoring.domain.score import Scored, score
 from services.scoring.domain.state import Joining, LeadState, Register
 from shared.kit.kafka import Outgoing
 from shared.schemas.base import record_key
-from shared.schemas.scores import Version
-from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS
+from shared.schemas.scores import Cause, Version
+from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, LEAD_SCORED, SCORE_TRANSFERS
 
-Outcome = Literal["scored", "merged", "silent"]
+Outcome = Literal["scored", "merged", "silent", "account"]
+CHANGES = UUID("6a3c0f4e-2f0b-4a59-9f5a-3c1a6b1d8e27")  # namespace of the ids of changes by time
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """When and why something is scored.
+
+    position: sum of the partition's applied input offsets, this batch included
+    epoch:    how often the states were built anew: what is said afterwards beats all that was said before
+    moment:   of a change by time alone, ms; else 0
+    """
+
+    position: int
+    cause: Cause = "input"
+    moment: int = 0
+    epoch: int = 0
+
+    def saying(self, rules: Rules, as_of: int, *subject: str) -> wire.Saying:
+        change = None
+        if self.cause == "time":
+            change = str(uuid5(CHANGES, orjson.dumps([*subject, as_of, rules.ref.sequence]).decode()))
+        version = Version(rules.generation + self.epoch, rules.ref.sequence, self.position, as_of)
+        return wire.Saying(version, wire.PolicyRef(rules.ref.sequence, rules.ref.hash), self.cause, change)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """refused_*: what a bound of the ledger kept out."""
+    """due: when time alone may change something next, ms; None when it does not;  refused: what a bound kept out, by bound"""
 
-    state: LeadState
+    state: LeadState | People
     records: list[Outgoing]
     outcome: Outcome
-    refused_identities: int
-    refused_marks: int
+    due: int | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
-def decide(told: Told, base: LeadState, rules: Rules | None, position: int) -> Decision:
-    """Join what was told into `base` (which stays as it was). Telling it again makes the same state and the same records.
-
-    position: sum of the partition's applied input offsets, this batch included
-    """
+def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decision:
+    """Join what was told into `base` (which stays as it was). Telling it again makes the same state and the same records."""
     joining = join(told, base, rules)
     state = joining.finish()
     records = _transfers(told, joining)
-    outcome: Outcome = "silent"
-    if rules is not None:
-        scored, outcome = _scored(told, state, rules, position)
-        records += scored
-    return Decision(state, records, outcome, joining.refused_identities, joining.refused_marks)
+    refused = {"identities": joining.refused_identities, "marks": joining.refused_marks}
+    if rules is None:
+        return Decision(state, records, "silent", refused=refused)
+    owned = state.owned(told.lead)
+    merged_into = state.merged_into(told.lead, owned)
+    if merged_into is None and not state.is_known(owned):  # touches of nobody are kept, and emit nothing
+        return Decision(state, records, "silent", refused=refused)
+    scored = score(state, told.lead, rules, now.moment)
+    saying = now.saying(rules, scored.as_of, told.tenant, told.lead)
+    record = wire.lead_scored(told.tenant, told.lead, saying, scored, merged_into)
+    records.append(Outgoing(LEAD_SCORED.name, record_key(told.tenant, told.lead), wire.encode(record)))
+    records += _signals(told, state, saying.version, scored, merged=merged_into is not None)
+    due = None if merged_into or scored.steady_until >= NEVER else scored.steady_until
+    return Decision(state, records, "merged" if merged_into else "scored", due, refused)
+
+
+def decide_account(told: ToldAccount, base: People, rules: Rules, now: Now) -> Decision:
+    """Join the people's registers, and say what they are worth together."""
+    people: dict[str, Person] = dict(base)
+    refused = 0
+    for lead, person in told.people.items():
+        if refuses(people, lead):
+            refused += 1
+        else:
+            people[lead] = joined(people.get(lead), person)
+    scored = score_account(people, rules.account, max(as_of(people), now.moment))
+    saying = now.saying(rules, scored.as_of, told.tenant, told.account)
+    record = wire.account_scored(told.tenant, told.account, saying, scored)
+    return Decision(
+        people,
+        [Outgoing(ACCOUNT_SCORED.name, record_key(told.tenant, told.account), wire.encode(record))],
+        "account",
+        None if scored.steady_until >= NEVER else scored.steady_until,
+        {"people": refused},
+    )
 
 
 def join(told: Told, base: LeadState, rules: Rules | None) -> Joining:
@@ -51,7 +109,11 @@ def join(told: Told, base: LeadState, rules: Rules | None) -> Joining:
         identity = record.identity_id
         if isinstance(record, wire.Touch):
             memory = joining.memory(identity)
-            if memory is not None and rules is not None:
+            if memory is None or rules is None:
+                continue
+            if record.identity_kind == OUTCOME:
+                memory.hear_outcome(record.at, record.event_id, rules.slots(record))
+            else:
                 raises_hand = record.type in rules.hand_raises
                 memory.remember(record, rules.slots(record), wire.reveal(record.person), raises_hand)
         elif isinstance(record, wire.LinkChanged):
@@ -71,21 +133,20 @@ def _transfers(told: Told, joining: Joining) -> list[Outgoing]:
     for identity, register in joining.to_pass_on(told.lead):
         memory = joining.state.memories[identity]
         transfer = wire.score_transfer(
-            told.tenant, told.lead, identity, register, memory.received_at, encode_memory(memory)
+            told.tenant, told.lead, identity, memory.kind, register, memory.received_at, encode_memory(memory)
         )
         key = record_key(told.tenant, register.owner)
         records.append(Outgoing(SCORE_TRANSFERS.name, key, wire.encode(transfer)))
     return records
 
 
-def _scored(told: Told, state: LeadState, rules: Rules, position: int) -> tuple[list[Outgoing], Outcome]:
-    owned = state.owned(told.lead)
-    merged_into = state.merged_into(told.lead, owned)
-    if merged_into is None and not state.is_known(owned):
-        return [], "silent"  # touches of nobody are kept, and emit nothing
-    scored = score(state, told.lead, rules)
-    version = Version(rules.generation, rules.ref.sequence, position, scored.as_of)
-    policy = wire.PolicyRef(rules.ref.sequence, rules.ref.hash)
-    record = wire.lead_scored(told.tenant, told.lead, version, policy, scored, merged_into)
-    key = record_key(told.tenant, told.lead)
-    return [Outgoing(LEAD_SCORED.name, key, wire.encode(record))], "merged" if merged_into else "scored"
+def _signals(told: Told, state: LeadState, version: Version, scored: Scored, *, merged: bool) -> list[Outgoing]:
+    """To the lead's account what it is, and to every other that it ever was said to belong to that it is gone."""
+    counts = not (merged or scored.is_test or scored.internal)
+    named = accounts_of(state.memories.values())
+    signals = []
+    for account in sorted(named):
+        gone = not counts or account != scored.account
+        signal = wire.account_signal(told.tenant, account, told.lead, version, scored, gone=gone)
+        signals.append(Outgoing(ACCOUNT_SIGNALS.name, record_key(told.tenant, account), wire.encode(signal)))
+    return signals

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from services.scoring import metrics
-from services.scoring.batch import Batch, Share, Slice, read
-from services.scoring.cache import Held, StateCache
-from services.scoring.decide import Decision, decide
-from services.scoring.domain.codec import decode_state, encode_state
+from services.scoring.batch import Batch, Share, Slice, Told, ToldAccount, read
+from services.scoring.cache import Held, State, StateCache
+from services.scoring.curves import curve_of
+from services.scoring.decide import Decision, Now, decide, decide_account
+from services.scoring.domain.account import People
+from services.scoring.domain.codec import VERSION, decode_people, decode_state, encode_people, encode_state
+from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from services.scoring.policies import Policies
 from services.scoring.states import Applied, Change, States
+from services.scoring.subjects import Subject, parse
 from services.scoring.wire import INPUTS
 from shared.kit import metrics as shared_metrics
 from shared.kit.clock import Clock
 from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka import Outgoing, Publisher
+from shared.schemas.scores import Cause
 from shared.schemas.topics import SCORE_TRANSFERS
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
-NEW = LeadState()
 
 
 class StatesLostError(RuntimeError):
@@ -43,10 +47,10 @@ class ContendedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A partition before the batch: what is applied, and the states of the leads that the batch names."""
+    """A partition before the batch: what is applied, and the states that the batch names, by subject."""
 
     applied: Applied
-    states: Mapping[str, LeadState]
+    states: Mapping[str, State]
 
 
 class Scorer:
@@ -69,9 +73,19 @@ class Scorer:
         self._states, self._publisher, self._policies = states, publisher, policies
         self._dead, self._clock = dead_letters, clock
         self._cache = StateCache(cached_leads)
+        self._one_at_a_time = asyncio.Lock()
+        self._busy = 0
 
     async def handle(self, polled: Sequence[Slice]) -> None:
         """Do all that the batch causes; when it returns, everything is saved and acknowledged by the broker."""
+        self._busy += 1
+        try:
+            async with self._one_at_a_time:
+                await self._handle(polled)
+        finally:
+            self._busy -= 1
+
+    async def _handle(self, polled: Sequence[Slice]) -> None:
         batch = await self._read(polled)
         try:
             decisions = await self._save(batch)
@@ -82,6 +96,35 @@ class Scorer:
         await self._publish(decisions)
         await self._dead.publish(batch.rejected)
         self._count(polled, batch, decisions)
+
+    def is_busy(self) -> bool:
+        """Whether new events are being handled: what time or a policy asks for comes after them."""
+        return self._busy > 0
+
+    async def visit(self, partition: int, subjects: Mapping[str, int], cause: Cause, until: int = 0) -> int:
+        """Say again what these subjects are worth: because a policy changed, or because time alone changed it since they were due
+        (ms, by subject) and `until` now; how many times that was said.
+
+        Published before it is noted as done: after a crash in between it is said once more, by the same version. States are read
+        from the store, and nothing is joined into them, so that whoever does this by mistake, or twice, does no harm.
+        """
+        async with self._one_at_a_time:
+            loaded = (await self._states.load({partition: list(subjects)}))[partition]
+            applied = {topic: loaded.applied.get(topic, 0) for topic in INPUTS}
+            visits = [
+                self._visited(key, loaded.states[key], cause, sum(applied.values()), due, until)
+                for key, due in subjects.items()
+                if key in loaded.states
+            ]
+            decisions = [decision for _, found, _ in visits for decision in found]
+            await self._publish(decisions)
+            coming = {key: at for key, _, at in visits} | {key: None for key in subjects if key not in loaded.states}
+            renewed = {
+                key: _encoded(found[-1].state) for key, found, _ in visits if found and _is_old(loaded.states[key])
+            }
+            await self._states.save([Change(partition, loaded.applied, applied, renewed, coming)])
+            metrics.VISITS.labels(cause).inc(len(visits))
+            return len(decisions)
 
     def forget(self, partition: int) -> None:
         """What is held of a partition in memory no longer stands."""
@@ -112,7 +155,7 @@ class Scorer:
                 if change.partition in refused:
                     self._refused(change, refused[change.partition])
                 else:
-                    states = ((lead, decision.state) for lead, decision in decided[change.partition].items())
+                    states = ((key, decision.state) for key, decision in decided[change.partition].items())
                     self._cache.hold(change.partition, change.applied, states)
                     saved += decided[change.partition].values()
             pending = {partition: share for partition, share in pending.items() if partition in refused}
@@ -137,18 +180,18 @@ class Scorer:
         for partition, share in shares.items():
             cached = held[partition]
             if cached is None:
-                wanted[partition] = list(share.leads)
-            elif missing := [lead for lead in share.leads if lead not in cached.states]:
+                wanted[partition] = share.subjects()
+            elif missing := [key for key in share.subjects() if key not in cached.states]:
                 wanted[partition] = missing
         loaded = await self._states.load(wanted) if wanted else {}
         gathered = {}
         for partition, share in shares.items():
             cached, fresh = held[partition], loaded.get(partition)
-            states: dict[str, LeadState] = {}
+            states: dict[str, State] = {}
             if fresh:
-                states |= {lead: decode_state(raw) for lead, raw in fresh.states.items()}
+                states |= {key: _decoded(key, raw) for key, raw in fresh.states.items()}
             if cached:
-                states |= {lead: cached.states[lead] for lead in share.leads if lead in cached.states}
+                states |= {key: cached.states[key] for key in share.subjects() if key in cached.states}
             applied = cached.applied if cached else fresh.applied if fresh else {}
             if gap := _gap(partition, share, applied):
                 raise GapError(gap)
@@ -164,11 +207,33 @@ class Scorer:
         return held
 
     def _decide(self, share: Share, gathered: Gathered) -> dict[str, Decision]:
-        position = sum(_applied_with(share, gathered.applied).values())
-        return {
-            key: decide(told, gathered.states.get(key, NEW), self._policies.find(told.tenant), position)
+        now = Now(sum(_applied_with(share, gathered.applied).values()), epoch=self._states.epoch)
+        known = gathered.states
+        decided = {
+            key: decide(told, _lead(known.get(key)), self._policies.find(told.tenant), now)
             for key, told in share.leads.items()
         }
+        for key, account in share.accounts.items():
+            rules = self._policies.find(account.tenant)
+            assert rules is not None, "the batch rejects signals of tenants without a policy"
+            decided[key] = decide_account(account, _people(known.get(key)), rules, now)
+        return decided
+
+    def _visited(
+        self, key: str, raw: bytes, cause: Cause, position: int, due: int, until: int
+    ) -> tuple[str, list[Decision], int | None]:
+        """What is said of the subject, and when to look at it next."""
+        subject, state = parse(key), _decoded(key, raw)
+        rules = self._policies.find(subject.tenant)
+        if rules is None:
+            return key, [], None
+        now = Now(position, cause, epoch=self._states.epoch)
+        if cause == "policy":
+            decision = _again(subject, state, rules, now)
+            return key, [decision], decision.due
+        curve = curve_of(subject, state, rules)
+        moments, next_one = curve.changes(due, until)
+        return key, [_again(subject, state, rules, replace(now, moment=moment)) for moment in moments], next_one
 
     async def _publish(self, decisions: Sequence[Decision]) -> None:
         records: list[Outgoing] = [record for decision in decisions for record in decision.records]
@@ -188,13 +253,15 @@ class Scorer:
             for told in share.leads.values():
                 age = now - told.inputs[-1][0].received_at
                 shared_metrics.EVENT_AGE.labels("scoring").observe(max(0, age) / 1000)
-        for outcome in ("scored", "merged"):
+        for outcome in ("scored", "merged", "account"):
             metrics.SCORES.labels(outcome).inc(sum(decision.outcome == outcome for decision in decisions))
         metrics.TRANSFERS.inc(
             sum(record.topic == SCORE_TRANSFERS.name for decision in decisions for record in decision.records)
         )
-        metrics.REFUSED.labels("identities").inc(sum(decision.refused_identities for decision in decisions))
-        metrics.REFUSED.labels("marks").inc(sum(decision.refused_marks for decision in decisions))
+        for decision in decisions:
+            for bound, refused in decision.refused.items():
+                if refused:
+                    metrics.REFUSED.labels(bound).inc(refused)
         metrics.CACHED.set(self._cache.size())
 
 
@@ -205,8 +272,37 @@ def _applied_with(share: Share, applied: Applied) -> dict[str, int]:
 
 
 def _change(share: Share, believed: Applied, decided: Mapping[str, Decision], partition: int) -> Change:
-    states = {lead: encode_state(decision.state) for lead, decision in decided.items()}
-    return Change(partition, believed, _applied_with(share, believed), states)
+    states = {key: _encoded(decision.state) for key, decision in decided.items()}
+    due = {key: decision.due for key, decision in decided.items()}
+    return Change(partition, believed, _applied_with(share, believed), states, due)
+
+
+def _again(subject: Subject, state: State, rules: Rules, now: Now) -> Decision:
+    """What is said of a state as it is."""
+    if subject.is_account:
+        return decide_account(ToldAccount(subject.tenant, subject.name), _people(state), rules, now)
+    return decide(Told(subject.tenant, subject.name), _lead(state), rules, now)
+
+
+def _lead(state: State | None) -> LeadState:
+    return state if isinstance(state, LeadState) else LeadState()
+
+
+def _people(state: State | None) -> People:
+    return state if isinstance(state, Mapping) else {}
+
+
+def _decoded(key: str, raw: bytes) -> State:
+    return decode_people(raw) if parse(key).is_account else decode_state(raw)
+
+
+def _encoded(state: State) -> bytes:
+    return encode_state(state) if isinstance(state, LeadState) else encode_people(state)
+
+
+def _is_old(raw: bytes) -> bool:
+    """Written by an earlier version of the encoding."""
+    return raw[:1] != VERSION
 
 
 def _gap(partition: int, share: Share, applied: Applied) -> str | None:

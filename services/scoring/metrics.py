@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge
 
-SCORES = Counter("baton_scoring_scores_total", "LeadScored records published", ["outcome"])  # scored, merged
+SCORES = Counter("baton_scoring_scores_total", "LeadScored records published", ["outcome"])  # scored, merged, account
 TRANSFERS = Counter("baton_scoring_transfers_total", "ScoreTransfers published")
 REFUSED = Counter(
-    "baton_scoring_refused_total", "Memories and marks that a bound of the ledger kept out", ["bound"]
-)  # identities, marks
+    "baton_scoring_refused_total", "What a bound of the ledger kept out", ["bound"]
+)  # identities, marks, people
+VISITS = Counter(
+    "baton_scoring_visits_total", "Leads and accounts looked at again without a new event", ["cause"]
+)  # time, policy
 FENCED = Counter(
     "baton_scoring_fenced_total", "Writes refused because another worker had written: partitions read again and retried"
 )

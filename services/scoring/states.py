@@ -24,7 +24,7 @@ Applied = Mapping[str, int]  # topic -> the next offset to apply; a topic of whi
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is applied in a partition, and the states asked for that exist, by lead."""
+    """What is applied in a partition, and the states asked for that exist, by subject."""
 
     applied: Applied
     states: Mapping[str, bytes]
@@ -32,15 +32,23 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """States to write, if `believed` is still what is applied; then `applied` is."""
+    """States to write, if `believed` is still what is applied; then `applied` is.
+
+    due: by subject, when time alone may change it next (ms), or None when it does not
+    """
 
     partition: int
     believed: Applied
     applied: Applied
     states: Mapping[str, bytes] = field(default_factory=dict)
+    due: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class States(Protocol):
+    """epoch: how often all states were built anew (`baton scoring rebuild`)"""
+
+    epoch: int
+
     async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
         """What is applied, read before the states, for each partition; one round trip."""
         ...
@@ -52,12 +60,17 @@ class States(Protocol):
         """
         ...
 
+    async def due(self, partitions: Sequence[int], until: int, most: int) -> dict[int, list[tuple[str, int]]]:
+        """Subjects that time alone may have changed by `until` (ms), and when: `most` of each partition, the earliest first."""
+        ...
+
     async def reset(self, partition: int) -> None:
-        """Forget the partition: no states, nothing applied."""
+        """Forget the partition: no states, nothing applied, nothing due."""
         ...
 
 
-# KEYS: states, applied   ARGV: number of topics, then topic, believed, applied of each; then lead and state of each
+# KEYS: states, applied, due   ARGV: number of topics, then topic, believed, applied of each; number of states, then subject and
+# state of each; number of moments, then moment and subject of each; then subjects that are not due any more
 SAVE = """
 local topics = tonumber(ARGV[1])
 for i = 0, topics - 1 do
@@ -69,26 +82,37 @@ end
 for i = 0, topics - 1 do
   redis.call('HSET', KEYS[2], ARGV[2 + 3 * i], ARGV[4 + 3 * i])
 end
-local first = 2 + 3 * topics
-while first < #ARGV do
-  local last = math.min(first + 999, #ARGV)
-  redis.call('HSET', KEYS[1], unpack(ARGV, first, last))
-  first = last + 1
+local function each(command, key, first, last)
+  while first <= last do
+    local stop = math.min(first + 999, last)
+    redis.call(command, key, unpack(ARGV, first, stop))
+    first = stop + 1
+  end
 end
+local at = 2 + 3 * topics
+local states = at + 2 * tonumber(ARGV[at])
+each('HSET', KEYS[1], at + 1, states)
+at = states + 1
+local due = at + 2 * tonumber(ARGV[at])
+each('ZADD', KEYS[3], at + 1, due)
+each('ZREM', KEYS[3], due + 1, #ARGV)
 return 1
 """
 
 
 class RedisStates:
-    """Two hashes per partition, `<group>:{s:<partition>}:states` and `:applied`: one slot of a Redis Cluster.
+    """By partition two hashes, `<group>:{s:<partition>}:states` and `:applied`, and a sorted set `:due`: a slot of a Redis Cluster.
 
     A lost connection is waited out: an ambiguous write resolves itself by the fence.
 
-    group: the consumer group, whose offsets these are;  pause: seconds between tries
+    group: the consumer group, whose offsets these are;  epoch: which building of the states, from 0 on, each in keys of its own
+    pause: seconds between tries
     """
 
-    def __init__(self, redis: Redis, *, group: str = "scoring", pause: float = 0.2) -> None:
-        self._redis, self._group, self._pause = redis, group, pause
+    def __init__(self, redis: Redis, *, group: str = "scoring", epoch: int = 0, pause: float = 0.2) -> None:
+        self._redis, self._pause = redis, pause
+        self.epoch = epoch
+        self._space = f"{group}.{epoch}" if epoch else group
         self._sha: str | None = None
 
     async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
@@ -140,17 +164,33 @@ class RedisStates:
             for topic, applied in sorted(change.applied.items())
             for part in (topic, str(change.believed.get(topic, 0)), str(applied))
         ]
-        states = [part for lead, state in change.states.items() for part in (lead, state)]
-        keys = (self._key(change.partition, "states"), self._key(change.partition, "applied"))
-        pipe.evalsha(sha, 2, *keys, str(len(change.applied)), *fence, *states)
+        states = [part for subject, state in change.states.items() for part in (subject, state)]
+        moments = [part for subject, at in change.due.items() if at is not None for part in (at, subject)]
+        never = [subject for subject, at in change.due.items() if at is None]
+        keys = [self._key(change.partition, what) for what in ("states", "applied", "due")]
+        arguments = (len(change.applied), *fence, len(change.states), *states, len(moments) // 2, *moments, *never)
+        pipe.evalsha(sha, 3, *keys, *arguments)
+
+    async def due(self, partitions: Sequence[int], until: int, most: int) -> dict[int, list[tuple[str, int]]]:
+        return await self._persistently(lambda: self._due(partitions, until, most))
+
+    async def _due(self, partitions: Sequence[int], until: int, most: int) -> dict[int, list[tuple[str, int]]]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition in partitions:
+                pipe.zrangebyscore(self._key(partition, "due"), "-inf", until, start=0, num=most, withscores=True)
+            answers = await pipe.execute()
+        return {
+            partition: [(subject.decode(), int(at)) for subject, at in found]
+            for partition, found in zip(partitions, answers, strict=True)
+            if found
+        }
 
     async def reset(self, partition: int) -> None:
-        await self._persistently(
-            lambda: self._redis.delete(self._key(partition, "applied"), self._key(partition, "states"))
-        )
+        names = [self._key(partition, what) for what in ("applied", "states", "due")]
+        await self._persistently(lambda: self._redis.delete(*names))
 
     def _key(self, partition: int, what: str) -> str:
-        return f"{self._group}:{{s:{partition}}}:{what}"
+        return f"{self._space}:{{s:{partition}}}:{what}"
 
     async def _persistently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeat `work` until Redis answers."""
@@ -166,9 +206,12 @@ class RedisStates:
 class FakeStates:
     """States in memory. Fails once where told to: `fail_before` or `fail_after` the next save took effect."""
 
+    epoch = 0
+
     def __init__(self) -> None:
         self.applied: dict[int, dict[str, int]] = {}
         self.states: dict[int, dict[str, bytes]] = {}
+        self.dues: dict[int, dict[str, int]] = {}
         self.fail_load = self.fail_before = self.fail_after = False
 
     async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
@@ -195,14 +238,29 @@ class FakeStates:
                 continue
             applied.update(change.applied)
             self.states.setdefault(change.partition, {}).update(change.states)
+            dues = self.dues.setdefault(change.partition, {})
+            for subject, at in change.due.items():
+                if at is None:
+                    dues.pop(subject, None)
+                else:
+                    dues[subject] = at
         if self.fail_after:
             self.fail_after = False
             raise RedisConnectionError("failed after the write")
         return refused
 
+    async def due(self, partitions: Sequence[int], until: int, most: int) -> dict[int, list[tuple[str, int]]]:
+        found = {}
+        for partition in partitions:
+            dues = sorted((at, subject) for subject, at in self.dues.get(partition, {}).items() if at <= until)
+            if dues:
+                found[partition] = [(subject, at) for at, subject in dues[:most]]
+        return found
+
     async def reset(self, partition: int) -> None:
         self.applied.pop(partition, None)
         self.states.pop(partition, None)
+        self.dues.pop(partition, None)
 
 
 def connect(url: str) -> Redis:

@@ -5,17 +5,22 @@ Readers ignore fields they do not know. `tests/unit/scoring/test_wire.py` holds 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from services.scoring.domain.score import Part, Partial, Scored
-from services.scoring.domain.state import Register
+from services.scoring.domain.account import MOST_MOMENTS, Person, ScoredAccount
+from services.scoring.domain.better import Better
+from services.scoring.domain.memory import OUTCOME, Raised
+from services.scoring.domain.parts import Part, Partial
+from services.scoring.domain.score import Scored
+from services.scoring.domain.state import OUTCOMES, Register
 from shared.kit import person as seam
 from shared.kit.dead_letters import Reject
 from shared.schemas.person import SealedPerson
 from shared.schemas.scores import Version
-from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.topics import ACCOUNT_SIGNALS, HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE, ROLE_OF_LEVEL, TOUCH_TYPES
 
 # What a state can hold: a number beyond 64 bits would be read, and then stop the worker that writes it.
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -47,6 +52,7 @@ class Touch(msgspec.Struct, tag_field="record", tag="touch", gc=False):
     is_test: bool = False
     attributes: dict[str, Scalar] = {}
     evidence: dict[str, str] = {}
+    condemns: tuple[str, ...] = ()
     person: PersonIn | None = None
 
 
@@ -71,22 +77,91 @@ class ScoreTransfer(msgspec.Struct, tag_field="record", tag="transfer", gc=False
     memory: str
 
 
-Input = Touch | LinkChanged | ScoreTransfer
+class HandoffEvent(msgspec.Struct, tag_field="record", tag="handoff-event", gc=False):
+    tenant: str
+    lead_id: str
+    kind: str
+    event_id: str
+    cycle: Whole
+    at: Whole
+    reason: str | None = None
+    stage: str | None = None
+    activity: str | None = None
 
-_DECODERS: dict[str, msgspec.json.Decoder[Input]] = {
+
+class AccountSignal(msgspec.Struct, tag_field="record", tag="account-signal", omit_defaults=True, gc=False):
+    tenant: str
+    account: str
+    lead_id: str
+    version: Version
+    as_of: Whole
+    gone: bool = False
+    engagement: Whole = 0
+    fit: str = "D"
+    role: str | None = None
+    department: str | None = None
+    active: tuple[Whole, ...] = ()
+
+    def person(self) -> Person:
+        return Person(
+            self.version,
+            self.as_of,
+            self.gone,
+            self.engagement,
+            self.fit,
+            self.role,
+            self.department,
+            tuple(sorted(self.active, reverse=True)[:MOST_MOMENTS]),
+        )
+
+
+Input = Touch | LinkChanged | ScoreTransfer
+Received = Input | AccountSignal
+
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     TOUCHPOINTS.name: msgspec.json.Decoder(Touch | LinkChanged),
     SCORE_TRANSFERS.name: msgspec.json.Decoder(ScoreTransfer),
+    HANDOFF_EVENTS.name: msgspec.json.Decoder(HandoffEvent),
+    ACCOUNT_SIGNALS.name: msgspec.json.Decoder(AccountSignal),
 }
 INPUTS = tuple(_DECODERS)
 
 
-def decode(topic: str, value: bytes | None) -> Input:
-    """Raises Reject `undecodable` for what is no record of this topic."""
+def decode(topic: str, value: bytes | None) -> Received | None:
+    """What a record says; None for an event of handoff that is no outcome. Raises Reject `undecodable` for what is no record of
+    this topic."""
     try:
-        return _DECODERS[topic].decode(value or b"")
+        record: Any = _DECODERS[topic].decode(value or b"")
     except msgspec.MsgspecError as error:
         # The message names the place and the expected type, never the value.
         raise Reject("undecodable", str(error)) from error
+    received: Received | None = outcome(record) if isinstance(record, HandoffEvent) else record
+    return received
+
+
+def outcome(event: HandoffEvent) -> Touch | None:
+    """What sales says of a lead, as a touch of the identity that stands for it; None where it says nothing that a human found."""
+    kind = None
+    if event.kind in ("offer-declined", "stage-changed"):
+        kind = OUTCOME_OF_REASON.get(event.reason or "") or OUTCOME_OF_STAGE.get(event.stage or "")
+    elif event.kind == "activity-logged" and event.activity in TOUCH_TYPES:
+        kind = event.activity
+    if kind is None:
+        return None
+    return Touch(
+        tenant=event.tenant,
+        lead_id=event.lead_id,
+        identity_id=OUTCOMES + event.lead_id,
+        identity_kind=OUTCOME,
+        event_id=event.event_id,
+        source_id="handoff",
+        type=kind,
+        at=event.at,
+        received_at=event.at,
+        trusted=True,
+        event=event.reason,
+        campaign=f"cycle/{event.cycle}",
+    )
 
 
 def reveal(person: PersonIn | None) -> dict[str, str]:
@@ -101,19 +176,9 @@ class PolicyRef(msgspec.Struct, gc=False):
     hash: str
 
 
-class ScorePart(msgspec.Struct, omit_defaults=True, gc=False):
-    rule_id: str
-    given: int
-    kept: int
-    times: int = 1
-    cut: int = 0
-    group: str | None = None
-    label: dict[str, str] = {}
-
-
 class PartialScore(msgspec.Struct, gc=False):
     total: int
-    parts: list[ScorePart]
+    parts: list[Part]
 
 
 class RecentTouch(msgspec.Struct, omit_defaults=True, gc=False):
@@ -156,6 +221,9 @@ class LeadScored(msgspec.Struct, tag_field="record", tag="lead-scored", omit_def
     fit: PartialScore
     engagement: PartialScore
     grade: str
+    temperature: str = "cold"
+    trend: str = "steady"
+    better: list[Better] = []
     hand_raise: HandRaise | None = None
     attributes: dict[str, Scalar] = {}
     evidence: list[Evidence] = []
@@ -164,29 +232,72 @@ class LeadScored(msgspec.Struct, tag_field="record", tag="lead-scored", omit_def
     first_source: str | None = None
     last_source: str | None = None
     is_test: bool = False
+    internal: bool = False
+    region: str | None = None
+    account: str | None = None
     person: PersonIn | None = None
+    cause: str = "input"
+    change_id: str | None = None
     merged_into: str | None = None
+
+
+class Contributor(msgspec.Struct, omit_defaults=True, gc=False):
+    lead_id: str
+    points: int
+    engagement: int
+    fit: str
+    role: str | None = None
+    department: str | None = None
+    active_at: int | None = None
+
+
+class AccountScored(msgspec.Struct, tag_field="record", tag="account-scored", omit_defaults=True, gc=False):
+    tenant: str
+    account: str
+    version: Version
+    as_of: int
+    policy: PolicyRef
+    score: PartialScore
+    band: int
+    people: int = 0
+    active: int = 0
+    roles: list[str] = []
+    departments: list[str] = []
+    surging: bool = False
+    contributors: list[Contributor] = []
+    cause: str = "input"
+    change_id: str | None = None
 
 
 encode = msgspec.json.Encoder().encode
 
 
-def lead_scored(
-    tenant: str, lead: str, version: Version, policy: PolicyRef, scored: Scored, merged_into: str | None = None
-) -> LeadScored:
+class Saying(NamedTuple):
+    """What makes scoring speak, and by which version."""
+
+    version: Version
+    policy: PolicyRef
+    cause: str = "input"
+    change_id: str | None = None
+
+
+def lead_scored(tenant: str, lead: str, saying: Saying, scored: Scored, merged_into: str | None = None) -> LeadScored:
     """The record that says `scored`."""
     sealed = seam.seal(scored.person)
     raised = scored.hand_raise
     return LeadScored(
         tenant=tenant,
         lead_id=lead,
-        version=version,
+        version=saying.version,
         as_of=scored.as_of,
-        policy=policy,
+        policy=saying.policy,
         fit=_partial(scored.fit),
         engagement=_partial(scored.engagement),
         grade=scored.grade,
-        hand_raise=HandRaise(raised[0], raised[1].event_id, raised[1].at, raised[1].received_at) if raised else None,
+        temperature=scored.temperature,
+        trend=scored.trend,
+        better=scored.better,
+        hand_raise=HandRaise(raised.type, *_when(raised.raised)) if raised else None,
         attributes=scored.attributes,
         evidence=[
             Evidence(answer.criterion, answer.told.value, answer.source_id, answer.told.at, answer.told.trusted)
@@ -200,13 +311,70 @@ def lead_scored(
         first_source=scored.first_source,
         last_source=scored.last_source,
         is_test=scored.is_test,
+        internal=scored.internal,
+        region=scored.region,
+        account=scored.account,
         person=PersonIn(sealed.scheme, sealed.fields) if sealed else None,
+        cause=saying.cause,
+        change_id=saying.change_id,
         merged_into=merged_into,
     )
 
 
+def account_signal(
+    tenant: str, account: str, lead: str, version: Version, scored: Scored, *, gone: bool
+) -> AccountSignal:
+    """What the lead tells an account of its company's."""
+    if gone:
+        return AccountSignal(tenant, account, lead, version, scored.as_of, gone=True)
+    level, department = scored.attributes.get("level"), scored.attributes.get("department")
+    return AccountSignal(
+        tenant,
+        account,
+        lead,
+        version,
+        scored.as_of,
+        engagement=scored.engagement.total,
+        fit=scored.grade[0],
+        role=ROLE_OF_LEVEL.get(level) if isinstance(level, str) else None,
+        department=department if isinstance(department, str) else None,
+        active=tuple([touch.at for touch in scored.touches[:MOST_MOMENTS]]),
+    )
+
+
+def account_scored(tenant: str, account: str, saying: Saying, scored: ScoredAccount) -> AccountScored:
+    return AccountScored(
+        tenant=tenant,
+        account=account,
+        version=saying.version,
+        as_of=scored.as_of,
+        policy=saying.policy,
+        score=_partial(scored.score),
+        band=scored.band,
+        people=scored.people,
+        active=scored.active,
+        roles=scored.roles,
+        departments=scored.departments,
+        surging=scored.surging,
+        contributors=[
+            Contributor(
+                one.lead,
+                one.points,
+                one.person.engagement,
+                one.person.fit,
+                one.person.role,
+                one.person.department,
+                max(one.person.active, default=None),
+            )
+            for one in scored.contributors
+        ],
+        cause=saying.cause,
+        change_id=saying.change_id,
+    )
+
+
 def score_transfer(
-    tenant: str, lead: str, identity: str, register: Register, received_at: int, memory: str
+    tenant: str, lead: str, identity: str, kind: str, register: Register, received_at: int, memory: str
 ) -> ScoreTransfer:
     """What `lead` remembers of `identity`, for the owner that `register` names."""
     return ScoreTransfer(
@@ -214,16 +382,16 @@ def score_transfer(
         lead_id=register.owner,
         from_lead_id=lead,
         identity_id=identity,
-        identity_kind=register.kind,
+        identity_kind=kind,
         sequence=register.sequence,
         received_at=received_at,
         memory=memory,
     )
 
 
+def _when(raised: Raised) -> tuple[str, int, int]:
+    return raised.event_id, raised.at, raised.received_at
+
+
 def _partial(partial: Partial) -> PartialScore:
-    return PartialScore(partial.total, [_part(part) for part in partial.parts])
-
-
-def _part(part: Part) -> ScorePart:
-    return ScorePart(part.rule_id, part.given, part.kept, part.times, part.cut, part.group, dict(part.label))
+    return PartialScore(partial.total, partial.parts)

@@ -163,6 +163,7 @@ class ScoreTransfer(Record):
 
     sequence: of the link register that caused it; a target that knows a later register ignores the transfer
     memory:   the identity's memory as scoring encodes it (base64), opaque to everybody else
+    identity_kind: `outcome` for what sales said of the lead that is left, which goes along with it
     """
 
     topic_field: ClassVar[str] = "lead_id"
@@ -170,7 +171,7 @@ class ScoreTransfer(Record):
     lead_id: str = Field(description="target")
     from_lead_id: str
     identity_id: str
-    identity_kind: IdentityKind
+    identity_kind: IdentityKind | Literal["outcome"]
     sequence: int
     received_at: Millis = Field(description="the largest received_at that the memory holds")
     memory: str = Field(repr=False)

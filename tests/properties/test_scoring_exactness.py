@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.scoring import wire
 from services.scoring.batch import Told
-from services.scoring.decide import decide
+from services.scoring.decide import Now, decide
 from services.scoring.domain.codec import decode_memory, decode_state, encode_state
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
@@ -168,20 +168,22 @@ class Scoring:
         for raw in batch:
             topic = SCORE_TRANSFERS.name if b'"transfer"' in raw[:30] else "touchpoints"
             record = wire.decode(topic, raw)
+            assert isinstance(record, wire.Touch | wire.LinkChanged | wire.ScoreTransfer)
             memory = decode_memory(record.memory) if isinstance(record, wire.ScoreTransfer) else None
             told.setdefault(record.lead_id, Told(TENANT, record.lead_id)).inputs.append((record, memory))
         transfers = []
         for lead, said in told.items():
             base = decode_state(self.states[lead]) if lead in self.states else LeadState()
             before = encode_state(base)
-            decision = decide(said, base, RULES, self.position)
+            decision = decide(said, base, RULES, Now(self.position))
             assert encode_state(base) == before, "deciding must leave the old state as it was"
+            assert isinstance(decision.state, LeadState)
             self.states[lead] = encode_state(decision.state)
             for record in decision.records:
                 if record.topic == LEAD_SCORED.name:
                     assert record.value is not None
                     self.scores[lead] = LeadScored.model_validate_json(record.value)
-                else:
+                elif record.topic == SCORE_TRANSFERS.name:
                     assert record.value is not None
                     transfers.append(record.value)
         return transfers

@@ -8,7 +8,7 @@ which marks exist, and carries its limit, horizon and bucket length, so that led
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
 import orjson
@@ -24,10 +24,10 @@ Bucket = int | str  # number of the bucket since the epoch, or the name of a cam
 
 
 class Mark(NamedTuple):
-    """One touch that a rule matched: when it happened (ms since the epoch, UTC), and which event it was."""
+    """One touch that a rule matched: when it happened (ms since the epoch, UTC), and which event it was (`event_of`)."""
 
     at: int
-    event_id: str
+    event: bytes
 
 
 Marks = tuple[Mark, ...]  # sorted, distinct, no more than the limit of their key
@@ -43,20 +43,30 @@ class KeyParts(NamedTuple):
     zone: int
 
 
-def horizon_of(half_life: int) -> int:
-    """How long a touch counts, ms: seven half-lives, and never longer than the topics are kept."""
-    return min(HALF_LIVES * half_life, HORIZONS[-1])
+def event_of(event_id: str) -> bytes:
+    """An event id in 16 bytes: a UUID's own, which sort as its text does; of any other text a hash."""
+    if len(event_id) == 36:
+        try:
+            return bytes.fromhex(event_id.replace("-", ""))
+        except ValueError:
+            pass
+    return blake2b(event_id.encode(), digest_size=16).digest()
 
 
-def rule_key(when: Any, limit: int, per: str, half_life: int, zone: int) -> str:
+def horizon_of(half_life: int, window: int | None = None) -> int:
+    """How long a touch counts, ms: seven half-lives or the window, and never longer than the topics are kept."""
+    return min(HALF_LIVES * half_life, window or HORIZONS[-1], HORIZONS[-1])
+
+
+def rule_key(when: Any, limit: int, per: str, horizon: int, zone: int) -> str:
     """The name of the marks of all rules that match, limit, bucket and (up to the next of HORIZONS) forget alike.
 
-    when: the condition as written;  per: `Nd`, `once` or `campaign`;  half_life, zone (offset from UTC): ms
+    when: the condition as written;  per: `Nd`, `once`, `campaign` or `cycle`;  horizon, zone (offset from UTC): ms
     """
-    horizon = next(h for h in HORIZONS if h >= horizon_of(half_life))
-    length = {"once": ONCE, "campaign": CAMPAIGN}.get(per) if not per.endswith("d") else int(per[:-1]) * DAY
+    horizon = next(h for h in HORIZONS if h >= horizon)
+    length = int(per[:-1]) * DAY if per.endswith("d") else ONCE if per == "once" else CAMPAIGN
     digest = sha256(orjson.dumps(when, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-    return f"{digest}.{limit}.{horizon}.{length}.{zone if length and length > 0 else 0}"
+    return f"{digest}.{limit}.{horizon}.{length}.{zone if length > 0 else 0}"
 
 
 @lru_cache(maxsize=65_536)
@@ -101,23 +111,32 @@ def absorb(ledger: Ledger, other: Ledger) -> None:
             ours[bucket] = joined(limit, ours.get(bucket, ()), marks)
 
 
-def tidy(ledger: Ledger, known_at: int) -> int:
+def tidy(ledger: Ledger, known_at: int, before: int = 0) -> int:
     """Drop buckets that count 0 for ever since `known_at` (ms), then those past the bound; how many marks the bound refused.
+
+    before: when the ledger was tidied last, ms; within a day there is nothing to forget that would be worth the look
 
     Only whole buckets go: a mark that counts 0 still holds its place against later ones of its bucket. What the bound drops is
     decided by a fixed order of the buckets (newest days first, campaigns last), never by the order of arrival.
     """
     if sum(map(len, ledger.values())) <= ALWAYS_WITHIN:
         return 0
+    if known_at // DAY != before // DAY:
+        _forget(ledger, known_at)
+    if sum([len(buckets) * key_parts(key).limit for key, buckets in ledger.items()]) <= MOST_MARKS:
+        return 0
+    if sum(len(marks) for buckets in ledger.values() for marks in buckets.values()) <= MOST_MARKS:
+        return 0
+    return _bounded(ledger)
+
+
+def _forget(ledger: Ledger, known_at: int) -> None:
     for key, buckets in ledger.items():
         parts = key_parts(key)
         if parts.length > 0:
             oldest = (known_at - parts.horizon + parts.zone) // parts.length
             for bucket in [b for b in buckets if isinstance(b, int) and b < oldest]:
                 del buckets[bucket]
-    if sum(len(marks) for buckets in ledger.values() for marks in buckets.values()) <= MOST_MARKS:
-        return 0
-    return _bounded(ledger)
 
 
 def _bounded(ledger: Ledger) -> int:

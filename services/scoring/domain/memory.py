@@ -10,11 +10,14 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from services.scoring.domain import ledger
-from services.scoring.domain.ledger import Bucket, Ledger, Mark
+from services.scoring.domain.ledger import Bucket, Ledger, Mark, event_of
 from shared.schemas.touches import Scalar
 
 LATEST_TOUCHES = 20
+MOST_ACCOUNTS = 10  # companies that an identity named last
+MOST_VERDICTS = 500  # events condemned last, of one identity
 REAL, TEST = 1, 2  # bits of Memory.seen
+OUTCOME = "outcome"  # kind of the identity that stands for what sales says of a lead
 
 
 class TouchLike(Protocol):
@@ -35,6 +38,7 @@ class TouchLike(Protocol):
     is_test: bool
     attributes: dict[str, Scalar]
     evidence: dict[str, str]
+    condemns: tuple[str, ...]
 
 
 class Told(NamedTuple):
@@ -75,6 +79,14 @@ class Origin(NamedTuple):
     source_id: str
 
 
+class Named(NamedTuple):
+    """When a company's account was last named, and the domain that was named with it."""
+
+    at: int
+    event_id: str
+    domain: str | None = None
+
+
 ByFieldAndSource = dict[str, dict[str, Told]]
 _moment = itemgetter(0, 1)  # (at, event_id)
 
@@ -88,6 +100,8 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     attributes, evidence: by name and source, the latest;  person: by field, the latest
     touches:     the latest 20 that a human did, oldest first;  hand_raises: by touch type, the latest
     first, last: where the earliest and the latest touch came from
+    condemned:   events that turned out to be a machine's, by the moment of the verdict, ms
+    accounts:    companies that it was said to belong to
     """
 
     kind: str = ""
@@ -101,9 +115,8 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     hand_raises: dict[str, Raised] = {}
     first: Origin | None = None
     last: Origin | None = None
-
-    def is_empty(self) -> bool:
-        return self.seen == 0
+    condemned: dict[bytes, int] = {}
+    accounts: dict[str, Named] = {}
 
     def copy(self) -> Memory:
         """One that may be changed without changing this one."""
@@ -119,6 +132,8 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
             dict(self.hand_raises),
             self.first,
             self.last,
+            dict(self.condemned),
+            dict(self.accounts),
         )
 
     def remember(
@@ -129,11 +144,14 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         self.kind = touch.identity_kind
         self.received_at = max(self.received_at, touch.received_at)
         self.seen |= TEST if touch.is_test else REAL
-        mark = Mark(at, event_id)
-        for key, bucket in slots:
-            ledger.record(self.marks, key, bucket, mark)
+        self.mark(at, event_id, slots)
         for name, value in touch.attributes.items():
             _hear(self.attributes.setdefault(name, {}), touch.source_id, Told(at, event_id, value, touch.trusted))
+        if isinstance(account := touch.attributes.get("account"), str):
+            domain = touch.attributes.get("domain")
+            _name(self.accounts, account, Named(at, event_id, domain if isinstance(domain, str) else None))
+        for condemned in touch.condemns:
+            _condemn(self.condemned, event_of(condemned), touch.received_at)
         for name, code in touch.evidence.items():
             _hear(self.evidence.setdefault(name, {}), touch.source_id, Told(at, event_id, code, touch.trusted))
         for name, value in person.items():
@@ -151,6 +169,18 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
                 at, event_id, touch.received_at, touch.type, touch.event, touch.path, touch.topic, touch.campaign
             )
             _insert(touches, recent)
+
+    def mark(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
+        mark = None
+        for key, bucket in slots:
+            mark = mark or Mark(at, event_of(event_id))
+            ledger.record(self.marks, key, bucket, mark)
+
+    def hear_outcome(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
+        """Take in what sales says of the lead; nothing that the lead did."""
+        self.kind = OUTCOME
+        self.received_at = max(self.received_at, at)
+        self.mark(at, event_id, slots)
 
     def absorb(self, other: Memory) -> None:
         """Join what another worker remembers of the same identity."""
@@ -171,13 +201,25 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         firsts = [origin for origin in (self.first, other.first) if origin]
         lasts = [origin for origin in (self.last, other.last) if origin]
         self.first, self.last = min(firsts, default=None), max(lasts, default=None)
+        for event, at in other.condemned.items():
+            _condemn(self.condemned, event, at)
+        for account, named in other.accounts.items():
+            _name(self.accounts, account, named)
 
-    def tidy(self) -> int:
-        """Forget marks that count 0 for ever, keep to the bound; how many marks that refused.
+    def tidy(self, before: int = 0) -> int:
+        """Forget marks that count 0 for ever, keep to the bounds; how many marks and verdicts those refused.
+
+        before: `received_at` when it was tidied last
 
         `as_of` of whatever lead this identity belongs to is never before its own `received_at`, so un-merging stays exact.
         """
-        return ledger.tidy(self.marks, self.received_at)
+        refused = ledger.tidy(self.marks, self.received_at, before)
+        if len(self.condemned) > MOST_VERDICTS:
+            latest = sorted(self.condemned, key=lambda event: (self.condemned[event], event))
+            for event in latest[:-MOST_VERDICTS]:
+                del self.condemned[event]
+                refused += 1
+        return refused
 
 
 def _hear(register: dict[str, Told], name: str, told: Told) -> None:
@@ -205,3 +247,16 @@ def _insert(touches: list[Recent], recent: Recent) -> None:
             break
     insort(touches, recent, key=_moment)
     del touches[:-LATEST_TOUCHES]
+
+
+def _condemn(register: dict[bytes, int], event: bytes, at: int) -> None:
+    register[event] = max(at, register.get(event, at))
+
+
+def _name(register: dict[str, Named], account: str, named: Named) -> None:
+    """Of one account the latest naming stands, with a domain before without; of all, the latest so many."""
+    known = register.get(account)
+    if known is None or (*_moment(named), named.domain or "") > (*_moment(known), known.domain or ""):
+        register[account] = named
+    if len(register) > MOST_ACCOUNTS:
+        del register[min(register, key=lambda one: (*_moment(register[one]), one))]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from services.scoring.domain.ledger import DAY, Bucket, KeyParts, bucket_of, horizon_of, key_parts, rule_key
 from services.scoring.domain.memory import TouchLike
+from services.scoring.domain.parts import NEVER
 from shared.schemas.catalogue import BEHAVIOUR_FIELDS, FIT_FIELDS
 from shared.schemas.conditions import Condition, parse
 from shared.schemas.policies import BehaviourRule, FitRule, ScoringPolicy
+from shared.schemas.policies.scoring import AccountScoring, Overlay, Temperature
 from shared.schemas.scores import PolicyRef
 
 MILLI = 1000
@@ -19,11 +22,13 @@ REMEMBERED_MATCHES = 20_000  # of touches that look alike to the rules
 
 _FACTS = {name: name.partition(".")[2] for name in BEHAVIOUR_FIELDS}
 _FACTS |= {"source.id": "source_id", "source.trusted": "trusted"}
+Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What one kind of touch is worth. points: milli-points;  half_life, horizon: ms;  key: of its marks."""
+    """What one kind of touch is worth. points: milli-points;  half_life, horizon: ms;  key: of its marks;
+    begins, ends: when the rule is in force, ms, the end excluded"""
 
     rule_id: str
     condition: Condition
@@ -33,43 +38,97 @@ class Behaviour:
     horizon: int
     limit: int
     group: str
-    label: Mapping[str, str]
+    label: dict[str, str]
     judges_automated: bool
+    begins: int
+    ends: int
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Milli-points for what a lead is."""
+    """Milli-points for what a lead is. attributes: that it asks about;  expires: ms after which what was told of them is void"""
 
     rule_id: str
     condition: Condition
     points: int
     group: str | None
-    label: Mapping[str, str]
+    label: dict[str, str]
+    attributes: tuple[str, ...]
+    expires: int
+    begins: int
+    ends: int
 
 
-class Rules:
-    """One version of a tenant's scoring policy. caps, bands, grades: milli-points;  by_key: rules that read the same marks."""
+class RuleSet:
+    """The rules of one region, or of all the others. caps, bands, grades: milli-points
 
-    def __init__(self, policy: ScoringPolicy, ref: PolicyRef) -> None:
-        zone = policy.zone_offset_minutes * 60_000
-        self.ref = ref
-        self.generation = policy.generation
-        self.hand_raises = frozenset(policy.hand_raises)
-        self.behaviour = tuple(_behaviour(rule, zone) for rule in sorted(policy.engagement.rules, key=lambda r: r.id))
+    by_key:     rules that read the same marks
+    boundaries: moments at which a rule comes into force or ends, sorted
+    timeless:   no rule of fit has a date or forgets: fit depends on attributes alone;  fits: what is remembered of it
+    """
+
+    def __init__(
+        self, policy: ScoringPolicy, behaviour: Iterable[Behaviour], fit: Iterable[Fit], region: str | None = None
+    ) -> None:
+        self.region = region
+        self.behaviour = tuple(sorted(behaviour, key=lambda rule: rule.rule_id))
+        self.fit = tuple(sorted(fit, key=lambda rule: rule.rule_id))
         self.by_key: dict[str, list[Behaviour]] = {}
-        for behaviour in self.behaviour:
-            self.by_key.setdefault(behaviour.key, []).append(behaviour)
-        self.fit = tuple(_fit(rule) for rule in sorted(policy.fit.rules, key=lambda r: r.id))
+        for rule in self.behaviour:
+            self.by_key.setdefault(rule.key, []).append(rule)
         self.engagement_cap = _milli(policy.engagement.cap)
         self.fit_cap = _milli(policy.fit.cap)
         self.group_caps = {group: _milli(cap) for group, cap in policy.engagement.groups.items()}
         self.bands = tuple(map(_milli, policy.engagement.bands))
         self.grades = tuple(map(_milli, policy.fit.grades))
-        used = frozenset[str]().union(*(rule.condition.fields() for rule in self.behaviour))
+        self.temperature: Temperature = policy.temperature
+        self.hand_raises = frozenset(policy.hand_raises)
+        self.fit_attributes = tuple(sorted({name for rule in self.fit for name in rule.attributes}))
+        dated = [(rule.begins, rule.ends) for rule in self.behaviour] + [(rule.begins, rule.ends) for rule in self.fit]
+        self.boundaries = sorted({at for dates in dated for at in dates if 0 < at < NEVER})
+        self.fits: dict[tuple[Any, ...], Any] = {}
+        self.timeless = all(rule.begins == 0 and rule.ends == NEVER and rule.expires == NEVER for rule in self.fit)
+
+    def cap_of(self, group: str) -> int:
+        return self.group_caps.get(group, self.engagement_cap)
+
+
+class Rules:
+    """One version of a tenant's scoring policy."""
+
+    def __init__(self, policy: ScoringPolicy, ref: PolicyRef) -> None:
+        zone = policy.zone_offset_minutes * 60_000
+        self.ref = ref
+        self.generation = policy.generation
+        self.zone = zone
+        self.hand_raises = frozenset(policy.hand_raises)
+        self.account: AccountScoring = policy.account
+        self.internal = parse(policy.internal, FIT_FIELDS) if policy.internal else None
+        behaviour = {rule.id: _behaviour(rule, zone) for rule in policy.engagement.rules}
+        fit = {rule.id: _fit(rule, zone) for rule in policy.fit.rules}
+        self.base = RuleSet(policy, behaviour.values(), fit.values())
+        self.overlays = [
+            (parse(overlay.when, FIT_FIELDS), _laid_over(policy, behaviour, fit, overlay, zone))
+            for overlay in policy.overlays
+        ]
+        # Marks are kept for the rules of every region: which one a lead belongs to may change, and is asked when it is read.
+        every = [rule for rules in self.rule_sets() for rule in rules.behaviour]
+        self._recorded = {rule.key: rule for rule in every}
+        used = frozenset[str]().union(*(rule.condition.fields() for rule in every))
         self._fields = (*sorted(used - {"touch.automated"}), "touch.automated", "touch.type")  # two or more: a tuple
         self._facts = attrgetter(*(_FACTS[field] for field in self._fields))
         self._matches: dict[tuple[Any, ...], list[tuple[str, KeyParts]]] = {}
+
+    def rule_sets(self) -> list[RuleSet]:
+        return [self.base, *(rules for _, rules in self.overlays)]
+
+    def keys(self) -> frozenset[str]:
+        """All rule keys that this version records."""
+        return frozenset(self._recorded)
+
+    def of(self, facts: Facts) -> RuleSet:
+        """The rules that count for a lead with these facts (`lead.*`)."""
+        return next((rules for condition, rules in self.overlays if condition.holds(facts)), self.base)
 
     def slots(self, touch: TouchLike) -> list[tuple[str, Bucket]]:
         """Rule keys and buckets that the touch marks; none of a rule whose horizon it was already past when it arrived."""
@@ -88,7 +147,7 @@ class Rules:
         automated = facts["touch.automated"]
         keys = {
             rule.key
-            for rule in self.behaviour
+            for rule in self._recorded.values()
             if (rule.judges_automated or not automated) and rule.condition.holds(facts)
         }
         if len(self._matches) >= REMEMBERED_MATCHES:
@@ -97,25 +156,66 @@ class Rules:
         return found
 
 
+Rule = TypeVar("Rule", Behaviour, Fit)
+
+
+def _laid_over(
+    policy: ScoringPolicy, behaviour: Mapping[str, Behaviour], fit: Mapping[str, Fit], overlay: Overlay, zone: int
+) -> RuleSet:
+    theirs = {rule.id: _behaviour(rule, zone) for rule in overlay.behaviour}
+    their_fit = {rule.id: _fit(rule, zone) for rule in overlay.fit}
+    off = frozenset(overlay.off)
+    return RuleSet(policy, _without({**behaviour, **theirs}, off), _without({**fit, **their_fit}, off), overlay.id)
+
+
+def _without(rules: Mapping[str, Rule], off: frozenset[str]) -> list[Rule]:
+    return [rule for rule_id, rule in rules.items() if rule_id not in off]
+
+
 def _behaviour(rule: BehaviourRule, zone: int) -> Behaviour:
     condition = parse(rule.when, BEHAVIOUR_FIELDS)
     half_life = round(rule.half_life_days * DAY)
+    horizon = horizon_of(half_life, round(rule.window_days * DAY) if rule.window_days else None)
+    begins, ends = _in_force(rule.valid_from, rule.valid_until, zone)
     return Behaviour(
         rule_id=rule.id,
         condition=condition,
-        key=rule_key(rule.when, rule.limit, rule.per, half_life, zone),
+        key=rule_key(rule.when, rule.limit, rule.per, horizon, zone),
         points=_milli(rule.points),
         half_life=half_life,
-        horizon=horizon_of(half_life),
+        horizon=horizon,
         limit=rule.limit,
         group=rule.group,
         label=rule.label.texts(),
         judges_automated="touch.automated" in condition.fields(),
+        begins=begins,
+        ends=ends,
     )
 
 
-def _fit(rule: FitRule) -> Fit:
-    return Fit(rule.id, parse(rule.when, FIT_FIELDS), _milli(rule.points), rule.group, rule.label.texts())
+def _fit(rule: FitRule, zone: int) -> Fit:
+    condition = parse(rule.when, FIT_FIELDS)
+    begins, ends = _in_force(rule.valid_from, rule.valid_until, zone)
+    return Fit(
+        rule_id=rule.id,
+        condition=condition,
+        points=_milli(rule.points),
+        group=rule.group,
+        label=rule.label.texts(),
+        attributes=tuple(sorted(field.removeprefix("lead.") for field in condition.fields())),
+        expires=round(rule.expires_days * DAY) if rule.expires_days else NEVER,
+        begins=begins,
+        ends=ends,
+    )
+
+
+def _in_force(first: date | None, last: date | None, zone: int) -> tuple[int, int]:
+    begins = _midnight(first, zone) if first else 0
+    return begins, _midnight(last + timedelta(days=1), zone) if last else NEVER
+
+
+def _midnight(day: date, zone: int) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp()) * 1000 - zone
 
 
 def _milli(points: float) -> int:

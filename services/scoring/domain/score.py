@@ -1,41 +1,31 @@
-"""The score of a lead, read from its state: exact, explained, and a function of (state, policy) alone. Milli-points throughout."""
+"""The score of a lead, read from its state: exact, explained, a function of (state, policy, moment) alone. In milli-points."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import exp2
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.scoring.domain.ledger import Bucket, Marks, joined
-from services.scoring.domain.memory import LATEST_TOUCHES, TEST, ByFieldAndSource, Memory, Raised, Recent, Told
-from services.scoring.domain.rules import Behaviour, Rules
+from services.scoring.domain.better import Better, by_touches
+from services.scoring.domain.companies import account_of
+from services.scoring.domain.engagement import NOBODY, Engagement, engagement
+from services.scoring.domain.fit import Fitness, facts_of, fit
+from services.scoring.domain.ledger import DAY, event_of
+from services.scoring.domain.memory import (
+    LATEST_TOUCHES,
+    OUTCOME,
+    TEST,
+    ByFieldAndSource,
+    Memory,
+    Origin,
+    Raised,
+    Recent,
+    Told,
+)
+from services.scoring.domain.parts import NEVER, Partial
+from services.scoring.domain.rules import Rules, RuleSet
 from services.scoring.domain.state import LeadState
 from shared.schemas.touches import Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one rule gave, and what its group's and the total cap took away again (never more than it gave)."""
-
-    rule_id: str
-    group: str | None
-    times: int
-    given: int
-    label: Mapping[str, str]
-    cut: int = 0
-
-    @property
-    def kept(self) -> int:
-        return self.given - self.cut
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """Milli-points, and the parts whose `kept` sum to them exactly."""
-
-    total: int
-    parts: tuple[Part, ...]
 
 
 class Answer(NamedTuple):
@@ -46,15 +36,29 @@ class Answer(NamedTuple):
     told: Told
 
 
+class HandRaise(NamedTuple):
+    """The latest touch by which a lead asked to be contacted."""
+
+    type: str
+    raised: Raised
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a lead is worth at `as_of`, and all that the router looks at."""
+    """What a lead is worth at `as_of`, and all that the router looks at.
+
+    steady_until: a moment before which time alone changes neither grade nor temperature; a bound, cheap to find, that
+                  `change.next_change` makes exact
+    """
 
     as_of: int
     fit: Partial
     engagement: Partial
     grade: str
-    hand_raise: tuple[str, Raised] | None
+    temperature: str
+    trend: str
+    better: list[Better]
+    hand_raise: HandRaise | None
     attributes: dict[str, Scalar]
     evidence: list[Answer]
     touches: list[Recent]
@@ -62,90 +66,136 @@ class Scored:
     first_source: str | None
     last_source: str | None
     is_test: bool
+    internal: bool
+    region: str | None
+    account: str | None
     person: dict[str, str]
+    steady_until: int
 
 
-def score(state: LeadState, lead: str, rules: Rules) -> Scored:
-    """Everything the lead's own identities say, under these rules."""
+@dataclass(slots=True)
+class Standing:
+    """What a lead's identities say of it, before any moment is looked at."""
+
+    owned: list[str]
+    memories: list[Memory]
+    attributes: dict[str, Told]
+    facts: dict[str, Scalar]
+    account: str | None
+    condemned: Set[bytes]
+    hand_raise: HandRaise | None
+    rules: RuleSet
+    internal: bool
+
+
+class Moment(NamedTuple):
+    """Fit, engagement and what they add up to at one moment."""
+
+    fit: Fitness
+    engaged: Engagement
+    grade: str
+    temperature: str
+
+    def bands(self) -> tuple[str, str]:
+        """What time alone may change, and what is told when it does."""
+        return self.grade, self.temperature
+
+
+NOTHING = Fitness(Partial(0, []), NEVER, [])
+
+
+def stand(state: LeadState, lead: str, rules: Rules) -> Standing:
     owned = state.owned(lead)
     memories = [state.memories[identity] for identity in owned if identity in state.memories]
-    as_of = state.as_of(owned)
     attributes = chosen(memory.attributes for memory in memories)
-    fit_score, engaged = fit(attributes, rules), engagement(memories, rules, as_of)
-    firsts = [memory.first for memory in memories if memory.first]
-    lasts = [memory.last for memory in memories if memory.last]
-    return Scored(
-        as_of=as_of,
-        fit=fit_score,
-        engagement=engaged,
-        grade=grade(fit_score.total, engaged.total, rules),
-        hand_raise=_latest_raise(memories, rules),
-        attributes=attributes,
-        evidence=_evidence(memories),
-        touches=_latest_touches(memories),
-        identities=[(identity, state.kind(identity)) for identity in owned],
-        first_source=min(firsts).source_id if firsts else None,
-        last_source=max(lasts).source_id if lasts else None,
-        is_test=bool(memories) and all(memory.seen == TEST for memory in memories),
-        person=_person(memories),
+    account = account_of(memories)
+    if account is not None:
+        attributes["account"] = account
+    facts = facts_of(attributes)
+    condemned: Set[bytes] = NOBODY
+    if any(memory.condemned for memory in memories):
+        condemned = frozenset(event for memory in memories for event in memory.condemned)
+    return Standing(
+        owned,
+        memories,
+        attributes,
+        facts,
+        attributes["account"].value if account else None,  # type: ignore[arg-type]
+        condemned,
+        _latest_raise(memories, rules, condemned),
+        rules.of(facts),
+        rules.internal is not None and rules.internal.holds(facts),
     )
 
 
-def engagement(memories: Sequence[Memory], rules: Rules, as_of: int) -> Partial:
-    """Σ over groups of min(cap, Σ points · 2^(-age / half-life)), and no more than the cap of all."""
-    groups: dict[str, list[Part]] = {}
-    for key in {key for memory in memories for key in memory.marks}:
-        for rule in rules.by_key.get(key, ()):
-            part = _given(rule, _marks(memories, rule), as_of)
-            if part.times:
-                groups.setdefault(rule.group, []).append(part)
-    parts: list[Part] = []
-    for group in sorted(groups):
-        parts += capped(groups[group], rules.group_caps.get(group, rules.engagement_cap))
-    return _summed(capped(parts, rules.engagement_cap))
+def at_moment(standing: Standing, as_of: int) -> Moment:
+    rules = standing.rules
+    if standing.internal:
+        return Moment(NOTHING, Engagement(Partial(0, []), {}), grade(0, 0, rules), "cold")
+    fitness = fit(standing.attributes, standing.facts, rules, as_of)
+    engaged = engagement(standing.memories, rules, as_of, standing.condemned)
+    letter = grade(fitness.partial.total, engaged.total, rules)
+    return Moment(fitness, engaged, letter, _temperature(letter, standing.hand_raise, rules, as_of))
 
 
-def fit(attributes: Mapping[str, Scalar], rules: Rules) -> Partial:
-    """Points of the rules that hold, of each group the best one only, and no more than the cap."""
-    facts = {f"lead.{name}": value for name, value in attributes.items()}
-    best: dict[str, Part] = {}
-    for rule in rules.fit:
-        if rule.condition.holds(facts):
-            slot = rule.group or f" {rule.rule_id}"  # a rule without a group stands alone
-            if slot not in best or rule.points > best[slot].given:
-                best[slot] = Part(rule.rule_id, rule.group, 1, rule.points, rule.label)
-    return _summed(capped(list(best.values()), rules.fit_cap))
+def steady_until(standing: Standing, moment: Moment, as_of: int) -> int:
+    """A moment before which neither grade nor temperature changes by time alone; NEVER when they do not any more."""
+    if standing.internal:
+        return NEVER
+    rules, engaged = standing.rules, moment.engaged
+    low = max((edge for edge in rules.bands if edge <= engaged.total), default=-NEVER)
+    high = min((edge for edge in rules.bands if edge > engaged.total), default=NEVER)
+    steady = engaged.steady_for(low, high)
+    until = min(as_of + steady, engaged.step, moment.fit.step, NEVER)
+    if rules.boundaries:
+        until = min([until, *(at for at in rules.boundaries if at > as_of)])
+    if standing.hand_raise:
+        ends = _asked_until(standing.hand_raise, rules)
+        until = min(until, ends) if ends > as_of else until
+    return until
 
 
-def capped(parts: list[Part], cap: int) -> list[Part]:
-    """The same parts with their excess over `cap` (never below 0) cut, the largest first, so that small signals stay visible."""
-    excess = sum([part.given - part.cut for part in parts]) - max(cap, 0)
-    if excess <= 0:
-        return parts
-    result = []
-    for part in sorted(parts, key=lambda part: (-part.kept, part.rule_id)):
-        cut = min(excess, max(0, part.kept))
-        excess -= cut
-        result.append(replace(part, cut=part.cut + cut) if cut else part)
-    return result
+def score(state: LeadState, lead: str, rules: Rules, moment: int = 0) -> Scored:
+    """All that the lead's own identities say under these rules, at the latest that they know of, or at `moment` if later."""
+    standing = stand(state, lead, rules)
+    memories = standing.memories
+    as_of = max(state.as_of(standing.owned), moment)
+    found = at_moment(standing, as_of)
+    fit_score, engaged = found.fit.partial, found.engaged
+    own = [memory for memory in memories if memory.kind != OUTCOME]
+    first, last = _origins(own, standing.condemned)
+    return Scored(
+        as_of=as_of,
+        fit=fit_score,
+        engagement=engaged.partial,
+        grade=found.grade,
+        temperature=found.temperature,
+        trend=engaged.trend(),
+        better=[] if standing.internal else _better(standing, found, as_of),
+        hand_raise=standing.hand_raise,
+        attributes={name: told.value for name, told in standing.attributes.items()},
+        evidence=_evidence(memories),
+        touches=_latest_touches(own, standing.condemned),
+        identities=[(i, kind) for i in standing.owned if (kind := state.kind(i)) != OUTCOME],
+        first_source=first.source_id if first else None,
+        last_source=last.source_id if last else None,
+        is_test=bool(own) and all(memory.seen == TEST for memory in own),
+        internal=standing.internal,
+        region=standing.rules.region,
+        account=standing.account,
+        person=_person(memories),
+        steady_until=steady_until(standing, found, as_of),
+    )
 
 
-def grade(fit_total: int, engagement_total: int, rules: Rules) -> str:
+def grade(fit_total: int, engagement_total: int, rules: RuleSet) -> str:
     """Fit letter A-D and engagement band 1-4."""
     letter = next((letter for letter, least in zip("ABC", rules.grades, strict=True) if fit_total >= least), "D")
     band = next((band for band, least in zip("123", rules.bands, strict=True) if engagement_total >= least), "4")
     return letter + band
 
 
-def worth(rule: Behaviour, at: int, as_of: int) -> int:
-    """Milli-points at `as_of` of a touch that happened at `at`, rounded once."""
-    age = as_of - at
-    if age <= 0:
-        return rule.points
-    return round(rule.points * exp2(-age / rule.half_life)) if age <= rule.horizon else 0
-
-
-def chosen(told: Iterable[ByFieldAndSource]) -> dict[str, Scalar]:
+def chosen(told: Iterable[ByFieldAndSource]) -> dict[str, Told]:
     """One value per attribute: a trusted source's before an untrusted one's, then the latest."""
     best: dict[str, Told] = {}
     for registers in told:
@@ -153,52 +203,54 @@ def chosen(told: Iterable[ByFieldAndSource]) -> dict[str, Scalar]:
             for told_one in by_source.values():
                 if name not in best or _rank(told_one) > _rank(best[name]):
                     best[name] = told_one
-    return {name: best[name].value for name in sorted(best)}
+    return {name: best[name] for name in sorted(best)}
 
 
 def _rank(told: Told) -> tuple[bool, int, str]:
     return told.trusted, told.at, told.event_id
 
 
-def _marks(memories: Sequence[Memory], rule: Behaviour) -> Iterable[Marks]:
-    """The rule's marks by bucket, its limit applied over all identities together."""
-    held = [buckets for memory in memories if (buckets := memory.marks.get(rule.key))]
-    if len(held) <= 1:
-        return held[0].values() if held else ()
-    union: dict[Bucket, Marks] = {}
-    for buckets in held:
-        for bucket, marks in buckets.items():
-            union[bucket] = joined(rule.limit, union[bucket], marks) if bucket in union else marks
-    return union.values()
+def _temperature(grade: str, hand_raise: HandRaise | None, rules: RuleSet, as_of: int) -> str:
+    band = int(grade[1])
+    if band <= rules.temperature.hot or (hand_raise and as_of < _asked_until(hand_raise, rules)):
+        return "hot"
+    return "warm" if band <= rules.temperature.warm else "cold"
 
 
-def _given(rule: Behaviour, slots: Iterable[Marks], as_of: int) -> Part:
-    times = given = 0
-    for marks in slots:
-        for at, _ in marks:
-            points = worth(rule, at, as_of)
-            if points:
-                times += 1
-                given += points
-    return Part(rule.rule_id, rule.group, times, given, rule.label)
+def _asked_until(hand_raise: HandRaise, rules: RuleSet) -> int:
+    return hand_raise.raised.at + round(rules.temperature.hand_raise_days * DAY)
 
 
-def _summed(parts: list[Part]) -> Partial:
-    ordered = sorted(parts, key=lambda part: (-part.given, part.rule_id))
-    return Partial(sum([part.given - part.cut for part in ordered]), tuple(ordered))
+def _better(standing: Standing, found: Moment, as_of: int) -> list[Better]:
+    rules = standing.rules
+    letter, band = found.grade[0], found.grade[1]
+    better = []
+    if found.fit.better:
+        better.append(Better(chr(ord(letter) - 1) + band, found.fit.better))
+    if touches := by_touches(found.engaged, standing.memories, rules, as_of):
+        better.append(Better(f"{letter}{int(band) - 1}", touches))
+    return better
 
 
-def _latest_raise(memories: Iterable[Memory], rules: Rules) -> tuple[str, Raised] | None:
+def _origins(memories: Sequence[Memory], condemned: Set[bytes]) -> tuple[Origin | None, Origin | None]:
+    """Where the first and the last touch came from, of those that no machine did."""
+    both = [(memory.first, memory.last) for memory in memories]
+    firsts = [first for first, _ in both if first and not (condemned and event_of(first.event_id) in condemned)]
+    lasts = [last for _, last in both if last and not (condemned and event_of(last.event_id) in condemned)]
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+def _latest_raise(memories: Iterable[Memory], rules: Rules, condemned: Set[bytes]) -> HandRaise | None:
     raises = [
         (raised.at, raised.event_id, kind, raised)
         for memory in memories
         for kind, raised in memory.hand_raises.items()
-        if kind in rules.hand_raises
+        if kind in rules.hand_raises and not (condemned and event_of(raised.event_id) in condemned)
     ]
     if not raises:
         return None
     *_, kind, raised = max(raises, key=lambda entry: entry[:3])
-    return kind, raised
+    return HandRaise(kind, raised)
 
 
 def _evidence(memories: Iterable[Memory]) -> list[Answer]:
@@ -212,8 +264,10 @@ def _evidence(memories: Iterable[Memory]) -> list[Answer]:
     return [Answer(criterion, source, latest[criterion, source]) for criterion, source in sorted(latest)]
 
 
-def _latest_touches(memories: Sequence[Memory]) -> list[Recent]:
+def _latest_touches(memories: Sequence[Memory], condemned: Set[bytes]) -> list[Recent]:
     """Latest first."""
+    if condemned:
+        return [touch for touch in _latest_touches(memories, NOBODY) if event_of(touch.event_id) not in condemned]
     if len(memories) == 1:
         return memories[0].touches[::-1]
     distinct: dict[tuple[int, str], Recent] = {}

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.scoring.domain.memory import Memory
+from services.scoring.domain.memory import OUTCOME, Memory
 from shared.schemas import ids
 from shared.schemas.touches import STRONG
 
 MOST_IDENTITIES = 50  # whose memory one lead holds; a further one is refused, and counted
+
+OUTCOMES = "outcome/"  # and a lead: the identity that stands for what sales says of that lead
 
 lead_of = lru_cache(maxsize=262_144)(ids.lead_id)
 
@@ -37,12 +39,26 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     memories: dict[str, Memory] = {}
     registers: dict[str, Register] = {}
 
+    def register_of(self, identity: str) -> Register | None:
+        """What is known of whose the identity is. What sales said of a lead goes wherever the identity goes that the lead derives
+        from, so that a merge takes it along and an un-merge brings it back."""
+        own = self.registers.get(identity)
+        if not identity.startswith(OUTCOMES):
+            return own
+        lead = identity.removeprefix(OUTCOMES)
+        origin = next((register for name, register in self.registers.items() if lead_of(name) == lead), None)
+        return max((register for register in (own, origin) if register), default=None)
+
     def owner(self, identity: str) -> str:
         """The lead that the identity belongs to, as far as this state knows; by default the one that derives from it."""
-        register = self.registers.get(identity)
-        return register.owner if register else lead_of(identity)
+        register = self.register_of(identity)
+        if register:
+            return register.owner
+        return identity.removeprefix(OUTCOMES) if identity.startswith(OUTCOMES) else lead_of(identity)
 
     def kind(self, identity: str) -> str:
+        if identity.startswith(OUTCOMES):
+            return OUTCOME
         register = self.registers.get(identity)
         return register.kind if register else self.memories[identity].kind
 
@@ -116,14 +132,20 @@ class Joining:
             self.state.registers[identity] = register
 
     def finish(self) -> LeadState:
-        self.refused_marks = sum(self.state.memories[identity].tidy() for identity in self._mine)
+        for identity in self._mine:
+            known = self.base.memories.get(identity)
+            self.refused_marks += self.state.memories[identity].tidy(known.received_at if known else 0)
         return self.state
 
     def to_pass_on(self, lead: str) -> list[tuple[str, Register]]:
         """Identities touched whose memory another lead has to get, with the register that says so."""
         state = self.state
+        if not state.registers:
+            return []
+        outcomes = [OUTCOMES + lead_of(identity) for identity in self.touched if not identity.startswith(OUTCOMES)]
+        touched = self.touched.union(one for one in outcomes if one in state.memories)
         return [
             (identity, register)
-            for identity in sorted(self.touched)
-            if (register := state.registers.get(identity)) and register.owner != lead and identity in state.memories
+            for identity in sorted(touched)
+            if (register := state.register_of(identity)) and register.owner != lead and identity in state.memories
         ]

@@ -9,6 +9,7 @@ import pytest
 from services.scoring.beginnings import Beginnings, RecordsLostError
 from services.scoring.seek import Log, plan
 from services.scoring.states import Change, FakeStates
+from services.scoring.wire import INPUTS
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
 
 IN, TR = TOUCHPOINTS.name, SCORE_TRANSFERS.name
@@ -62,7 +63,7 @@ async def test_a_loss_that_is_accepted_is_written_down_so_that_it_is_no_gap_late
     states = FakeStates()
     await states.save([Change(3, {}, {IN: 10, TR: 0})])
     assert await begin(states, logs(start=40, committed=10), accept_loss=True) == {3: {IN: 40, TR: 0}}
-    assert states.applied[3] == {IN: 40, TR: 0}
+    assert states.applied[3] == dict.fromkeys(INPUTS, 0) | {IN: 40}
     assert await begin(states, logs(start=40, committed=10), accept_loss=False) == {3: {IN: 40, TR: 0}}
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from services.scoring.handler import ContendedError, GapError, StatesLostError
 from services.scoring.states import Change, FakeStates
+from services.scoring.wire import INPUTS
 from shared.kit.kafka import FakePublisher
 from shared.schemas.ids import lead_id
 from shared.schemas.scores import ScoreTransfer
@@ -293,7 +294,7 @@ async def test_a_cache_that_is_too_small_changes_nothing(bench: Any) -> None:
     assert {s.engagement.parts[0].times for s in bench.scores().values()} == {3}  # of 4 views, the limit of a day
 
 
-async def test_the_fence_checks_both_topics(bench: Any) -> None:
+async def test_the_fence_checks_every_topic(bench: Any) -> None:
     """What another worker applied of the transfers alone must be noticed by one that only has touches."""
     bench.touch("ann", 1)
     scorer = bench.restart()
@@ -301,4 +302,4 @@ async def test_the_fence_checks_both_topics(bench: Any) -> None:
     refused = await bench.states.save(
         [Change(0, {TOUCHPOINTS.name: 1, SCORE_TRANSFERS.name: 7}, {TOUCHPOINTS.name: 1, SCORE_TRANSFERS.name: 8})]
     )
-    assert refused == {0: {TOUCHPOINTS.name: 1, SCORE_TRANSFERS.name: 0}}
+    assert refused == {0: dict.fromkeys(INPUTS, 0) | {TOUCHPOINTS.name: 1}}

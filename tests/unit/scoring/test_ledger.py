@@ -15,6 +15,7 @@ from services.scoring.domain.ledger import (
     Mark,
     absorb,
     bucket_of,
+    event_of,
     horizon_of,
     key_parts,
     record,
@@ -23,9 +24,9 @@ from services.scoring.domain.ledger import (
 )
 
 WHEN = {"touch.type": {"eq": "page_viewed"}}
-DAILY = rule_key(WHEN, 3, "1d", 7 * DAY, 0)
-ONCE = rule_key(WHEN, 1, "once", 7 * DAY, 0)
-MAIL = rule_key(WHEN, 2, "campaign", 7 * DAY, 0)
+DAILY = rule_key(WHEN, 3, "1d", 49 * DAY, 0)
+ONCE = rule_key(WHEN, 1, "once", 49 * DAY, 0)
+MAIL = rule_key(WHEN, 2, "campaign", 49 * DAY, 0)
 JST = 9 * 3_600_000
 T0 = 20_000 * DAY
 
@@ -33,13 +34,13 @@ T0 = 20_000 * DAY
 def ledger_of(marks: list[tuple[str, int, str]]) -> Ledger:
     ledger: Ledger = {}
     for key, at, name in marks:
-        record(ledger, key, bucket_of(key_parts(key), at, name), Mark(at, name))
+        record(ledger, key, bucket_of(key_parts(key), at, name), Mark(at, event_of(name)))
     return ledger
 
 
 def test_the_earliest_few_of_a_bucket_are_kept_however_they_arrive() -> None:
     marks = [(DAILY, T0 + n, f"event-{n}") for n in (5, 1, 4, 2, 3)]
-    assert ledger_of(marks) == {DAILY: {20_000: tuple(Mark(T0 + n, f"event-{n}") for n in (1, 2, 3))}}
+    assert ledger_of(marks) == {DAILY: {20_000: tuple(Mark(T0 + n, event_of(f"event-{n}")) for n in (1, 2, 3))}}
 
 
 def test_days_begin_at_the_tenants_midnight() -> None:
@@ -48,15 +49,15 @@ def test_days_begin_at_the_tenants_midnight() -> None:
 
 
 def test_a_rule_key_names_all_that_decides_which_marks_exist_and_nothing_else() -> None:
-    assert rule_key(WHEN, 3, "1d", 7 * DAY, 0) == DAILY
-    assert rule_key(WHEN, 3, "1d", 13 * DAY, 0) != DAILY
-    assert rule_key(WHEN, 3, "1d", 5 * DAY, 0) != rule_key(WHEN, 3, "1d", 4 * DAY, 0)
-    assert rule_key(WHEN, 3, "1d", 4 * DAY, 0) == rule_key(WHEN, 3, "1d", 3 * DAY, 0), "within one horizon"
-    assert rule_key(WHEN, 2, "1d", 7 * DAY, 0) != DAILY
-    assert rule_key(WHEN, 3, "2d", 7 * DAY, 0) != DAILY
-    assert rule_key(WHEN, 3, "1d", 7 * DAY, JST) != DAILY
-    assert rule_key({"touch.type": {"eq": "x"}}, 3, "1d", 7 * DAY, 0) != DAILY
-    assert rule_key(WHEN, 1, "once", 7 * DAY, JST) == ONCE, "a zone only moves days"
+    assert rule_key(WHEN, 3, "1d", 49 * DAY, 0) == DAILY
+    assert rule_key(WHEN, 3, "1d", 91 * DAY, 0) != DAILY
+    assert rule_key(WHEN, 3, "1d", 90 * DAY, 0) == rule_key(WHEN, 3, "1d", 31 * DAY, 0) == DAILY, "within one horizon"
+    assert rule_key(WHEN, 3, "1d", 30 * DAY, 0) != DAILY
+    assert rule_key(WHEN, 2, "1d", 49 * DAY, 0) != DAILY
+    assert rule_key(WHEN, 3, "2d", 49 * DAY, 0) != DAILY
+    assert rule_key(WHEN, 3, "1d", 49 * DAY, JST) != DAILY
+    assert rule_key({"touch.type": {"eq": "x"}}, 3, "1d", 49 * DAY, 0) != DAILY
+    assert rule_key(WHEN, 1, "once", 49 * DAY, JST) == ONCE, "a zone only moves days"
 
 
 def test_no_touch_counts_longer_than_the_topics_are_kept() -> None:
@@ -74,7 +75,7 @@ def test_a_day_is_forgotten_when_it_counts_for_nothing_for_ever() -> None:
 def test_a_rule_that_counts_once_never_forgets_that_it_did() -> None:
     ledger = ledger_of([(ONCE, T0, "first"), *((DAILY, T0 + day * DAY, str(day)) for day in range(50))])
     tidy(ledger, T0 + 5_000 * DAY)
-    assert ledger[ONCE] == {0: (Mark(T0, "first"),)}
+    assert ledger[ONCE] == {0: (Mark(T0, event_of("first")),)}
 
 
 def test_past_the_bound_campaigns_and_then_the_oldest_days_are_refused_and_counted() -> None:

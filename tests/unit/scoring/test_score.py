@@ -7,10 +7,12 @@ from typing import Any
 from services.scoring import wire
 from services.scoring.batch import Told
 from services.scoring.decide import join
+from services.scoring.domain.engagement import engagement
 from services.scoring.domain.ledger import DAY
 from services.scoring.domain.memory import Memory
+from services.scoring.domain.parts import Part, Partial, cap_group
 from services.scoring.domain.rules import Rules
-from services.scoring.domain.score import Part, capped, fit, grade, score, worth
+from services.scoring.domain.score import grade, score
 from services.scoring.domain.state import MOST_IDENTITIES, LeadState
 from shared.schemas.ids import lead_id
 from shared.schemas.policies import ScoringPolicy
@@ -47,24 +49,38 @@ def state_of(under: Rules, *touches: wire.Touch) -> LeadState:
     return join(told, LeadState(), under).finish()
 
 
+def worth(under: Rules, at: int, as_of: int) -> int:
+    state = state_of(under, touch(1, at=at))
+    return engagement(list(state.memories.values()), under.base, as_of).total
+
+
 def test_half_of_the_points_are_left_after_a_half_life_and_none_past_seven() -> None:
-    rule = rules([page()]).behaviour[0]
-    assert worth(rule, NOW, NOW + 7 * DAY) == 4_000
-    assert worth(rule, NOW, NOW + 49 * DAY) == 62
-    assert worth(rule, NOW, NOW + 49 * DAY + 1) == 0
+    under = rules([page()])
+    assert worth(under, NOW, NOW + 7 * DAY) == 4_000
+    assert worth(under, NOW, NOW + 49 * DAY) == 62
+    assert worth(under, NOW, NOW + 49 * DAY + 1) == 0
+
+
+def test_a_window_ends_what_a_half_life_would_keep() -> None:
+    under = rules([page(window_days=7)])
+    assert worth(under, NOW, NOW + 7 * DAY) == 4_000
+    assert worth(under, NOW, NOW + 7 * DAY + 1) == 0
 
 
 def test_a_touch_from_after_the_moment_asked_for_is_worth_its_full_points() -> None:
-    assert worth(rules([page()]).behaviour[0], NOW + DAY, NOW) == 8_000
+    assert worth(rules([page()]), NOW + DAY, NOW) == 8_000
 
 
 def test_the_excess_is_cut_from_the_largest_part_so_that_small_signals_stay_visible() -> None:
-    parts = capped([Part("big", "web", 1, 30, {}), Part("small", "web", 1, 5, {}), Part("bad", "web", 1, -3, {})], 20)
+    parts = [Part("big", 30, 30), Part("small", 5, 5), Part("bad", -3, -3)]
+    assert cap_group(parts, 20) == 20
     assert [(part.rule_id, part.kept) for part in parts] == [("big", 18), ("small", 5), ("bad", -3)]
 
 
 def test_a_cap_below_nothing_takes_no_more_than_was_given() -> None:
-    assert [part.kept for part in capped([Part("only", "web", 1, 5, {})], -10)] == [0]
+    only = [Part("only", 5, 5)]
+    assert cap_group(only, -10) == 0
+    assert only[0].kept == 0
 
 
 def test_the_cap_of_all_groups_is_cut_from_the_parts_too() -> None:
@@ -77,6 +93,10 @@ def test_the_cap_of_all_groups_is_cut_from_the_parts_too() -> None:
     ]
 
 
+def fit_of(under: Rules, **attributes: str) -> Partial:
+    return score(state_of(under, touch(1, attributes=attributes)), lead_id("ann"), under).fit
+
+
 def test_of_the_fit_rules_of_a_group_the_best_one_counts() -> None:
     under = rules(
         fits=[
@@ -85,8 +105,8 @@ def test_of_the_fit_rules_of_a_group_the_best_one_counts() -> None:
             {"id": "student", "when": {"lead.kind": {"eq": "student"}}, "points": -40},
         ]
     )
-    assert [part.rule_id for part in fit({"level": "head"}, under).parts] == ["head"]
-    assert fit({"level": "head", "kind": "student"}, under).total == -15_000
+    assert [part.rule_id for part in fit_of(under, level="head").parts] == ["head"]
+    assert fit_of(under, level="head", kind="student").total == -15_000
 
 
 def test_what_a_trusted_source_says_stands_before_what_is_newer() -> None:
@@ -152,7 +172,7 @@ def test_more_identities_than_a_lead_may_hold_are_refused_and_counted() -> None:
 
 
 def test_grades_begin_at_their_least_points() -> None:
-    under = rules()
+    under = rules().base
     assert grade(70_000, 60_000, under) == "A1"
     assert grade(69_999, 59_999, under) == "B2"
     assert grade(-1, -1, under) == "D4"

@@ -16,6 +16,7 @@ from services.scoring.beginnings import Beginnings
 from services.scoring.settings import Settings
 from services.scoring.states import FakeStates
 from services.scoring.stream import Stream, _shared
+from services.scoring.wire import INPUTS
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
 
 IN, TR = TOUCHPOINTS.name, SCORE_TRANSFERS.name
@@ -130,10 +131,11 @@ def _records(bench: Any, topic: str, end: int) -> list[Any]:
     return records
 
 
-async def test_the_two_topics_must_be_assigned_together() -> None:
-    assert _shared([TP(IN, 0), TP(TR, 0), TP(TR, 4), TP(IN, 4)]) == {0, 4}
+async def test_the_topics_must_be_assigned_together() -> None:
+    together = [TP(topic, partition) for partition in (0, 4) for topic in INPUTS]
+    assert _shared(together) == {0, 4}
     with pytest.raises(RuntimeError, match="assigned together"):
-        _shared([TP(IN, 0), TP(TR, 0), TP(IN, 4)])
+        _shared(together[:-1])
 
 
 async def test_a_worker_without_progress_while_there_is_work_is_not_live(stream: Stream, settings: Settings) -> None:

@@ -1,0 +1,62 @@
+"""How a lead or an account changes by time alone, and which of those changes are to be told by now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from services.scoring.cache import State
+from services.scoring.domain.account import as_of, score_account
+from services.scoring.domain.change import first_change
+from services.scoring.domain.rules import Rules
+from services.scoring.domain.score import at_moment, stand, steady_until
+from services.scoring.domain.state import LeadState
+from services.scoring.subjects import Subject
+
+MOST_AT_ONCE = 50  # changes of one subject, that lie behind by as much; the rest follows at the next look
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """since: the latest that the state knows of, ms;  bands: what is told at a moment;  steady: before when it stays so"""
+
+    since: int
+    bands: Callable[[int], Any]
+    steady: Callable[[int], int]
+
+    def changes(self, due: int, until: int) -> tuple[list[int], int | None]:
+        """The moments from `due` to `until` at which what is told becomes another, and the one after; None where there is none.
+
+        due: before which nothing that was not told can have changed
+        """
+        moments: list[int] = []
+        moment: int | None = max(self.since, due - 1)
+        while moment is not None and len(moments) < MOST_AT_ONCE:
+            moment = first_change(self.bands, self.steady, moment)
+            if moment is None or moment > until:
+                break
+            moments.append(moment)
+        return moments, moment
+
+
+def curve_of(subject: Subject, state: State, rules: Rules) -> Curve:
+    if not isinstance(state, LeadState):
+        people = state
+
+        def band(moment: int) -> int:
+            return score_account(people, rules.account, moment).band
+
+        def steady(moment: int) -> int:
+            return score_account(people, rules.account, moment).steady_until
+
+        return Curve(as_of(people), band, steady)
+    standing = stand(state, subject.name, rules)
+
+    def bands(moment: int) -> tuple[str, str]:
+        return at_moment(standing, moment).bands()
+
+    def quiet(moment: int) -> int:
+        return steady_until(standing, at_moment(standing, moment), moment)
+
+    return Curve(state.as_of(standing.owned), bands, quiet)
