@@ -7,15 +7,17 @@ words of the promise. A touch is what stands on `touchpoints`, as a mapping. Tim
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from shared.schemas import ids
 from shared.schemas.catalogue import BEHAVIOUR_FIELDS, FIT_FIELDS
 from shared.schemas.conditions import parse
-from shared.schemas.policies import BehaviourRule, ScoringPolicy
+from shared.schemas.policies import BehaviourRule, FitRule, ScoringPolicy
 from shared.schemas.scores import LeadScored
 from shared.schemas.touches import STRONG
+from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE, TOUCH_TYPES
 
 DAY = 86_400_000
 LATEST_TOUCHES = 20
@@ -23,10 +25,12 @@ Touch = Mapping[str, Any]
 
 
 class Given(NamedTuple):
-    """What one rule gave before any cap, and for how many touches."""
+    """What one rule gave before any cap: for how many touches, and when the first and the last of them happened."""
 
     points: int
     times: int
+    first_at: int
+    last_at: int
 
 
 class Lead(NamedTuple):
@@ -36,53 +40,76 @@ class Lead(NamedTuple):
     registers: list[Mapping[str, Any]]
 
 
-def engagement(touches: Iterable[Touch], policy: ScoringPolicy, as_of: int) -> tuple[int, dict[str, Given]]:
+# --- points -------------------------------------------------------------------------------------------------------------
+
+
+def engagement(
+    touches: Iterable[Touch], rules: Iterable[BehaviourRule], policy: ScoringPolicy, as_of: int
+) -> tuple[int, dict[str, Given]]:
     """The points of all, and what each rule gave."""
     given: dict[str, Given] = {}
     groups: dict[str, int] = defaultdict(int)
-    asked = [(touch, facts(touch)) for touch in touches]
-    for rule in policy.engagement.rules:
+    told = [(touch, facts(touch)) for touch in touches]
+    condemned = {event for touch, _ in told for event in touch.get("condemns", ())}
+    for rule in rules:
         when = parse(rule.when, BEHAVIOUR_FIELDS)
         buckets: dict[Any, set[tuple[int, str]]] = defaultdict(set)
-        for touch, known in asked:
+        for touch, known in told:
             judged = "touch.automated" in when.fields() or not touch["automated"]
             if judged and when.holds(known) and touch["received_at"] - touch["at"] <= remembered(rule):
                 buckets[bucket(rule, touch, policy)].add(moment(touch))
-        counted = [at for marks in buckets.values() for at, _ in sorted(marks)[: rule.limit]]
-        worths = [points for at in counted if (points := worth(rule, max(0, as_of - at)))]
-        if worths:
-            given[rule.id] = Given(sum(worths), len(worths))
+        counted = sorted(mark for marks in buckets.values() for mark in sorted(marks)[: rule.limit])
+        worths = [(at, worth(rule, max(0, as_of - at))) for at, event in counted if event not in condemned]
+        worths = [(at, points) for at, points in worths if points]
+        if worths and in_force(rule, policy, as_of):
+            given[rule.id] = Given(sum(points for _, points in worths), len(worths), worths[0][0], worths[-1][0])
             groups[rule.group] += given[rule.id].points
     capped = [min(points, most(policy.engagement.groups[group])) for group, points in groups.items()]
     return min(sum(capped), most(policy.engagement.cap)), given
 
 
 def worth(rule: BehaviourRule, age: int) -> int:
-    """Of one touch, rounded once; nothing past seven half-lives or 400 days."""
+    """Of one touch, rounded once."""
     half_life = round(rule.half_life_days * DAY)
-    return 0 if age > min(7 * half_life, 400 * DAY) else round(round(rule.points * 1000) * 2 ** (-age / half_life))
+    return 0 if age > counts_for(rule) else round(round(rule.points * 1000) * 2 ** (-age / half_life))
+
+
+def counts_for(rule: BehaviourRule) -> int:
+    """How long a touch counts: seven half-lives or the window, and no longer than the topics are kept."""
+    return min(7 * round(rule.half_life_days * DAY), round((rule.window_days or 400) * DAY), 400 * DAY)
 
 
 def remembered(rule: BehaviourRule) -> int:
     """How old a touch may be when it arrives, to be remembered at all."""
-    return next(days for days in (30, 90, 180, 400) if days >= min(7 * rule.half_life_days, 400)) * DAY
+    return next(days for days in (30, 90, 180, 400) if days * DAY >= counts_for(rule)) * DAY
 
 
 def bucket(rule: BehaviourRule, touch: Touch, policy: ScoringPolicy) -> Any:
     if rule.per == "once":
         return None
-    if rule.per == "campaign":
+    if rule.per in ("campaign", "cycle"):
         return touch.get("campaign") or touch.get("event") or touch["type"]
     return (touch["at"] + policy.zone_offset_minutes * 60_000) // (int(rule.per[:-1]) * DAY)
 
 
-def fit(attributes: Mapping[str, Any], policy: ScoringPolicy) -> tuple[int, set[str]]:
-    """The points of the rules that hold, of each group the best one, and which rules those are."""
-    known = {f"lead.{name}": value for name, value in attributes.items()}
-    holding = [rule for rule in policy.fit.rules if parse(rule.when, FIT_FIELDS).holds(known)]
-    best: dict[Any, Any] = {}
-    for rule in sorted(holding, key=lambda rule: (-rule.points, rule.id)):
-        best.setdefault(rule.group or (rule.id,), rule)
+def in_force(rule: BehaviourRule | FitRule, policy: ScoringPolicy, as_of: int) -> bool:
+    """By the calendar of the tenant's zone."""
+    today = datetime.fromtimestamp(as_of // 1000 + policy.zone_offset_minutes * 60, UTC).date()
+    return (rule.valid_from or date.min) <= today <= (rule.valid_until or date.max)
+
+
+def fit(
+    told: Mapping[str, tuple[Any, int]], rules: Iterable[FitRule], policy: ScoringPolicy, as_of: int
+) -> tuple[int, set[str]]:
+    """The points of the rules that hold, of each group the best one, and which rules those are. told: values, and since when"""
+    known = {f"lead.{name}": value for name, (value, _) in told.items()}
+    best: dict[Any, FitRule] = {}
+    for rule in sorted(rules, key=lambda rule: (-rule.points, rule.id)):
+        when = parse(rule.when, FIT_FIELDS)
+        asked = [told[name][1] for field in when.fields() if (name := field.removeprefix("lead.")) in told]
+        fresh = rule.expires_days is None or all(as_of - at < round(rule.expires_days * DAY) for at in asked)
+        if fresh and in_force(rule, policy, as_of) and when.holds(known):
+            best.setdefault(rule.group or (rule.id,), rule)
     points = sum(round(rule.points * 1000) for rule in best.values())
     return min(points, most(policy.fit.cap)), {rule.id for rule in best.values()}
 
@@ -92,6 +119,11 @@ def grade(fit_points: int, engagement_points: int, policy: ScoringPolicy) -> str
     bands = zip("123", policy.engagement.bands, strict=True)
     letter = next((letter for letter, least in letters if fit_points >= round(least * 1000)), "D")
     return letter + next((band for band, least in bands if engagement_points >= round(least * 1000)), "4")
+
+
+def temperature(band: int, raised: Touch | None, policy: ScoringPolicy, as_of: int) -> str:
+    asked = raised is not None and as_of - raised["at"] < round(policy.temperature.hand_raise_days * DAY)
+    return "hot" if asked or band <= policy.temperature.hot else "warm" if band <= policy.temperature.warm else "cold"
 
 
 def most(cap: float) -> int:
@@ -108,33 +140,70 @@ def moment(touch: Touch) -> tuple[int, str]:
     return touch["at"], touch["event_id"]
 
 
-def attributes(touches: Iterable[Touch]) -> dict[str, Any]:
-    """One value of each: of what each source last said by each identity a trusted source's before another's, then the latest."""
+# --- a lead -------------------------------------------------------------------------------------------------------------
+
+
+def attributes(touches: Collection[Touch]) -> dict[str, tuple[Any, int]]:
+    """One value of each, and since when: of what each source last said by each identity a trusted source's, then the latest."""
     told = {
         (name, touch["source_id"], touch["identity_id"]): touch
         for touch in sorted(touches, key=moment)
         for name in touch["attributes"]
     }
     ranked = sorted(told.items(), key=lambda item: (item[1]["trusted"], *moment(item[1])))
-    return {name: touch["attributes"][name] for (name, *_), touch in ranked}
+    return {name: (touch["attributes"][name], touch["at"]) for (name, *_), touch in ranked} | company(touches)
+
+
+def company(touches: Collection[Touch]) -> dict[str, tuple[Any, int]]:
+    """The account named last, by the strongest of the keys that were named with the same domain."""
+    named = {t["attributes"]["account"]: t for t in sorted(touches, key=moment) if "account" in t["attributes"]}
+    if not named:
+        return {}
+    last = max(named.values(), key=moment)
+    domain = last["attributes"].get("domain")
+    same = {key for key, t in named.items() if t is last or (domain and t["attributes"].get("domain") == domain)}
+    strength = {"corporate": 0, "group": 1}
+    key = min(same, key=lambda key: (strength.get(key.partition(":")[0], 2), -named[key]["at"], key))
+    return {"account": (key, last["at"])}
+
+
+def by_sales(event: Mapping[str, Any]) -> Touch | None:
+    """What sales says of a lead, as a touch that nobody did; None where it says nothing."""
+    said = None
+    if event["kind"] in ("offer-declined", "stage-changed"):
+        said = OUTCOME_OF_REASON.get(event.get("reason") or "", OUTCOME_OF_STAGE.get(event.get("stage") or ""))
+    elif event["kind"] == "activity-logged" and event.get("activity") in TOUCH_TYPES:
+        said = event["activity"]
+    if said is None:
+        return None
+    touch = {"type": said, "event": event.get("reason"), "campaign": f"cycle/{event['cycle']}", "source_id": "handoff"}
+    silent = {"trusted": True, "automated": False, "is_test": False, "attributes": {}, "evidence": {}}
+    whose = {"identity_id": f"outcome/{event['lead_id']}", "identity_kind": "outcome", "event_id": event["event_id"]}
+    return touch | silent | whose | {"at": event["at"], "received_at": event["at"]}
 
 
 def leads(records: Iterable[Mapping[str, Any]]) -> dict[str, Lead]:
-    """Touches and links, told in any order and any number of times, by the lead whose they are in the end."""
+    """Touches, links and what sales says, told in any order and any number of times, by the lead whose they are in the end."""
     registers: dict[str, Mapping[str, Any]] = {}
     touches: dict[tuple[str, str], Touch] = {}
+    said: list[tuple[str, Touch]] = []
     for record in records:
-        identity = record["identity_id"]
         if record["record"] == "touch":
-            touches[identity, record["event_id"]] = record
-        elif identity not in registers or record["sequence"] > registers[identity]["sequence"]:
-            registers[identity] = record
+            touches[record["identity_id"], record["event_id"]] = record
+        elif record["record"] == "handoff-event":
+            if outcome := by_sales(record):
+                said.append((record["lead_id"], outcome))
+        elif record["sequence"] > registers.get(record["identity_id"], {"sequence": 0})["sequence"]:
+            registers[record["identity_id"]] = record
+    became = {ids.lead_id(identity): register["owner"] for identity, register in registers.items()}
     found: dict[str, Lead] = defaultdict(lambda: Lead([], []))
     for register in registers.values():
         found[register["owner"]].registers.append(register)
     for (identity, _), touch in touches.items():
-        owner = registers[identity]["owner"] if identity in registers else ids.lead_id(identity)
-        found[owner].touches.append(touch)
+        own = ids.lead_id(identity)
+        found[became.get(own, own)].touches.append(touch)
+    for lead, outcome in said:  # goes where the identity went that the lead derives from
+        found[became.get(lead, lead)].touches.append(outcome)
     return dict(found)
 
 
@@ -142,43 +211,85 @@ def is_known(lead: Lead) -> bool:
     return any(record["identity_kind"] in STRONG for record in [*lead.touches, *lead.registers])
 
 
-def scored(lead: Lead, policy: ScoringPolicy, as_of: int | None = None) -> dict[str, Any]:
-    """All that is said of a lead at `as_of`, by default when it was last heard of."""
-    told = sorted(
-        {moment(touch): touch for touch in lead.touches}.values(), key=moment
-    )  # one event, though by two identities
-    latest = max(record["received_at"] for record in [*lead.touches, *lead.registers])
-    as_of = latest if as_of is None else as_of
-    known = attributes(lead.touches)
-    fit_points, holding = fit(known, policy)
-    engaged, given = engagement(told, policy, as_of)
-    human = [touch for touch in told if not touch["automated"]]
-    raised = [touch["event_id"] for touch in human if touch["type"] in policy.hand_raises]
-    people = [touch["person"]["fields"] for touch in told if touch.get("person")]
+def scored(lead: Lead, policy: ScoringPolicy, as_of: int = 0) -> dict[str, Any]:
+    """All that is said of a lead when it was last heard of, or at `as_of` if later."""
+    heard = [*lead.touches, *lead.registers]
+    as_of = max(as_of, *(record["received_at"] for record in heard))
+    did = sorted((touch for touch in lead.touches if touch["identity_kind"] != "outcome"), key=moment)
+    told = attributes(did)
+    known = {f"lead.{name}": value for name, (value, _) in told.items()}
+    internal = policy.internal is not None and parse(policy.internal, FIT_FIELDS).holds(known)
+    behaviour, fits, region = rules_for(known, policy)
+    fit_points, holding = fit(told, () if internal else fits, policy, as_of)
+    engaged, given = engagement(lead.touches, () if internal else behaviour, policy, as_of)
+    letter = grade(fit_points, engaged, policy)
+    raised, first, last, latest = looked_at(did, policy)
     return {
         "as_of": as_of,
         "fit": (fit_points, holding),
         "engagement": (engaged, given),
-        "grade": grade(fit_points, engaged, policy),
-        "hand_raise": raised[-1] if raised else None,
-        "attributes": known,
-        "touches": [touch["event_id"] for touch in human[::-1][:LATEST_TOUCHES]],
-        "identities": sorted({record["identity_id"] for record in [*lead.touches, *lead.registers]}),
-        "first_source": human[0]["source_id"] if human else None,
-        "last_source": human[-1]["source_id"] if human else None,
-        "is_test": bool(told) and all(touch["is_test"] for touch in told),
-        "person": {name: value for fields in people for name, value in fields.items()},
-        "evidence": {(name, t["source_id"]): code for t in told for name, code in t["evidence"].items()},
+        "grade": letter,
+        "temperature": "cold" if internal else temperature(int(letter[1]), raised, policy, as_of),
+        "hand_raise": raised["event_id"] if raised else None,
+        "attributes": {name: value for name, (value, _) in told.items()},
+        "touches": latest,
+        "identities": sorted({one["identity_id"] for one in heard if one["identity_kind"] != "outcome"}),
+        "first_source": first["source_id"] if first else None,
+        "last_source": last["source_id"] if last else None,
+        "is_test": bool(did) and all(touch["is_test"] for touch in did),
+        "internal": internal,
+        "region": region,
+        "account": known.get("lead.account"),
+        "person": {name: value for t in did if t.get("person") for name, value in t["person"]["fields"].items()},
+        "evidence": {(name, t["source_id"]): code for t in did for name, code in t["evidence"].items()},
     }
+
+
+def rules_for(known: Mapping[str, Any], policy: ScoringPolicy) -> tuple[list[BehaviourRule], list[FitRule], str | None]:
+    """The rules that count for a lead with these facts, and the region whose they are."""
+    overlay = next((one for one in policy.overlays if parse(one.when, FIT_FIELDS).holds(known)), None)
+    if overlay is None:
+        return list(policy.engagement.rules), list(policy.fit.rules), None
+    behaviour = {rule.id: rule for rule in (*policy.engagement.rules, *overlay.behaviour) if rule.id not in overlay.off}
+    fits = {rule.id: rule for rule in (*policy.fit.rules, *overlay.fit) if rule.id not in overlay.off}
+    return list(behaviour.values()), list(fits.values()), overlay.id
+
+
+def looked_at(did: list[Touch], policy: ScoringPolicy) -> tuple[Touch | None, Touch | None, Touch | None, list[str]]:
+    """The last hand-raise, the first and the last touch, and the latest ones, of those that no machine did.
+
+    Of each identity one touch is remembered for each of these, and 20 of all: when such a one turns out to be a machine's, none
+    takes its place.
+    """
+    condemned = {event for touch in did for event in touch.get("condemns", ())}
+    human = [touch for touch in did if not touch["automated"]]
+    first = {touch["identity_id"]: touch for touch in human[::-1]}
+    last = {touch["identity_id"]: touch for touch in human}
+    raised = {(t["identity_id"], t["type"]): t for t in human if t["type"] in policy.hand_raises}
+    firsts, lasts, raises = (
+        [touch for touch in found.values() if touch["event_id"] not in condemned] for found in (first, last, raised)
+    )
+    latest = list(dict.fromkeys(touch["event_id"] for touch in human[::-1]))[:LATEST_TOUCHES]
+    return (
+        max(raises, key=moment, default=None),
+        min(firsts, key=moment, default=None),
+        max(lasts, key=moment, default=None),
+        [event for event in latest if event not in condemned],
+    )
 
 
 def published(score: LeadScored) -> dict[str, Any]:
     """A published score, in the form of `scored`."""
+    parts = score.engagement.parts
     return {
         "as_of": score.as_of,
         "fit": (score.fit.total, {part.rule_id for part in score.fit.parts}),
-        "engagement": (score.engagement.total, {p.rule_id: Given(p.given, p.times) for p in score.engagement.parts}),
+        "engagement": (
+            score.engagement.total,
+            {p.rule_id: Given(p.given, p.times, p.first_at, p.last_at) for p in parts},
+        ),
         "grade": score.grade,
+        "temperature": score.temperature,
         "hand_raise": score.hand_raise.event_id if score.hand_raise else None,
         "attributes": score.attributes,
         "touches": [touch.event_id for touch in score.touches],
@@ -186,6 +297,9 @@ def published(score: LeadScored) -> dict[str, Any]:
         "first_source": score.first_source,
         "last_source": score.last_source,
         "is_test": score.is_test,
+        "internal": score.internal,
+        "region": score.region,
+        "account": score.account,
         "person": dict(score.person.fields) if score.person else {},
         "evidence": {(answer.criterion, answer.source_id): answer.code for answer in score.evidence},
     }
