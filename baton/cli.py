@@ -16,6 +16,7 @@ from baton.commands import (
     migrate,
     policy,
     replay,
+    scoring,
     sources,
     status,
     tail,
@@ -49,6 +50,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(identity.app, name="identity")
 app.add_typer(ingest.app, name="ingest")
+app.add_typer(scoring.app, name="scoring")
 
 _debug = False
 
