@@ -265,7 +265,7 @@ def recomputed(records: list[Record]) -> dict[str, LeadScored]:
         if state.is_known(state.owned(lead)):
             scored = score(state, lead, RULES)
             version = Version(1, 1, 0, scored.as_of)
-            out = wire.lead_scored(said.tenant, lead, version, wire.PolicyRef(1, "h"), scored)
+            out = wire.lead_scored(said.tenant, lead, wire.Saying(version, wire.PolicyRef(1, "h")), scored)
             expected[lead] = LeadScored.model_validate_json(wire.encode(out))
     return expected
 
