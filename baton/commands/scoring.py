@@ -80,6 +80,30 @@ def fit(
     print(f"{path}: the points of `fit` are written anew.")
 
 
+@app.command()
+def picture(
+    to: Path = typer.Option(Path("docs/pictures"), "--to", help="The folder to draw into."),
+) -> None:
+    """Draw the pictures of docs/scoring.md, in English and Japanese: how touches fade, what caps cut, the grades and the gate,
+    sixty days of a lead, and how early the Olist policy finds those who buy.
+
+    The numbers come from scoring's own code, those of Olist from what `baton scoring quality --write` kept.
+    """
+    try:
+        from baton.pictures.gallery import pictures
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            f"drawing needs {error.name}, which is not installed: it comes with `pip install baton[pictures]`, and with `make venv`"
+        ) from None
+    to.mkdir(parents=True, exist_ok=True)
+    try:
+        for name, content in pictures():
+            (to / name).write_bytes(content)
+            print(to / name)
+    except FileNotFoundError as error:
+        raise OperatorError(f"{error.filename} is not there: draw where Baton's files lie") from None
+
+
 def _leads(dataset: str, folder: Path) -> list[Lead]:
     from baton.replay.olist import load
 
