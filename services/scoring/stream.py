@@ -54,6 +54,10 @@ class BatchConsumer(driver.Consumer):
         self._under_way: ConsumerMessage | None = None
         self._gate = asyncio.Event()
         self.last_sign = monotonic()  # of life: progress, or nothing to do
+        self._ends: dict[TP, int] = {}  # of the logs, when they were begun
+        self.unread: dict[
+            int, dict[str, int]
+        ] = {}  # by partition begun and topic with more to read: until when it is read
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> FetchThread:
@@ -145,12 +149,20 @@ class BatchConsumer(driver.Consumer):
             for part in message.value:
                 tp = TP(part.topic, part.partition)
                 self._done[tp] = max(self._done.get(tp, 0), part.end())
+                self._note_unread(part)
             if self._under_way is message:
                 self._under_way = None
             self._gate.set()
             self.last_sign = monotonic()
             notify(self._waiting_for_ack)
             return True
+
+    def _note_unread(self, part: Slice) -> None:
+        if (topics := self.unread.get(part.partition)) is None:
+            return
+        topics.pop(part.topic, None)
+        if part.end() < (self.highwater(TP(part.topic, part.partition)) or 0):
+            topics[part.topic] = part.records[-1].timestamp
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return iter([tp for tp in self._done if topics is None or tp in topics or tp.topic in topics])
@@ -171,10 +183,12 @@ class BatchConsumer(driver.Consumer):
         self._gate.set()
         for tp in revoked:
             self._done.pop(tp, None)
+            self.unread.pop(tp.partition, None)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Faust begins at what is committed; we begin where the states need it (seek.py)."""
         assigned = [tp for tp in self.assignment() if tp.topic in INPUTS]
+        self.unread = {}
         metrics.ASSIGNED.set(len(assigned))
         offsets: dict[TP, int] = {}
         if assigned:
@@ -184,11 +198,16 @@ class BatchConsumer(driver.Consumer):
             for partition, topics in found.items():
                 offsets |= {TP(topic, partition): offset for topic, offset in topics.items()}
             await self.seek_wait(offsets)
+            self.unread = {
+                partition: {topic: 0 for topic, offset in topics.items() if offset < self._ends[TP(topic, partition)]}
+                for partition, topics in found.items()
+            }
         return offsets
 
     async def _logs(self, assigned: Sequence[TP]) -> dict[int, dict[str, Log]]:
         starts = await self.earliest_offsets(*assigned)
         ends = await self.highwaters(*assigned)
+        self._ends = {TP(tp.topic, tp.partition): end for tp, end in ends.items()}
         consumer = self._thread._ensure_consumer()
         logs: dict[int, dict[str, Log]] = {}
         for tp in assigned:
@@ -247,6 +266,14 @@ class Stream:
         """Progress, or nothing to do, within the time allowed; a group that cannot be joined is neither (Faust says nothing)."""
         consumer = self.app._consumer
         return consumer is None or monotonic() - consumer.last_sign < self._liveness
+
+    def owned(self, now: int) -> dict[int, int]:
+        """The partitions of this worker, and up to when (ms) it has read them: `now`, unless more waits there. None while they
+        change hands."""
+        consumer = self.app._consumer
+        if consumer is None or self.app.rebalancing:
+            return {}
+        return {partition: min([now, *topics.values()]) for partition, topics in consumer.unread.items()}
 
     def _joined(self, consumer: Any) -> bool:
         try:

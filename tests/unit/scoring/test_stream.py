@@ -19,6 +19,7 @@ from services.scoring.stream import Stream, _shared
 from services.scoring.wire import INPUTS
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
 
+NOW = 1_790_000_000_000  # of the records that `bench` makes
 IN, TR = TOUCHPOINTS.name, SCORE_TRANSFERS.name
 ENVIRONMENT = {
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -122,6 +123,31 @@ async def test_only_what_was_not_read_yet_is_delivered_and_all_partitions_at_onc
     await consumer._deliver(records, consumer.assignment())
     assert [(part.topic, part.first(), part.end()) for part in delivered[0]] == [(IN, 2, 5), (TR, 0, 3)]
     assert consumer._read_offset == {TP(IN, 0): 5, TP(TR, 0): 3}
+
+
+async def test_a_partition_is_up_to_date_when_nothing_waits_in_it_else_as_of_what_was_read(
+    stream: Stream, consumer: Any, bench: Any
+) -> None:
+    """Time alone must not take a grade away while touches that hold it wait to be read."""
+    assert stream.owned(NOW + 9) == {}
+    stream.app._consumer = consumer
+    consumer.unread = {0: {IN: 0, TR: 0}, 4: {}}
+    assert stream.owned(NOW + 9) == {0: 0, 4: NOW + 9}
+    highwater = {IN: 5, TR: 3}
+    consumer.highwater = lambda tp: highwater[tp.topic]
+    consumer.ack(polled(consumer, bench, 0, 3))
+    assert stream.owned(NOW + 9)[0] == 0
+    bench.log.topics[TR] = bench.log.topics[IN]
+    consumer.ack(consumer._message([Slice(TR, 0, _records(bench, TR, 3))]))
+    assert stream.owned(NOW + 9)[0] == NOW
+    consumer.ack(polled(consumer, bench, 3, 5))
+    assert stream.owned(NOW + 9) == {0: NOW + 9, 4: NOW + 9}
+    stream.app.rebalancing = True
+    assert stream.owned(NOW + 9) == {}
+    stream.app.rebalancing = False
+    consumer.unread.pop(0)  # as a revocation does
+    consumer.ack(polled(consumer, bench, 5, 6))
+    assert stream.owned(NOW + 9) == {4: NOW + 9}
 
 
 def _records(bench: Any, topic: str, end: int) -> list[Any]:
