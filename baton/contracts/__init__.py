@@ -14,7 +14,7 @@ from shared.schemas.base import Record
 from shared.schemas.handoff import HandoffEvent
 from shared.schemas.policies import KINDS, PolicyPublished
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
-from shared.schemas.scores import AccountScored, AccountSignal, LeadScored, ScoreTransfer
+from shared.schemas.scores import AccountScored, AccountSignal, EpochBegun, LeadScored, ScoreTransfer
 from shared.schemas.touches import IdentityConflict, LinkChanged, QuarantinedRequest, RejectedEvent, Touch
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,7 @@ RECORDS: Mapping[str, type[Record]] = {
         ScoreTransfer,
         AccountSignal,
         AccountScored,
+        EpochBegun,
         LeadRouted,
         LeadWithdrawn,
         HandoffEvent,

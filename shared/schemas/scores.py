@@ -1,4 +1,4 @@
-"""What scoring writes: scores with their explanation, and transfers between leads."""
+"""What scoring writes: scores with their explanation, transfers between leads, and which building of its states is in force."""
 
 from __future__ import annotations
 
@@ -235,3 +235,21 @@ class AccountScored(Record):
     contributors: tuple[Contributor, ...] = ()
     cause: Cause = "input"
     change_id: str | None = None
+
+
+class EpochBegun(Record):
+    """All states of a group of workers were built anew from the topics, this tenant's under this policy, and are in force.
+
+    Of a group the highest number is in force. It stands in every version (`generation` of the policy + number), so that what is said
+    by the new states beats all that was said before; that is why it is kept here, and not in the store alone that may lose it.
+
+    epoch: the group and the number;  at: when the states came into force
+    """
+
+    topic_field: ClassVar[str] = "epoch"
+    record: Literal["epoch-begun"] = "epoch-begun"
+    epoch: str
+    group: str
+    number: int = Field(ge=1)
+    at: Millis
+    policy: PolicyRef

@@ -57,6 +57,7 @@ LEAD_SCORED = Topic("lead-scored", ("LeadScored",), "lead", "scoring", ("router"
 # Kept by time, not compacted: scoring checks that no record is missing, and compaction leaves gaps (ADR 0006).
 ACCOUNT_SIGNALS = Topic("account-signals", ("AccountSignal",), "account", "scoring", ("scoring",), HORIZON_DAYS)
 ACCOUNT_SCORED = Topic("account-scored", ("AccountScored",), "account", "scoring", ("router",), 30, compacted=True)
+SCORE_EPOCHS = Topic("score-epochs", ("EpochBegun",), "epoch", "scoring", ("scoring",), None, compacted=True)
 LEAD_ROUTED = Topic("lead-routed", ("LeadRouted", "LeadWithdrawn"), "lead", "router", ("handoff",), 30)
 HANDOFF_EVENTS = Topic("handoff-events", ("HandoffEvent",), "lead", "handoff", ("router", "scoring"), 400)
 POLICIES = Topic(
@@ -79,6 +80,7 @@ _EVENTS = (
     LEAD_SCORED,
     ACCOUNT_SIGNALS,
     ACCOUNT_SCORED,
+    SCORE_EPOCHS,
     LEAD_ROUTED,
     HANDOFF_EVENTS,
     POLICIES,
