@@ -240,8 +240,8 @@ class AccountScored(Record):
 class EpochBegun(Record):
     """All states of a group of workers were built anew from the topics, this tenant's under this policy, and are in force.
 
-    Of a group the highest number is in force. It stands in every version (`generation` of the policy + number), so that what is said
-    by the new states beats all that was said before; that is why it is kept here, and not in the store alone that may lose it.
+    Of a group the highest number is in force. It stands in every version (`generation` of the policy + number), so that what is
+    said by the new states beats all that was said before; so it is kept here, and not in the store alone, which may lose it.
 
     epoch: the group and the number;  at: when the states came into force
     """
