@@ -12,8 +12,7 @@ from services.router.api import Leads, normalise_email, routes
 from shared.kit import problems
 from shared.kit.auth import Tokens, token_hash
 from shared.schemas.ids import identity_id, tenant_secret
-from shared.schemas.policies import ScoringPolicy
-from shared.schemas.scores import Evidence, IdentityRef, PartialScore, ScorePart
+from shared.schemas.scores import Better, Evidence, IdentityRef, PartialScore, ScorePart, Suggestion
 
 pytestmark = pytest.mark.servers
 
@@ -77,9 +76,9 @@ async def test_an_address_that_nobody_has_is_a_problem_with_a_code(api):
 
 
 async def test_a_routed_lead_says_who_has_it_and_why_not_the_others(world, api):
-    fit = PartialScore(
-        total=70_000, parts=(ScorePart(rule_id="level", group="role", given=80_000, cut=10_000, kept=70_000),)
-    )
+    label = {"en": "Head of a department", "ja": "部長級"}
+    part = ScorePart(rule_id="level", given=80_000, cut=10_000, cut_total=10_000, kept=70_000, label=label)
+    fit = PartialScore(total=70_000, parts=(part,))
     score = await scored(world, api, hand_raise="demo_requested", attributes={"employees": 450})
     await world.router().handle([score.model_copy(update={"fit": fit, "version": score.version._replace(position=99)})])
     lead = (await api.get("/v1/leads/l1")).json()
@@ -88,6 +87,9 @@ async def test_a_routed_lead_says_who_has_it_and_why_not_the_others(world, api):
     assert lead["score"]["fit"] == 70
     [part] = lead["score"]["parts"]["fit"]
     assert (part["rule_id"], part["points"], part["given"], part["cut"], part["times"]) == ("level", 70, 80, 10, 1)
+    assert (part["cut_by_group"], part["cut_by_total"]) == (0, 10)
+    assert part["why_cut"]["en"] == "of 80 given 70 kept: the cap of 70 for all cut 10"
+    assert lead["summary"]["reasons"][0] == {"en": "Head of a department: +70 points", "ja": "部長級: +70点"}
     decision = lead["decision"]
     assert (decision["outcome"], decision["pool"], decision["leg"]) == ("routed", "field", "fs")
     assert [reason["code"] for reason in decision["reasons"]] == ["gate_mql", "bant", "rule", "fair_turn"]
@@ -109,36 +111,69 @@ async def test_an_answer_that_came_after_the_decision_stands_in_the_lead_and_not
     assert (await api.get("/v1/leads/l1")).json()["bant"]["criteria"]["budget"]["state"] == "expired"
 
 
-async def test_a_lead_below_the_gate_says_what_it_waits_for_and_what_would_raise_it(world, api, scoring_policy):
-    await world.apply(scoring_policy)
+BETTER = (
+    Better(grade="A3", by=(Suggestion(rule_id="level", points=20_000, attribute="lead.level"),)),
+    Better(grade="B2", by=(Suggestion(rule_id="webinar", points=15_000, label={"en": "Webinar", "ja": "ウェビナー"}),)),
+)
+
+
+async def test_a_lead_below_the_gate_says_what_it_waits_for_and_what_would_raise_it(world, api):
     evidence = (Evidence(criterion="B1", code="secured", source_id="web", observed_at=world.clock.now()),)
-    await scored(world, api, grade="B3", evidence=evidence)
+    await scored(world, api, grade="B3", evidence=evidence, better=BETTER)
     lead = (await api.get("/v1/leads/l1")).json()
     assert (lead["owner"], lead["waiting"]["reason"]) == (None, "below_gate")
     assert lead["waiting"]["trigger"]["ja"]
-    assert {step["grade"]: step["fit"] for step in lead["what_would_raise_it"]} == {"A3": 10, "B2": 0, "A2": 10}
+    assert [one["grade"] for one in lead["better"]] == ["A3", "B2"]
+    assert {one["verdict"] for one in lead["better"]} == {"inside_sales_check"}
+    assert lead["better"][1]["text"]["ja"] == "「ウェビナー」(+15点)があれば B2"
     assert lead["decision"]["bant"]["criteria"]["budget"]["state"] == "met"
 
 
-async def test_nobody_is_told_how_to_raise_a_lead_that_the_policy_counts_against(world, api, scoring_policy):
-    await world.apply(scoring_policy)
-    score = await scored(world, api, grade="D3")
+async def test_nobody_is_told_how_to_raise_a_lead_that_the_policy_counts_against(world, api):
+    score = await scored(world, api, grade="D3", better=BETTER)
     student = {"fit": PartialScore(total=-100_000), "version": score.version._replace(position=99)}
-    assert (await api.get("/v1/leads/l1")).json()["what_would_raise_it"]
+    assert (await api.get("/v1/leads/l1")).json()["better"]
     await world.router().handle([score.model_copy(update=student)])
-    assert (await api.get("/v1/leads/l1")).json()["what_would_raise_it"] == []
+    assert (await api.get("/v1/leads/l1")).json()["better"] == []
 
 
-@pytest.fixture
-def scoring_policy():
-    body = {
-        "kind": "scoring",
-        "hand_raises": [],
-        "engagement": {"groups": {}, "rules": [], "bands": [90, 80, 10]},
-        "fit": {"rules": [], "grades": [80, 45, 25]},
-    }
-    ScoringPolicy.model_validate(body)
-    return body
+async def test_a_lead_is_told_at_a_glance_alone_and_in_the_list(world, api):
+    seen = {"temperature": "hot", "trend": "rising", "account": "kumo.example"}
+    await scored(world, api, hand_raise="demo_requested", better=BETTER, region="germany", cause="time", **seen)
+    lead = (await api.get("/v1/leads/l1")).json()
+    [listed] = (await api.get("/v1/leads")).json()["leads"]
+    for told in (lead, listed):
+        assert {name: told[name] for name in seen} == seen
+        assert told["summary"]["sentence"]["ja"].endswith("ホットリード(A1)で、最近の反応は増えています。")
+        assert told["summary"]["reasons"] == [{"en": "Demo requested (hand-raise)", "ja": "デモ依頼(手挙げ)"}]
+        assert [one["grade"] for one in told["better"]] == ["A3", "B2"]
+        assert told["internal"] is False
+    assert (lead["score"]["region"], lead["score"]["cause"]) == ("germany", "time")
+
+
+async def test_a_score_by_time_alone_is_shown_at_once_and_decided_on_only_when_the_gate_sees_it(world, api):
+    first = await scored(world, api, grade="B3")
+    moment = first.as_of + 1
+    later = {"version": first.version._replace(as_of=moment), "as_of": moment, "cause": "time", "change_id": "c"}
+    faded = first.model_copy(update=later | {"engagement": PartialScore(total=11_000), "temperature": "warm"})
+    await world.router().handle([faded])
+    lead = (await api.get("/v1/leads/l1")).json()
+    assert (lead["score"]["engagement"], lead["temperature"], lead["score"]["cause"]) == (11, "warm", "time")
+    assert await world.count("decisions") == 1
+    later |= {"version": first.version._replace(as_of=moment + 1), "as_of": moment + 1}
+    await world.router().handle([faded.model_copy(update=later | {"grade": "A1"})])
+    lead = (await api.get("/v1/leads/l1")).json()
+    assert (lead["grade"], lead["owner"] is not None) == ("A1", True), "what held it down has faded"
+    assert await world.count("decisions") == 2
+
+
+async def test_one_of_ourselves_is_shown_and_has_no_owner(world, api):
+    await scored(world, api, hand_raise="demo_requested", internal=True)
+    lead = (await api.get("/v1/leads/l1")).json()
+    assert (lead["owner"], lead["waiting"]["reason"], lead["internal"]) == (None, "below_gate", True)
+    assert lead["summary"]["sentence"]["ja"] == "社内の関係者のため、スコアと振り分けの対象外です。"
+    assert lead["decision"]["reasons"][0]["text"]["ja"] == "社内の関係者のため振り分け対象外"
+    assert await world.published() == []
 
 
 async def test_a_merged_lead_tells_where_it_went(world, api):

@@ -1,4 +1,4 @@
-"""The whole service over real Kafka and Redis: workers come, go and are killed, and the scores are those of a recomputation."""
+"""Scoring as processes over real Kafka and Redis: a town of workers, what is sent to them, and what they ought to say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
 
 from services.scoring import wire
@@ -27,7 +25,6 @@ from services.scoring.decide import join
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import score
 from services.scoring.domain.state import LeadState
-from services.scoring.states import connect
 from shared.kit.kafka import KafkaPublisher, Outgoing
 from shared.schemas import ids
 from shared.schemas.base import Record
@@ -35,8 +32,6 @@ from shared.schemas.policies import PolicyPublished, ScoringPolicy
 from shared.schemas.scores import LeadScored, PolicyRef, Version
 from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
 from shared.schemas.touches import LinkChanged, Touch
-
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
 DAY = 86_400_000
 NOW = time_ns() // 1_000_000
@@ -100,6 +95,17 @@ class Worker:
                 assert status == 1, f"ended with {status}: {self.log.read_text()[-2000:]}"
                 self.crashes += 1
                 await self._spawn()
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Its value now; 0 where it does not stand."""
+        async with httpx.AsyncClient() as http:
+            text = (await http.get(f"http://127.0.0.1:{self.environment['SCORING_PORT']}/metrics")).text
+        wanted = name + (
+            "{" + ",".join(f'{key}="{value}"' for key, value in sorted(labels.items())) + "}" if labels else ""
+        )
+        return next(
+            (float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(wanted + " ")), 0.0
+        )
 
     async def end(self, number: signal.Signals) -> int:
         """Send the signal and do not start again; the exit status."""
@@ -190,18 +196,6 @@ class Town:
         await self.publisher.publish(out)
 
 
-@pytest.fixture
-async def town(
-    kafka_url: str, redis_url: str, tenant: str, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
-) -> AsyncIterator[Town]:
-    redis = connect(redis_url)
-    town = Town(kafka_url, redis, redis_url, tenant, tmp_path, unused_tcp_port_factory)
-    await town.open()
-    yield town
-    await town.close()
-    await redis.aclose()
-
-
 def touch(tenant: str, identity: str, kind: str, lead: str, number: int, rng: Random) -> Touch:
     at = NOW - rng.randrange(20 * DAY)
     return Touch.model_validate(
@@ -272,66 +266,3 @@ def recomputed(records: list[Record]) -> dict[str, LeadScored]:
 
 def content(scores: dict[str, LeadScored]) -> dict[str, Any]:
     return {lead: one.model_dump(exclude={"version"}) for lead, one in scores.items() if one.merged_into is None}
-
-
-async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(town: Town) -> None:
-    """Traps 1 to 6: two workers on a new group, one killed, one stopped, all states lost, records sent twice."""
-    rng = Random(7)
-    records = history(town.tenant, 2_000, 120, rng)
-    expected = content(recomputed(records))
-    sent = records + rng.sample(records, 200)  # duplicates, late and out of order
-    first, second = await asyncio.gather(town.hire(), town.hire())
-    await town.send(sent[:700])
-    await town.until(lambda: len(town.scores) > 20)
-    await town.until(first.is_ready)
-    await town.until(second.is_ready)
-
-    await first.end(signal.SIGKILL)
-    await town.send(sent[700:1_200])
-    for partition in range(8):
-        keys = [f"{town.group}:{{s:{partition}}}:{what}" for what in ("applied", "states")]
-        await town.redis.delete(*keys)
-    await town.send(sent[1_200:1_700])
-    await town.until(lambda: second.crashes > 0)
-    await town.hire()
-    await town.until(second.is_ready)
-    assert await second.end(signal.SIGTERM) == 0
-    await town.send(sent[1_700:])
-
-    def all_right() -> bool:
-        seen = content(town.scores)
-        return all(seen.get(lead) == wanted for lead, wanted in expected.items())
-
-    assert len(expected) > 60
-    await town.until(all_right)
-    assert set(content(town.scores)) == set(expected)
-
-
-async def test_workers_share_the_partitions_of_both_topics_alike(town: Town) -> None:
-    """Three workers for eight partitions, where a plain round robin would part the topics; a worker that is given them so stops."""
-    await asyncio.gather(*(town.hire(SCORING_INSTANCE_ID=f"scoring-{n}") for n in range(3)))
-    for worker in town.workers:
-        await town.until(worker.is_ready)
-    records = history(town.tenant, 200, 40, Random(3))
-    expected = content(recomputed(records))
-    await town.send(records)
-    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
-    assert [worker.crashes for worker in town.workers] == [0, 0, 0]
-
-
-async def test_a_worker_that_is_told_to_stop_has_committed_what_it_did(town: Town) -> None:
-    worker = await town.hire()
-    records = history(town.tenant, 100, 20, Random(5))
-    expected = content(recomputed(records))
-    await town.send(records)
-    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
-    assert await worker.end(signal.SIGTERM) == 0
-    admin = AIOKafkaAdminClient(bootstrap_servers=town.kafka)
-    await admin.start()
-    committed = await admin.list_consumer_group_offsets(town.group)
-    await admin.close()
-    for partition in range(8):
-        applied = await town.redis.hgetall(f"{town.group}:{{s:{partition}}}:applied")
-        for topic in INPUTS:
-            if int(applied.get(topic.encode(), 0)):
-                assert committed[TopicPartition(topic, partition)].offset == int(applied[topic.encode()])
