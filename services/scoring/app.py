@@ -10,12 +10,15 @@ import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
+from services.scoring import metrics
 from services.scoring.beginnings import Beginnings
 from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
+from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.states import RedisStates, connect
 from services.scoring.stream import Stream
+from services.scoring.timers import Timers
 from shared.kit.clock import SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.dead_letters import DeadLetters
@@ -40,7 +43,13 @@ async def run(settings: Settings) -> int:
     clock = SystemClock()
     dead_letters = DeadLetters(publisher, clock, group=settings.group, most=settings.dead_letters_per_minute)
     scorer = Scorer(states, publisher, policies, dead_letters, clock, cached_leads=settings.cached_leads)
-    stream = Stream(settings, scorer, Beginnings(states, scorer.forget, accept_loss=settings.accept_loss))
+    rescoring = Rescoring(
+        states, scorer, policies, lambda now: stream.owned(now), clock, per_second=settings.rescore_per_second
+    )
+    beginnings = Beginnings(states, scorer.forget, accept_loss=settings.accept_loss, begin=rescoring.begin)
+    stream = Stream(settings, scorer, beginnings)
+    timers = Timers(states, scorer, stream.owned, clock)
+    metrics.DUE_LATE.set_function(timers.late_seconds)
     kafka_up = asyncio.Event()
 
     async def follow_policies() -> None:
@@ -55,6 +64,14 @@ async def run(settings: Settings) -> int:
             full_every=1_000
         )  # a state in memory is many small objects, and a full pass takes up to 0.7 s
         await stream.run()
+
+    async def run_timers() -> None:
+        await follower.caught_up.wait()
+        await timers.run()
+
+    async def run_rescoring() -> None:
+        await follower.caught_up.wait()
+        await rescoring.run()
 
     probes = Probes()
     probes.live["progress"] = stream.is_live
@@ -72,7 +89,12 @@ async def run(settings: Settings) -> int:
         http,
         host=settings.host,
         port=settings.port,
-        tasks={"policies": follow_policies(), "stream": run_stream()},
+        tasks={
+            "policies": follow_policies(),
+            "stream": run_stream(),
+            "timers": run_timers(),
+            "rescoring": run_rescoring(),
+        },
         closing=closing,
     )
 

@@ -8,11 +8,12 @@ import structlog
 
 from services.scoring import metrics
 from services.scoring.seek import Log, Plan, plan
-from services.scoring.states import Change, States
+from services.scoring.states import Applied, Change, States
 from services.scoring.wire import INPUTS
 
 log = structlog.get_logger(__name__)
 
+Begin = Callable[[int, Applied], Awaitable[None]]
 ReadLogs = Callable[[], Awaitable[Mapping[int, Mapping[str, Log]]]]
 
 
@@ -21,10 +22,15 @@ class RecordsLostError(RuntimeError):
 
 
 class Beginnings:
-    """Where to read partitions from, once their states are fit to go on from there."""
+    """Where to read partitions from, once their states are fit to go on from there.
 
-    def __init__(self, states: States, forget: Callable[[int], None], *, accept_loss: bool) -> None:
-        self._states, self._forget, self._accept_loss = states, forget, accept_loss
+    begin: called of each before it is read, with what is applied to it
+    """
+
+    def __init__(
+        self, states: States, forget: Callable[[int], None], *, accept_loss: bool, begin: Begin | None = None
+    ) -> None:
+        self._states, self._forget, self._accept_loss, self._begin = states, forget, accept_loss, begin
 
     async def find(self, partitions: Iterable[int], read_logs: ReadLogs) -> dict[int, Mapping[str, int]]:
         """Offsets by partition and topic. Raises RecordsLostError, unless losses are accepted."""
@@ -40,6 +46,8 @@ class Beginnings:
                 log.error("states_ahead_of_the_log", partition=partition, applied=dict(applied))
                 await self._states.reset(partition)
                 applied = {}
+            if self._begin:
+                await self._begin(partition, applied)
             if planned.lost:
                 await self._accept(partition, planned, applied)
             found[partition] = planned.offsets

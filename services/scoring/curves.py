@@ -26,18 +26,18 @@ class Curve:
     steady: Callable[[int], int]
 
     def changes(self, due: int, until: int) -> tuple[list[int], int | None]:
-        """The moments from `due` to `until` at which what is told becomes another, and the one after; None where there is none.
+        """The moments from `due` to `until` at which what is told becomes another, and when to look again, or None.
 
         due: before which nothing that was not told can have changed
         """
         moments: list[int] = []
-        moment: int | None = max(self.since, due - 1)
-        while moment is not None and len(moments) < MOST_AT_ONCE:
-            moment = first_change(self.bands, self.steady, moment)
-            if moment is None or moment > until:
-                break
-            moments.append(moment)
-        return moments, moment
+        moment = max(self.since, due - 1)
+        while len(moments) < MOST_AT_ONCE:
+            following = first_change(self.bands, self.steady, moment)
+            if following is None or following > until:
+                return moments, following
+            moments.append(moment := following)
+        return moments, moment + 1
 
 
 def curve_of(subject: Subject, state: State, rules: Rules) -> Curve:

@@ -11,7 +11,7 @@ import orjson
 
 from services.scoring import wire
 from services.scoring.batch import Told, ToldAccount
-from services.scoring.domain.account import People, Person, as_of, joined, refuses, score_account
+from services.scoring.domain.account import People, Person, ScoredAccount, as_of, joined, refuses, score_account
 from services.scoring.domain.codec import encode_memory
 from services.scoring.domain.companies import accounts_of
 from services.scoring.domain.memory import OUTCOME
@@ -34,7 +34,7 @@ class Now:
 
     position: sum of the partition's applied input offsets, this batch included
     epoch:    how often the states were built anew: what is said afterwards beats all that was said before
-    moment:   of a change by time alone, ms; else 0
+    moment:   as of which it is said, ms, where that is later than what was heard last: time alone, or a new policy, changed it
     """
 
     position: int
@@ -78,7 +78,7 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
     record = wire.lead_scored(told.tenant, told.lead, saying, scored, merged_into)
     records.append(Outgoing(LEAD_SCORED.name, record_key(told.tenant, told.lead), wire.encode(record)))
     records += _signals(told, state, saying.version, scored, merged=merged_into is not None)
-    due = None if merged_into or scored.steady_until >= NEVER else scored.steady_until
+    due = None if merged_into else _due(scored)
     return Decision(state, records, "merged" if merged_into else "scored", due, refused)
 
 
@@ -98,9 +98,14 @@ def decide_account(told: ToldAccount, base: People, rules: Rules, now: Now) -> D
         people,
         [Outgoing(ACCOUNT_SCORED.name, record_key(told.tenant, told.account), wire.encode(record))],
         "account",
-        None if scored.steady_until >= NEVER else scored.steady_until,
+        _due(scored),
         {"people": refused},
     )
+
+
+def _due(scored: Scored | ScoredAccount) -> int | None:
+    """When to look again: after what was told now, never at the same moment."""
+    return None if scored.steady_until >= NEVER else max(scored.steady_until, scored.as_of + 1)
 
 
 def join(told: Told, base: LeadState, rules: Rules | None) -> Joining:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import structlog
 
@@ -18,6 +19,7 @@ from services.scoring.domain.codec import VERSION, decode_people, decode_state, 
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from services.scoring.policies import Policies
+from services.scoring.progress import done
 from services.scoring.states import Applied, Change, States
 from services.scoring.subjects import Subject, parse
 from services.scoring.wire import INPUTS
@@ -53,6 +55,24 @@ class Gathered:
     states: Mapping[str, State]
 
 
+class Visited(NamedTuple):
+    """said: how often something was told;  saved: whether that is noted, which it is not when another worker has written"""
+
+    said: int
+    saved: bool
+
+
+class Visit(NamedTuple):
+    """What was found at one subject, and when to look at it next."""
+
+    key: str
+    tenant: str
+    state: State
+    decisions: list[Decision]
+    due: int | None
+    without_policy: bool = False
+
+
 class Scorer:
     """Joins batches into the states of leads and says what they are worth now.
 
@@ -75,15 +95,20 @@ class Scorer:
         self._cache = StateCache(cached_leads)
         self._one_at_a_time = asyncio.Lock()
         self._busy = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     async def handle(self, polled: Sequence[Slice]) -> None:
         """Do all that the batch causes; when it returns, everything is saved and acknowledged by the broker."""
         self._busy += 1
+        self._quiet.clear()
         try:
             async with self._one_at_a_time:
                 await self._handle(polled)
         finally:
             self._busy -= 1
+            if not self._busy:
+                self._quiet.set()
 
     async def _handle(self, polled: Sequence[Slice]) -> None:
         batch = await self._read(polled)
@@ -97,34 +122,50 @@ class Scorer:
         await self._dead.publish(batch.rejected)
         self._count(polled, batch, decisions)
 
-    def is_busy(self) -> bool:
-        """Whether new events are being handled: what time or a policy asks for comes after them."""
-        return self._busy > 0
+    async def quiet(self) -> None:
+        """Until no batch is under way: new events come first; what time or a policy asks for has its turn between two batches."""
+        await self._quiet.wait()
 
-    async def visit(self, partition: int, subjects: Mapping[str, int], cause: Cause, until: int = 0) -> int:
-        """Say again what these subjects are worth: because a policy changed, or because time alone changed it since they were due
-        (ms, by subject) and `until` now; how many times that was said.
+    async def visit(
+        self,
+        partition: int,
+        subjects: Mapping[str, int],
+        cause: Cause,
+        until: int,
+        *,
+        rescoring: Mapping[str, str | None] | None = None,
+    ) -> Visited:
+        """Say again what these subjects are worth at `until` (ms), because the policy changed; or what time alone has made of
+        them by then, since they were due (ms, by subject).
 
         Published before it is noted as done: after a crash in between it is said once more, by the same version. States are read
         from the store, and nothing is joined into them, so that whoever does this by mistake, or twice, does no harm.
+
+        rescoring: to be noted with it, or not at all
         """
         async with self._one_at_a_time:
             loaded = (await self._states.load({partition: list(subjects)}))[partition]
             applied = {topic: loaded.applied.get(topic, 0) for topic in INPUTS}
-            visits = [
-                self._visited(key, loaded.states[key], cause, sum(applied.values()), due, until)
-                for key, due in subjects.items()
-                if key in loaded.states
-            ]
-            decisions = [decision for _, found, _ in visits for decision in found]
+            now = Now(sum(applied.values()), cause, epoch=self._states.epoch)
+            known = {key: state for key in subjects if (state := loaded.states.get(key)) is not None}
+            visits = [self._visited(key, raw, now, subjects[key], until) for key, raw in known.items()]
+            decisions = [decision for visit in visits for decision in visit.decisions]
             await self._publish(decisions)
-            coming = {key: at for key, _, at in visits} | {key: None for key in subjects if key not in loaded.states}
-            renewed = {
-                key: _encoded(found[-1].state) for key, found, _ in visits if found and _is_old(loaded.states[key])
-            }
-            await self._states.save([Change(partition, loaded.applied, applied, renewed, coming)])
+            change = Change(
+                partition,
+                loaded.applied,
+                applied,
+                {visit.key: _encoded(visit.state) for visit in visits if _is_old(known[visit.key])},
+                dict.fromkeys(subjects) | {visit.key: visit.due for visit in visits},
+                # A tenant without a policy is due for nothing until it has one, and then for all that it has.
+                dict(rescoring or {}) | {done(visit.tenant): None for visit in visits if visit.without_policy},
+            )
+            refused = await self._states.save([change])
+            if refused:
+                self._refused(change, refused[partition])
             metrics.VISITS.labels(cause).inc(len(visits))
-            return len(decisions)
+            _count_said(decisions)
+            return Visited(len(decisions), saved=not refused)
 
     def forget(self, partition: int) -> None:
         """What is held of a partition in memory no longer stands."""
@@ -219,21 +260,22 @@ class Scorer:
             decided[key] = decide_account(account, _people(known.get(key)), rules, now)
         return decided
 
-    def _visited(
-        self, key: str, raw: bytes, cause: Cause, position: int, due: int, until: int
-    ) -> tuple[str, list[Decision], int | None]:
-        """What is said of the subject, and when to look at it next."""
+    def _visited(self, key: str, raw: bytes, now: Now, due: int, until: int) -> Visit:
         subject, state = parse(key), _decoded(key, raw)
         rules = self._policies.find(subject.tenant)
         if rules is None:
-            return key, [], None
-        now = Now(position, cause, epoch=self._states.epoch)
-        if cause == "policy":
-            decision = _again(subject, state, rules, now)
-            return key, [decision], decision.due
-        curve = curve_of(subject, state, rules)
-        moments, next_one = curve.changes(due, until)
-        return key, [_again(subject, state, rules, replace(now, moment=moment)) for moment in moments], next_one
+            return Visit(key, subject.tenant, state, [], None, without_policy=True)
+        if now.cause == "policy":
+            decision = _again(subject, state, rules, replace(now, moment=until))
+            return Visit(key, subject.tenant, state, [decision], decision.due)
+        moments, coming = curve_of(subject, state, rules).changes(due, until)
+        decisions = [_again(subject, state, rules, replace(now, moment=moment)) for moment in moments]
+        if decisions and decisions[-1].outcome in (
+            "merged",
+            "silent",
+        ):  # gone to another lead, or nobody's: nothing is due
+            return Visit(key, subject.tenant, state, [], None)
+        return Visit(key, subject.tenant, state, decisions, coming)
 
     async def _publish(self, decisions: Sequence[Decision]) -> None:
         records: list[Outgoing] = [record for decision in decisions for record in decision.records]
@@ -253,8 +295,7 @@ class Scorer:
             for told in share.leads.values():
                 age = now - told.inputs[-1][0].received_at
                 shared_metrics.EVENT_AGE.labels("scoring").observe(max(0, age) / 1000)
-        for outcome in ("scored", "merged", "account"):
-            metrics.SCORES.labels(outcome).inc(sum(decision.outcome == outcome for decision in decisions))
+        _count_said(decisions)
         metrics.TRANSFERS.inc(
             sum(record.topic == SCORE_TRANSFERS.name for decision in decisions for record in decision.records)
         )
@@ -263,6 +304,11 @@ class Scorer:
                 if refused:
                     metrics.REFUSED.labels(bound).inc(refused)
         metrics.CACHED.set(self._cache.size())
+
+
+def _count_said(decisions: Sequence[Decision]) -> None:
+    for outcome in ("scored", "merged", "account"):
+        metrics.SCORES.labels(outcome).inc(sum(decision.outcome == outcome for decision in decisions))
 
 
 def _applied_with(share: Share, applied: Applied) -> dict[str, int]:

@@ -24,3 +24,17 @@ ACCEPTED_LOSS = Counter(
 REDIS_RETRIES = Counter("baton_scoring_redis_retries_total", "Round trips to Redis repeated after a connection error")
 CACHED = Gauge("baton_scoring_cached_leads", "States kept in memory")
 ASSIGNED = Gauge("baton_scoring_assigned_partitions", "Input partitions that this worker owns")
+RESCORE_DONE = Gauge(
+    "baton_scoring_rescore_done_subjects", "Leads and accounts that the re-scoring under way has passed", ["partition"]
+)
+RESCORE_LEFT = Gauge(
+    "baton_scoring_rescore_left_subjects",
+    "Leads and accounts that the re-scoring under way has before it",
+    ["partition"],
+)
+RESCORE_SECONDS = Gauge("baton_scoring_rescore_seconds", "Since the re-scoring under way began", ["partition"])
+RESCORES = Counter("baton_scoring_rescores_total", "Partitions re-scored to the end")
+DUE_LATE = Gauge(
+    "baton_scoring_due_late_seconds",
+    "For how long the oldest change by time alone waits to be told, or nobody has looked",
+)

@@ -48,6 +48,10 @@ class Policies:
     def find(self, tenant: str) -> Rules | None:
         return self._rules.get(tenant)
 
+    def sequences(self) -> dict[str, int]:
+        """By tenant, of the policies in force."""
+        return {tenant: rules.ref.sequence for tenant, rules in self._rules.items()}
+
     async def wait(self, tenant: str) -> Rules | None:
         """The tenant's rules, waited for once; None when there are none."""
         if tenant in self._waited or tenant in self._rules:

@@ -16,6 +16,7 @@ class Settings(ServiceSettings):
     poll_records: most records of one batch
     cached_leads: states kept in memory, per partition
     policy_patience_seconds: how long the first touch of a tenant without a scoring policy waits for one, before it is rejected
+    rescore_per_second: leads and accounts that a worker re-scores in the background when a policy changed
     liveness_seconds: without progress while there is work, after which the process is to be restarted
     """
 
@@ -28,4 +29,5 @@ class Settings(ServiceSettings):
     poll_records: int = Field(default=4000, ge=1, validation_alias="SCORING_POLL_RECORDS")
     cached_leads: int = Field(default=4000, ge=0, validation_alias="SCORING_CACHED_LEADS")
     policy_patience_seconds: float = Field(default=10, ge=0, validation_alias="SCORING_POLICY_PATIENCE_SECONDS")
+    rescore_per_second: float = Field(default=2000, gt=0, validation_alias="SCORING_RESCORE_PER_SECOND")
     liveness_seconds: int = Field(default=60, ge=10, validation_alias="SCORING_LIVENESS_SECONDS")

@@ -34,7 +34,8 @@ class Loaded:
 class Change:
     """States to write, if `believed` is still what is applied; then `applied` is.
 
-    due: by subject, when time alone may change it next (ms), or None when it does not
+    due:       by subject, when time alone may change it next (ms), or None when it does not
+    rescoring: how far re-scoring is, by field (`rescoring.py`); None for one that goes
     """
 
     partition: int
@@ -42,6 +43,7 @@ class Change:
     applied: Applied
     states: Mapping[str, bytes] = field(default_factory=dict)
     due: Mapping[str, int | None] = field(default_factory=dict)
+    rescoring: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class States(Protocol):
@@ -64,13 +66,30 @@ class States(Protocol):
         """Subjects that time alone may have changed by `until` (ms), and when: `most` of each partition, the earliest first."""
         ...
 
+    async def subjects(self, partition: int, cursor: int, about: int) -> tuple[int, list[str]]:
+        """Of all subjects about so many, and the cursor for those that follow; it begins and ends with 0.
+
+        Whatever was there throughout comes by at least once, whatever is written meanwhile (Redis, HSCAN).
+        """
+        ...
+
+    async def rescoring(self, partitions: Sequence[int]) -> dict[int, dict[str, str]]:
+        """How far re-scoring is, by field; of each partition."""
+        ...
+
+    async def sizes(self, partitions: Sequence[int]) -> dict[int, int]:
+        """How many subjects each partition has."""
+        ...
+
     async def reset(self, partition: int) -> None:
-        """Forget the partition: no states, nothing applied, nothing due."""
+        """Forget the partition: no states, nothing applied, nothing due, nothing re-scored."""
         ...
 
 
-# KEYS: states, applied, due   ARGV: number of topics, then topic, believed, applied of each; number of states, then subject and
-# state of each; number of moments, then moment and subject of each; then subjects that are not due any more
+# KEYS: states, applied, due, rescoring
+# ARGV: number of topics, then topic, believed, applied of each; number of states, then subject and state of each; number of
+# moments, then moment and subject of each; number of subjects that are not due any more, then these; then field and value of
+# re-scoring, the value empty for a field that goes
 SAVE = """
 local topics = tonumber(ARGV[1])
 for i = 0, topics - 1 do
@@ -95,13 +114,33 @@ each('HSET', KEYS[1], at + 1, states)
 at = states + 1
 local due = at + 2 * tonumber(ARGV[at])
 each('ZADD', KEYS[3], at + 1, due)
-each('ZREM', KEYS[3], due + 1, #ARGV)
+at = due + 1
+local never = at + tonumber(ARGV[at])
+each('ZREM', KEYS[3], at + 1, never)
+for i = never + 1, #ARGV, 2 do
+  if ARGV[i + 1] == '' then
+    redis.call('HDEL', KEYS[4], ARGV[i])
+  else
+    redis.call('HSET', KEYS[4], ARGV[i], ARGV[i + 1])
+  end
+end
 return 1
+"""
+
+# KEYS: states   ARGV: cursor, count. The names alone: states are large.
+SUBJECTS = """
+local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local names = {}
+for i = 1, #found[2], 2 do
+  names[#names + 1] = found[2][i]
+end
+return {found[1], names}
 """
 
 
 class RedisStates:
-    """By partition two hashes, `<group>:{s:<partition>}:states` and `:applied`, and a sorted set `:due`: a slot of a Redis Cluster.
+    """By partition the hashes `<group>:{s:<partition>}:states`, `:applied` and `:rescoring` and the sorted set `:due`: one slot
+    of a Redis Cluster.
 
     A lost connection is waited out: an ambiguous write resolves itself by the fence.
 
@@ -167,9 +206,10 @@ class RedisStates:
         states = [part for subject, state in change.states.items() for part in (subject, state)]
         moments = [part for subject, at in change.due.items() if at is not None for part in (at, subject)]
         never = [subject for subject, at in change.due.items() if at is None]
-        keys = [self._key(change.partition, what) for what in ("states", "applied", "due")]
-        arguments = (len(change.applied), *fence, len(change.states), *states, len(moments) // 2, *moments, *never)
-        pipe.evalsha(sha, 3, *keys, *arguments)
+        noted = [part for name, value in change.rescoring.items() for part in (name, value or "")]
+        keys = [self._key(change.partition, what) for what in ("states", "applied", "due", "rescoring")]
+        counted = (len(change.states), *states, len(moments) // 2, *moments, len(never), *never)
+        pipe.evalsha(sha, 4, *keys, len(change.applied), *fence, *counted, *noted)
 
     async def due(self, partitions: Sequence[int], until: int, most: int) -> dict[int, list[tuple[str, int]]]:
         return await self._persistently(lambda: self._due(partitions, until, most))
@@ -185,8 +225,31 @@ class RedisStates:
             if found
         }
 
+    async def subjects(self, partition: int, cursor: int, about: int) -> tuple[int, list[str]]:
+        key = self._key(partition, "states")
+        following, names = await self._persistently(lambda: self._redis.eval(SUBJECTS, 1, key, cursor, about))
+        return int(following), [name.decode() for name in names]
+
+    async def rescoring(self, partitions: Sequence[int]) -> dict[int, dict[str, str]]:
+        answers = await self._persistently(lambda: self._each(partitions, "hgetall", "rescoring"))
+        return {
+            partition: {name.decode(): value.decode() for name, value in found.items()}
+            for partition, found in zip(partitions, answers, strict=True)
+        }
+
+    async def sizes(self, partitions: Sequence[int]) -> dict[int, int]:
+        answers = await self._persistently(lambda: self._each(partitions, "hlen", "states"))
+        return dict(zip(partitions, answers, strict=True))
+
+    async def _each(self, partitions: Sequence[int], command: str, what: str) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition in partitions:
+                getattr(pipe, command)(self._key(partition, what))
+            answers: list[Any] = await pipe.execute()
+        return answers
+
     async def reset(self, partition: int) -> None:
-        names = [self._key(partition, what) for what in ("applied", "states", "due")]
+        names = [self._key(partition, what) for what in ("applied", "states", "due", "rescoring")]
         await self._persistently(lambda: self._redis.delete(*names))
 
     def _key(self, partition: int, what: str) -> str:
@@ -212,6 +275,7 @@ class FakeStates:
         self.applied: dict[int, dict[str, int]] = {}
         self.states: dict[int, dict[str, bytes]] = {}
         self.dues: dict[int, dict[str, int]] = {}
+        self.noted: dict[int, dict[str, str]] = {}
         self.fail_load = self.fail_before = self.fail_after = False
 
     async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
@@ -244,6 +308,12 @@ class FakeStates:
                     dues.pop(subject, None)
                 else:
                     dues[subject] = at
+            noted = self.noted.setdefault(change.partition, {})
+            for name, value in change.rescoring.items():
+                if value is None:
+                    noted.pop(name, None)
+                else:
+                    noted[name] = value
         if self.fail_after:
             self.fail_after = False
             raise RedisConnectionError("failed after the write")
@@ -257,10 +327,20 @@ class FakeStates:
                 found[partition] = [(subject, at) for at, subject in dues[:most]]
         return found
 
+    async def subjects(self, partition: int, cursor: int, about: int) -> tuple[int, list[str]]:
+        known = list(self.states.get(partition, {}))
+        end = cursor + about
+        return end if end < len(known) else 0, known[cursor:end]
+
+    async def rescoring(self, partitions: Sequence[int]) -> dict[int, dict[str, str]]:
+        return {partition: dict(self.noted.get(partition, {})) for partition in partitions}
+
+    async def sizes(self, partitions: Sequence[int]) -> dict[int, int]:
+        return {partition: len(self.states.get(partition, {})) for partition in partitions}
+
     async def reset(self, partition: int) -> None:
-        self.applied.pop(partition, None)
-        self.states.pop(partition, None)
-        self.dues.pop(partition, None)
+        for kept in (self.applied, self.states, self.dues, self.noted):
+            kept.pop(partition, None)
 
 
 def connect(url: str) -> Redis:
