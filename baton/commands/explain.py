@@ -11,7 +11,6 @@ import httpx
 import typer
 
 from baton.errors import OperatorError
-from baton.explain import WORDS, words
 from baton.home import environment, here, token_of
 from shared.schemas import ids
 
@@ -26,6 +25,8 @@ def explain(
     zone: str | None = typer.Option(None, help="Time zone of what is shown; the tenant's when left out."),
 ) -> None:
     """Say in words how a lead scores, why this rep has it and not another, what is missing, and what its clock says."""
+    from baton.explaining.telling import WORDS, words
+
     if lang not in WORDS:
         raise OperatorError(f"there is no language {lang!r}: en and ja are there")
     names = environment(here())

@@ -28,12 +28,68 @@ class Waiting(BaseModel):
     waiting_for: list[str] = Field(description="reps whom nothing but their capacity keeps from taking it")
 
 
+class Summary(BaseModel):
+    """A score in words: what a rep has to know at a glance."""
+
+    sentence: Text = Field(
+        examples=[
+            {
+                "en": "Hot lead, A1: fits very well (75 points) and is very interested (64 points), more so lately.",
+                "ja": "適合度が非常に高く(75点)、関心度も非常に高い(64点)ホットリード(A1)で、最近の反応は増えています。",
+            }
+        ]
+    )
+    reasons: list[Text] = Field(
+        description="three at most, what weighs most first",
+        examples=[
+            [
+                {"en": "Demo requested (hand-raise): +40 points", "ja": "デモ依頼(手挙げ): +40点"},
+                {"en": "Pricing page viewed, 3 times: +21.3 points", "ja": "価格ページ閲覧(3回): +21.3点"},
+            ]
+        ],
+    )
+
+
+class SuggestionBody(BaseModel):
+    """One more touch, or one thing more that is known."""
+
+    rule_id: str
+    points: float
+    attribute: str | None = Field(
+        description="what would have to be known, for a rule of fit", examples=["lead.department"]
+    )
+    label: Text
+
+
+class BetterBody(BaseModel):
+    """The next better grade in one direction, and the fewest touches or facts that reach it."""
+
+    grade: str
+    verdict: Literal["mql", "inside_sales_check", "nurture"] | None = Field(
+        description="what the gate says of that grade by the policy in force"
+    )
+    by: list[SuggestionBody]
+    text: Text = Field(
+        examples=[
+            {"en": "A1 with “Demo requested” (+40 points)", "ja": "「デモ依頼」(+40点)があれば A1"},
+        ]
+    )
+
+
 class LeadSummary(BaseModel):
     lead_id: str
     stage: str = Field(examples=["inquiry", "aql", "mql", "tal", "sal", "merged"])
     disposition: str
     cycle: int
     grade: str
+    temperature: Literal["hot", "warm", "cold"] | None
+    trend: Literal["rising", "steady", "falling"] | None
+    summary: Summary | None
+    better: list[BetterBody] = Field(
+        description="what would raise the grade; empty where nothing near does, and for who is not wanted"
+    )
+    internal: bool = Field(description="one of ourselves: kept, scored 0, never routed")
+    account: str | None = Field(description="the company's key", examples=["corporate:7010001008844"])
     leg: Literal["is", "fs"] | None
     owner: Owner | None
     accepted: bool
@@ -50,8 +106,13 @@ class Part(BaseModel):
     group: str | None
     points: float
     given: float
-    cut: float = Field(description="what a cap took away")
-    times: int
+    cut: float = Field(description="what caps took away: by its group's and by that of all")
+    cut_by_group: float
+    cut_by_total: float
+    why_cut: Text | None
+    times: int = Field(description="touches that gave something")
+    first_at: str | None = Field(description="when the first of them happened")
+    last_at: str | None
     label: Text
 
 
@@ -72,20 +133,14 @@ class Score(BaseModel):
     engagement: float
     grade: str
     as_of: str
+    cause: Literal["input", "time", "policy"] = Field(
+        description="what made scoring say it: news, time alone, a policy"
+    )
+    region: str | None = Field(description="the overlay whose rules were used")
     version: list[int] = Field(description="generation, policy, position, as_of: the higher wins")
     policy: PolicyVersion
     hand_raise: str | None
     parts: Parts
-
-
-class StepUp(BaseModel):
-    """A better grade in reach, and the points that are missing for it."""
-
-    grade: str
-    verdict: str
-    fit: float
-    engagement: float
-    text: Text
 
 
 class ReasonBody(BaseModel):
@@ -161,7 +216,6 @@ class LeadBody(LeadSummary):
     identities: int
     attributes: dict[str, Any]
     score: Score | None
-    what_would_raise_it: list[StepUp]
     bant: BantBody | None = Field(description="as it is now; a decision has it as it was then")
     cheapest_missing_question: QuestionBody | None
     decision: DecisionBody | None

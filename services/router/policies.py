@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import structlog
 
-from services.router.domain.playbook import NEEDED, Following, Playbook, Thresholds
+from services.router.domain.playbook import NEEDED, Following, Playbook
 from shared.kit.kafka import Message
 from shared.kit.policies import take
 from shared.schemas.policies import (
     KINDS,
     QualificationPolicy,
     RoutingPolicy,
-    ScoringPolicy,
     SlaPolicy,
     TeamsPolicy,
 )
@@ -27,7 +26,7 @@ class Policies:
     """What each tenant's decisions follow. `changed` is set whenever a version came into force."""
 
     def __init__(self) -> None:
-        self._book = PolicyBook({kind: KINDS[kind] for kind in (*NEEDED, "scoring")})
+        self._book = PolicyBook({kind: KINDS[kind] for kind in NEEDED})
         self._known: dict[str, Following] = {}
         self.changed = asyncio.Event()
 
@@ -49,17 +48,15 @@ class Policies:
         return self._book.tenants()
 
     def _compile(self, tenant: str) -> Following:
-        scoring = self._book.find(tenant, ScoringPolicy)
-        thresholds = Thresholds.of(scoring[0]) if scoring else None
         qualification = self._book.find(tenant, QualificationPolicy)
         routing = self._book.find(tenant, RoutingPolicy)
         teams = self._book.find(tenant, TeamsPolicy)
         sla = self._book.find(tenant, SlaPolicy)
         if not (qualification and routing and teams and sla):
             found = {"qualification": qualification, "routing": routing, "teams": teams, "sla": sla}
-            return Following(None, tuple(kind for kind in NEEDED if not found[kind]), thresholds)
+            return Following(None, tuple(kind for kind in NEEDED if not found[kind]))
         refs = {"qualification": qualification[1], "routing": routing[1], "teams": teams[1], "sla": sla[1]}
-        return Following(Playbook.of(qualification[0], routing[0], teams[0], sla[0], refs), (), thresholds)
+        return Following(Playbook.of(qualification[0], routing[0], teams[0], sla[0], refs))
 
 
 Follow = Callable[[str], Following]

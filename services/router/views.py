@@ -1,4 +1,4 @@
-"""What the API shows: rows and decisions as JSON, points in points, times as RFC 3339."""
+"""What the API shows: rows and decisions as JSON, times as RFC 3339; scores as `shared.words` tells them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.domain.qualification import Bant, Question, bant, steps_up
-from services.router.domain.words import WAITS, reasons, step_up, why_not
+from services.router.domain.qualification import Bant, Question, bant, cell
+from services.router.domain.words import WAITS, reasons, why_not
 from services.router.store.leads import Stored
 from services.router.store.trail import decision_of
 from shared.kit.clock import iso
 from shared.kit.person import reveal
-from shared.schemas.scores import LeadScored, PartialScore
+from shared.schemas.scores import LeadScored
+from shared.words.view import glance, in_full
 
 Body = dict[str, Any]
-
-
-def points(milli: int) -> float:
-    return milli / 1000
 
 
 def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following, now: int) -> Body:
@@ -31,7 +28,7 @@ def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following:
 
     BANT stands in it as it is now, by the policies in force; in the decision as it was then.
     """
-    lead, score = stored.lead, stored.scored()
+    score = stored.scored()
     known = (
         bant(Scored.of(score).answers, following.playbook.qualification.bant, now)
         if score and following.playbook
@@ -41,8 +38,7 @@ def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following:
         **summary_view(stored, following),
         "identities": len(score.identities) if score else 0,
         "attributes": score.attributes if score else {},
-        "score": _score(score) if score else None,
-        "what_would_raise_it": _steps(score, following) if score and _may_rise(lead, score) else [],
+        "score": in_full(score) if score else None,
         "bant": _bant(known),
         "cheapest_missing_question": _question(known.question if known else None),
         "decision": decision_view(latest, playbook) if latest is not None else None,
@@ -65,7 +61,18 @@ def summary_view(stored: Stored, following: Following) -> Body:
         "waiting": _waiting(lead),
         "merged_into": lead.merged_into,
         "person": reveal(score.person) if score else {},
+        **_glance(lead, score, following.playbook),
     }
+
+
+def _glance(lead: Lead, score: LeadScored | None, playbook: Playbook | None) -> Body:
+    """The score at a glance, and what the gate would say of each better grade."""
+    if score is None:
+        return dict.fromkeys(("temperature", "trend", "account", "summary")) | {"internal": False, "better": []}
+    seen = glance(score)
+    policy = playbook.qualification.gate if playbook else None
+    better = seen["better"] if _may_rise(lead, score) else []
+    return seen | {"better": [one | {"verdict": cell(one["grade"], policy) if policy else None} for one in better]}
 
 
 def _owner(lead: Lead, playbook: Playbook | None) -> Body | None:
@@ -89,55 +96,9 @@ def _waiting(lead: Lead) -> Body | None:
     }
 
 
-def _score(score: LeadScored) -> Body:
-    return {
-        "fit": points(score.fit.total),
-        "engagement": points(score.engagement.total),
-        "grade": score.grade,
-        "as_of": iso(score.as_of),
-        "version": list(score.version),
-        "policy": score.policy.model_dump(),
-        "hand_raise": score.hand_raise.type if score.hand_raise else None,
-        "parts": {"fit": _parts(score.fit), "engagement": _parts(score.engagement)},
-    }
-
-
-def _parts(score: PartialScore) -> list[Body]:
-    return [
-        {
-            "rule_id": part.rule_id,
-            "group": part.group,
-            "points": points(part.kept),
-            "given": points(part.given),
-            "cut": points(part.cut),
-            "times": part.times,
-            "label": part.label,
-        }
-        for part in score.parts
-    ]
-
-
 def _may_rise(lead: Lead, score: LeadScored) -> bool:
     """Whether anybody wants more of it: not of who is out, or whom the policy counts against (a competitor, a student)."""
     return lead.waiting_reason not in ("disqualified", "merged") and score.fit.total >= 0
-
-
-def _steps(score: LeadScored, following: Following) -> list[Body]:
-    """What would make it an A, by the policies in force now."""
-    if following.playbook is None:
-        return []
-    scored = Scored.of(score)
-    found = steps_up(scored, following.playbook.qualification.gate, following.thresholds)
-    return [
-        {
-            "grade": step.grade,
-            "verdict": step.verdict,
-            "fit": points(step.fit),
-            "engagement": points(step.engagement),
-            "text": step_up(step),
-        }
-        for step in found
-    ]
 
 
 def decision_view(row: Any, playbook: Playbook | None) -> Body:

@@ -10,8 +10,8 @@ from services.router.domain.assignment import Assigned, Candidate, Parked, Tried
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState
 from services.router.domain.lead import PARKED, Cause, Lead
-from services.router.domain.playbook import Following, Playbook, Thresholds
-from services.router.domain.qualification import Bant, Gated, Leg, Step, Verdict, bant, gate, leg, steps_up
+from services.router.domain.playbook import Following, Playbook
+from services.router.domain.qualification import Bant, Gated, Leg, Verdict, bant, gate, leg
 from shared.schemas.ids import derived_id
 
 Ripe = Literal["mql", "inside_sales_check"]
@@ -56,7 +56,6 @@ class Inputs:
     holders: tuple[str, ...] = ()
     verdict: Ripe | None = None
     qualified: Qualified | None = None
-    thresholds: Thresholds | None = None
     missing: tuple[str, ...] = ()
     pools: Mapping[str, PoolState] = field(default_factory=dict)
     loads: Mapping[str, int] = field(default_factory=dict)
@@ -72,7 +71,6 @@ class Trace:
 
     gate: Gated | None = None
     bant: Bant | None = None
-    steps_up: tuple[Step, ...] = ()
     rules: tuple[Tried, ...] = ()
     pool_id: str | None = None
     candidates: tuple[Candidate, ...] = ()
@@ -133,7 +131,6 @@ def inputs_of(
         holders=lead.excluded,
         verdict=lead.verdict,
         qualified=Qualified(lead.lead_class or "", lead.qualifying_at or 0) if known else None,
-        thresholds=following.thresholds,
         missing=following.missing,
         pools=pools,
         loads=loads,
@@ -150,8 +147,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         return Decision(_narrow(inputs), trace, _parked("no_policy", inputs.stage))
     gated = gate(inputs.scored, playbook.qualification.gate, inputs.since)
     letters = bant(inputs.scored.answers, playbook.qualification.bant, inputs.decided_at)
-    trace = Trace(gated, letters, steps_up(inputs.scored, playbook.qualification.gate, inputs.thresholds))
-    verdict = _ripeness(gated.verdict, inputs.verdict)
+    trace = Trace(gated, letters)
+    verdict = None if gated.never else _ripeness(gated.verdict, inputs.verdict)
     if verdict is None:
         outcome = Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
         return Decision(_narrow(inputs), trace, outcome)

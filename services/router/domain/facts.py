@@ -52,6 +52,7 @@ class Scored:
     attributes: Facts | None = None
     answers: tuple[Answer, ...] = ()
     is_test: bool = False
+    internal: bool = False
 
     @staticmethod
     def of(score: LeadScored) -> Scored:
@@ -67,6 +68,7 @@ class Scored:
             dict(score.attributes),
             tuple(Answer.of(evidence) for evidence in score.evidence),
             score.is_test,
+            score.internal,
         )
 
     @property
@@ -93,7 +95,7 @@ class Scored:
 
     def digest(self) -> str:
         """A hash of what the gate, BANT and the rules look at. Points that do not change the grade are left out, or every touch
-        would be worth a decision."""
+        would be worth a decision; so is what is only shown."""
         seen = [
             self.grade,
             self.hand_raise.event_id if self.hand_raise else None,
@@ -102,4 +104,6 @@ class Scored:
         ]
         if self.is_test:
             seen.append("test")
+        if self.internal:
+            seen.append("internal")
         return sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

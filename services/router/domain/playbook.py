@@ -10,26 +10,11 @@ from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.conditions import Condition
 from shared.schemas.policies.qualification import QualificationPolicy
 from shared.schemas.policies.routing import DeclineReason, RoutingPolicy, RoutingRule
-from shared.schemas.policies.scoring import ScoringPolicy
 from shared.schemas.policies.sla import LeadClass, SlaPolicy
 from shared.schemas.policies.teams import Pool, Rep, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 
 NEEDED = ("qualification", "routing", "teams", "sla")
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Least milli-points of fit A, B and C, and of engagement 1, 2 and 3: for saying what would raise a grade."""
-
-    fit: tuple[int, int, int]
-    engagement: tuple[int, int, int]
-
-    @staticmethod
-    def of(policy: ScoringPolicy) -> Thresholds:
-        a, b, c = (round(points * 1000) for points in policy.fit.grades)
-        one, two, three = (round(points * 1000) for points in policy.engagement.bands)
-        return Thresholds((a, b, c), (one, two, three))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +90,3 @@ class Following:
 
     playbook: Playbook | None
     missing: tuple[str, ...] = ()
-    thresholds: Thresholds | None = None

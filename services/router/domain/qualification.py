@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.router.domain.facts import Answer, Facts, Scored
-from services.router.domain.playbook import Thresholds
 from shared.schemas.policies.qualification import BantPolicy, Criterion, Gate
 
 DAY = 86_400_000
@@ -19,27 +18,29 @@ ASKING_ORDER = ("need", "timeline", "authority", "budget")  # vocabulary, sectio
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """What the gate says, and by what: the grade's cell, a hand-raise, a hand-raise below the fit that makes an MQL, or that all
-    of it was a test."""
+    """What the gate says, and by what: the grade's cell, a hand-raise, a hand-raise below the fit that makes an MQL; that all of it
+    was a test, or that the lead is one of ourselves."""
 
     verdict: Verdict
-    by: Literal["grade", "hand_raise", "hand_raise_below_fit", "test"]
+    by: Literal["grade", "hand_raise", "hand_raise_below_fit", "test", "internal"]
     grade: str
     hand_raise: str | None = None
     minimum_fit: str | None = None
 
+    @property
+    def never(self) -> bool:
+        """Whether the lead is never routed, whatever was said of it before."""
+        return self.by in ("test", "internal")
+
 
 def gate(scored: Scored, policy: Gate, since: int | None = None) -> Gated:
-    """The verdict on a lead. Only hand-raises received after `since` count, where it is given; who was only tested with, never."""
+    """The verdict on a lead. Only hand-raises received after `since` count, where it is given; those of who was only tested
+    with, or is one of ourselves, never."""
     if scored.is_test:
         return Gated("nurture", "test", scored.grade)
-    by_grade: Verdict = (
-        "mql"
-        if scored.grade in policy.mql
-        else "inside_sales_check"
-        if scored.grade in policy.inside_sales_check
-        else "nurture"
-    )
+    if scored.internal:
+        return Gated("nurture", "internal", scored.grade)
+    by_grade = cell(scored.grade, policy)
     raised = scored.hand_raise
     if raised is None or (since is not None and raised.received_at <= since):
         return Gated(by_grade, "grade", scored.grade)
@@ -48,6 +49,13 @@ def gate(scored: Scored, policy: Gate, since: int | None = None) -> Gated:
     if by_grade == "mql":
         return Gated(by_grade, "grade", scored.grade, raised.type)
     return Gated("inside_sales_check", "hand_raise_below_fit", scored.grade, raised.type, policy.hand_raise_minimum_fit)
+
+
+def cell(grade: str, policy: Gate) -> Verdict:
+    """What happens to leads of this grade, a hand-raise apart."""
+    if grade in policy.mql:
+        return "mql"
+    return "inside_sales_check" if grade in policy.inside_sales_check else "nurture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,41 +138,3 @@ def leg(verdict: Verdict, bant: Bant, *, returned: bool) -> Leg:
     """Field sales is asked for an MQL that has enough of BANT; inside sales looks at everything else that is ripe, and at what
     field sales sent back."""
     return "fs" if verdict == "mql" and bant.enough and not returned else "is"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A better grade that is in reach, and the milli-points of fit and of engagement that are missing for it."""
-
-    grade: str
-    fit: int
-    engagement: int
-    verdict: Verdict
-
-
-def steps_up(scored: Scored, policy: Gate, thresholds: Thresholds | None) -> tuple[Step, ...]:
-    """What would make it an A: the next fit letter, the next band, and the nearest grade that is an MQL, without repetition.
-    Nothing where the scoring policy is not known."""
-    if thresholds is None:
-        return ()
-    letter, band = "ABCD".index(scored.fit_grade), int(scored.band) - 1
-    wanted = [(letter - 1, band)] if letter else []
-    wanted += [(letter, band - 1)] if band else []
-    mql = [("ABCD".index(grade[0]), int(grade[1]) - 1) for grade in policy.mql]
-    better = [cell for cell in mql if cell[0] <= letter and cell[1] <= band and cell != (letter, band)]
-    if scored.grade not in policy.mql and better:
-        wanted.append(min(better, key=lambda cell: (sum(_missing(scored, cell, thresholds)), cell)))
-    steps = []
-    for cell in dict.fromkeys(wanted):
-        grade = f"{'ABCD'[cell[0]]}{cell[1] + 1}"
-        check = "inside_sales_check" if grade in policy.inside_sales_check else "nurture"
-        fit, engagement = _missing(scored, cell, thresholds)
-        steps.append(Step(grade, fit, engagement, "mql" if grade in policy.mql else check))  # type: ignore[arg-type]
-    return tuple(steps)
-
-
-def _missing(scored: Scored, cell: tuple[int, int], thresholds: Thresholds) -> tuple[int, int]:
-    letter, band = cell
-    fit = max(0, thresholds.fit[letter] - scored.fit) if letter < 3 else 0
-    engagement = max(0, thresholds.engagement[band] - scored.engagement) if band < 3 else 0
-    return fit, engagement

@@ -11,7 +11,7 @@ from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
 from services.router.domain.playbook import Playbook
-from services.router.domain.qualification import Bant, Gated, Step
+from services.router.domain.qualification import Bant, Gated
 from shared.schemas.policies.base import Label
 from shared.schemas.routing import Reason
 from shared.schemas.vocabulary import TOUCH_TYPES, Word
@@ -176,6 +176,7 @@ def _gate(gated: Gated) -> Reason:
     raised = TOUCH_TYPES.get(gated.hand_raise or "", Word(gated.hand_raise or "", gated.hand_raise or ""))
     by = {
         "test": ("only a test: never routed", "テストのみのため振り分け対象外"),
+        "internal": ("one of our own: never routed", "社内の関係者のため振り分け対象外"),
         "grade": (f"grade {gated.grade} is {en}", f"グレード {gated.grade} は{ja}"),
         "hand_raise": (f"hand-raise ({raised.en.lower()}): {en}", f"手挙げ({raised.ja})により{ja}"),
         "hand_raise_below_fit": (
@@ -253,18 +254,3 @@ def _even(trace: Trace, candidate: Candidate) -> bool:
     eligible = [one for one in trace.candidates if not one.excluded]
     balances = tuple(Balance(one.rep_id, 0, one.weight, Fraction(one.due)) for one in eligible)
     return is_even(balances, {one.rep_id for one in eligible}, candidate.rep_id)
-
-
-def step_up(step: Step) -> dict[str, str]:
-    """What would make it this grade."""
-    en = [
-        f"{points / 1000:g} more {name}"
-        for points, name in ((step.fit, "fit"), (step.engagement, "engagement"))
-        if points
-    ]
-    ja = [
-        f"{name} あと {points / 1000:g}"
-        for points, name in ((step.fit, "適合度"), (step.engagement, "関心度"))
-        if points
-    ]
-    return {"en": f"{' and '.join(en)} points make it {step.grade}", "ja": f"{'、'.join(ja)} 点で {step.grade}"}

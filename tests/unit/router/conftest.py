@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.router.domain.facts import Answer, Scored, Touched
-from services.router.domain.playbook import Playbook, Thresholds
+from services.router.domain.playbook import Playbook
 from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 
@@ -93,11 +93,6 @@ def playbook_with() -> Callable[..., Playbook]:
 @pytest.fixture
 def bodies() -> dict[str, dict[str, Any]]:
     return {"qualification": QUALIFICATION, "routing": ROUTING, "teams": TEAMS, "sla": SLA}
-
-
-@pytest.fixture
-def thresholds() -> Thresholds:
-    return Thresholds((70_000, 45_000, 25_000), (60_000, 30_000, 10_000))
 
 
 @pytest.fixture

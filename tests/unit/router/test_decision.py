@@ -10,7 +10,7 @@ import pytest
 from services.router.domain.decision import Inputs, PoolsNeededError, Qualified, decide, replay, settle
 from services.router.domain.fairness import PoolState
 from services.router.domain.lead import Cause, Lead
-from services.router.domain.words import EXCLUSIONS, WAITS, reasons, step_up, why_not
+from services.router.domain.words import EXCLUSIONS, WAITS, reasons, why_not
 from services.router.store.trail import INPUTS, OUTCOME, TRACE
 
 NOW = 2_000
@@ -18,12 +18,12 @@ NEED = [("N1", "stated", 900)]
 
 
 @pytest.fixture
-def inputs(playbook, scored, thresholds):
+def inputs(playbook, scored):
     def make(grade="A1", **more):
         given = {name: more.pop(name) for name in ("raised", "raised_at", "answers", "attributes") if name in more}
         pools = {pool: PoolState(pool).follow(playbook.weights(pool), 1) for pool in playbook.pools}
         score = scored(grade, **({"answers": NEED} | given))
-        fields = {"pools": pools, "thresholds": thresholds, "decided_at": NOW} | more
+        fields = {"pools": pools, "decided_at": NOW} | more
         return Inputs("t", "lead-1", 1, 1, Cause("scored", "1/1/1/1", NOW), scored=score, **fields)
 
     return make
@@ -97,11 +97,26 @@ def test_a_tie_says_what_broke_it(inputs, playbook_with, bodies):
     }
 
 
-def test_a_lead_below_the_gate_says_what_would_make_it_ripe(inputs, playbook):
+def test_one_of_ourselves_is_not_routed_even_where_the_gate_once_said_mql(inputs, playbook):
+    given = inputs(raised="demo_requested", verdict="mql")
+    assert decide(given, playbook).outcome.kind == "routed"
+    decision = decide(replace(given, scored=replace(given.scored, internal=True)), playbook)
+    assert (decision.outcome.kind, decision.outcome.rep_id) == ("below_gate", None)
+    [reason] = reasons(decision, playbook)[:1]
+    assert (reason.detail["by"], reason.text["ja"]) == ("internal", "社内の関係者のため振り分け対象外")
+
+
+def test_a_decision_that_was_stored_with_fields_of_an_earlier_day_is_still_read(inputs, playbook):
+    decision = decide(inputs("B3"), playbook)
+    trace = json.loads(TRACE.dump_json(decision.trace)) | {"steps_up": [{"grade": "A3", "fit": 1, "engagement": 0}]}
+    stored = json.loads(INPUTS.dump_json(decision.inputs)) | {"thresholds": {"fit": [1, 2, 3], "engagement": [1, 2, 3]}}
+    again = replay(INPUTS.validate_python(stored), playbook)
+    assert again == (TRACE.validate_python(trace), decision.outcome)
+
+
+def test_a_lead_below_the_gate_says_what_to_ask_next(inputs, playbook):
     decision = decide(inputs("B3"), playbook)
     assert (decision.outcome.kind, decision.outcome.waiting_reason) == ("below_gate", "below_gate")
-    assert decision.trace.steps_up
-    assert step_up(decision.trace.steps_up[0])["en"] == "20 more fit points make it A3"
     assert decision.trace.bant.question.criterion == "timeline"
 
 

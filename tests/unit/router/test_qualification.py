@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.router.domain.facts import Answer
-from services.router.domain.qualification import DAY, bant, gate, leg, steps_up
+from services.router.domain.facts import Answer, Scored
+from services.router.domain.qualification import DAY, bant, cell, gate, leg
+from shared.schemas.scores import LeadScored
 
 
 @pytest.mark.parametrize(
@@ -31,11 +32,44 @@ def test_a_hand_raise_is_an_mql_at_any_band_if_the_fit_is_enough(playbook, score
     assert (gated.verdict, gated.by) == (verdict, by)
 
 
-def test_who_was_only_tested_with_is_never_ripe(playbook, scored):
-    tested = replace(scored("A1", raised="demo_requested"), is_test=True)
-    assert gate(tested, playbook.qualification.gate).by == "test"
-    assert gate(tested, playbook.qualification.gate).verdict == "nurture"
-    assert tested.digest() != scored("A1", raised="demo_requested").digest(), "the first real touch is worth a decision"
+@pytest.mark.parametrize(("field", "by"), [("is_test", "test"), ("internal", "internal")])
+def test_who_was_only_tested_with_or_is_one_of_ourselves_is_never_ripe(playbook, scored, field, by):
+    told = replace(scored("A1", raised="demo_requested"), **{field: True})
+    gated = gate(told, playbook.qualification.gate)
+    assert (gated.by, gated.verdict, gated.never) == (by, "nurture", True)
+    assert told.digest() != scored("A1", raised="demo_requested").digest(), "when that changes, it is worth a decision"
+
+
+def test_what_is_only_shown_or_scored_by_time_does_not_change_the_digest_and_a_grade_does():
+    score = {
+        "tenant": "t",
+        "lead_id": "l",
+        "version": (1, 1, 5, 50),
+        "as_of": 50,
+        "policy": {"sequence": 1, "hash": "h"},
+        "fit": {"total": 50_000},
+        "engagement": {"total": 40_000},
+        "grade": "B2",
+    }
+    shown = {
+        "version": (1, 1, 5, 90),
+        "as_of": 90,
+        "engagement": {"total": 31_000, "parts": [{"rule_id": "demo", "given": 31_000, "kept": 31_000}]},
+        "temperature": "warm",
+        "trend": "falling",
+        "better": [{"grade": "A2", "by": [{"rule_id": "level", "points": 20_000, "attribute": "lead.level"}]}],
+        "region": "germany",
+        "account": "kumo.example",
+        "cause": "time",
+        "change_id": "c",
+    }
+
+    def digest(more):
+        return Scored.of(LeadScored.model_validate(score | more)).digest()
+
+    assert digest(shown) == digest({})
+    assert digest(shown | {"grade": "B3"}) != digest({})
+    assert digest(shown | {"internal": True}) != digest({})
 
 
 def test_a_hand_raise_from_before_the_last_closing_counts_no_more(playbook, scored):
@@ -86,11 +120,6 @@ def test_field_sales_is_asked_only_with_enough_of_bant(playbook, scored):
     assert leg("inside_sales_check", enough, returned=False) == "is"
 
 
-def test_what_would_raise_the_grade_is_told_to_the_point(playbook, scored, thresholds):
-    score = scored("B3", fit=50_000, engagement=24_000)
-    steps = {step.grade: step for step in steps_up(score, playbook.qualification.gate, thresholds)}
-    assert (steps["A3"].fit, steps["A3"].engagement, steps["A3"].verdict) == (20_000, 0, "inside_sales_check")
-    assert (steps["B2"].fit, steps["B2"].engagement) == (0, 6_000)
-    assert (steps["A2"].fit, steps["A2"].engagement, steps["A2"].verdict) == (20_000, 6_000, "mql")
-    assert steps_up(replace(score, grade="A1"), playbook.qualification.gate, thresholds) == ()
-    assert steps_up(score, playbook.qualification.gate, None) == ()
+def test_every_grade_has_a_cell_and_what_is_named_nowhere_is_nurture(playbook):
+    policy = playbook.qualification.gate
+    assert [cell(grade, policy) for grade in ("A1", "B2", "D4")] == ["mql", "inside_sales_check", "nurture"]

@@ -1,4 +1,4 @@
-"""One lead in words: its score, the decision on it, and its clock. Pure: from the answers of the APIs to lines of text."""
+"""One lead in words: its score, the decision on it, and its clock. Pure: from what APIs answer to lines of text."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared.schemas.vocabulary import Word
+from shared.words.scores import CAUSES, TEMPERATURES, TRENDS
+
 Body = Mapping[str, Any]
 
 WORDS = {
     "en": {
-        "score": "Score {grade} as of {at}: fit {fit}, engagement {engagement}",
+        "score": "Score {grade} · {temperature} · {trend}, as of {at}: fit {fit}, engagement {engagement}",
         "parts": {"fit": "Fit", "engagement": "Engagement"},
         "none": "nothing yet",
         "times": "{n} times",
-        "cut": "of {given}, the rest is above the cap",
+        "to": " to ",
         "raise": "What would raise it",
+        "verdicts": {"mql": "MQL", "inside_sales_check": "inside sales checks", "nurture": "nurture"},
+        "facts": {"cause": "told by {value}", "account": "company {value}", "region": "rules of region {value}"},
         "decision": "Decision of {at}",
         "no_decision": "No decision yet",
         "chosen": "✓ {name}",
@@ -45,12 +50,14 @@ WORDS = {
         "unit": ("1 second", "1 minute", "1 hour", "1 day"),
     },
     "ja": {
-        "score": "スコア {grade}({at} 時点): 適合度 {fit}、関心度 {engagement}",
+        "score": "スコア {grade}・{temperature}・{trend}({at} 時点): 適合度 {fit}、関心度 {engagement}",
         "parts": {"fit": "適合度", "engagement": "関心度"},
         "none": "まだ何もありません",
         "times": "{n}回",
-        "cut": "{given} 点のうち上限超過分を切り捨て",
+        "to": "〜",
         "raise": "評価が上がる条件",
+        "verdicts": {"mql": "MQL", "inside_sales_check": "インサイドセールスが確認", "nurture": "育成継続"},
+        "facts": {"cause": "更新のきっかけ: {value}", "account": "取引先: {value}", "region": "地域ルール: {value}"},
         "decision": "{at} の判断",
         "no_decision": "まだ判断はありません",
         "chosen": "✓ {name}",
@@ -110,24 +117,46 @@ class _Teller:
             return
         yield self._w["score"].format(
             grade=score["grade"],
+            temperature=self._word(TEMPERATURES[lead["temperature"]]),
+            trend=self._word(TRENDS[lead["trend"]]),
             at=self._time(score["as_of"]),
             fit=_points(score["fit"]),
             engagement=_points(score["engagement"]),
         )
+        if summary := lead.get("summary"):
+            yield f"  {self._text(summary['sentence'])}"
+            yield from (f"    · {self._text(reason)}" for reason in summary["reasons"])
+        yield from self._facts(lead, score)
         for side in ("fit", "engagement"):
             yield f"  {self._w['parts'][side]}"
             for part in sorted(score["parts"][side], key=lambda part: -abs(part["points"])):
                 yield f"    {_signed(part['points']):>7}  {self._part(part)}"
             if not score["parts"][side]:
                 yield f"        {self._w['none']}"
-        if lead.get("what_would_raise_it"):
+        if lead.get("better"):
             yield f"  {self._w['raise']}"
-            yield from (f"    {self._text(step['text'])}" for step in lead["what_would_raise_it"])
+            for one in lead["better"]:
+                verdict = one.get("verdict")
+                yield f"    {self._text(one['text'])}" + (f" → {self._w['verdicts'][verdict]}" if verdict else "")
+
+    def _facts(self, lead: Body, score: Body) -> Iterator[str]:
+        """What explains where the score comes from; that it came of news goes without saying."""
+        cause = score["cause"] if score["cause"] != "input" else None
+        known = {
+            "cause": self._word(CAUSES[cause]) if cause else None,
+            "account": lead.get("account"),
+            "region": score["region"],
+        }
+        told = [self._w["facts"][name].format(value=value) for name, value in known.items() if value]
+        if told:
+            yield f"  {self._w['comma'].join(told)}"
 
     def _part(self, part: Body) -> str:
         notes = [self._w["times"].format(n=part["times"])] if part["times"] > 1 else []
-        if part["cut"]:
-            notes.append(self._w["cut"].format(given=_points(part["given"])))
+        if part["first_at"]:
+            notes.append(self._w["to"].join(dict.fromkeys(map(self._day, (part["first_at"], part["last_at"])))))
+        if part["why_cut"]:
+            notes.append(self._text(part["why_cut"]))
         label = self._text(part["label"]) or part["rule_id"]
         return f"{label} ({self._w['comma'].join(notes)})" if notes else label
 
@@ -192,6 +221,12 @@ class _Teller:
         at = datetime.fromisoformat(rfc3339).astimezone(self._zone)
         today = at.date() == self._now.astimezone(self._zone).date()
         return f"{at:%H:%M %Z}" if today else f"{at:%Y-%m-%d %H:%M %Z}"
+
+    def _day(self, rfc3339: str) -> str:
+        return f"{datetime.fromisoformat(rfc3339).astimezone(self._zone):%Y-%m-%d}"
+
+    def _word(self, word: Word) -> str:
+        return word.ja if self._lang == "ja" else word.en
 
     def _span(self, seconds: float) -> str:
         for size, index in ((86_400, 3), (3_600, 2), (60, 1)):

@@ -5,9 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from baton.explain import WORDS, words
+from baton.explaining.telling import WORDS, words
 
 NOW = datetime(2026, 4, 1, 5, 20, tzinfo=UTC)
+
+
+def _part(rule_id: str, points: float, **more: Any) -> dict[str, Any]:
+    day = {"first_at": "2026-03-28T00:00:00.000Z", "last_at": "2026-03-28T09:00:00.000Z"}
+    return {"rule_id": rule_id, "points": points, "why_cut": None, "times": 1, "label": {}} | day | more
+
+
 LEAD: dict[str, Any] = {
     "lead_id": "11111111-1111-5111-8111-111111111111",
     "person": {"name": "田辺 芽衣", "title": "部長"},
@@ -16,30 +23,44 @@ LEAD: dict[str, Any] = {
     "owner": {"rep_id": "sato", "name": "Misaki Sato", "pool": "field-japan"},
     "waiting": None,
     "merged_into": None,
+    "temperature": "hot",
+    "trend": "rising",
+    "account": "aozora.example",
+    "summary": {
+        "sentence": {"en": "Hot lead, A2.", "ja": "ホットリード(A2)です。"},
+        "reasons": [{"en": "Demo: +40 points", "ja": "デモ依頼: +40点"}],
+    },
+    "better": [
+        {
+            "grade": "A1",
+            "verdict": "mql",
+            "text": {"en": "A1 with “Quote” (+45 points)", "ja": "「見積依頼」(+45点)があれば A1"},
+        },
+        {"grade": "A0", "verdict": None, "text": {"en": "A0 with luck"}},
+    ],
     "score": {
         "grade": "A2",
         "as_of": "2026-04-01T05:15:00.000Z",
         "fit": 75.0,
         "engagement": 43.125,
+        "cause": "time",
+        "region": "kansai",
         "parts": {
-            "fit": [
-                {"rule_id": "level", "points": 25.0, "given": 25.0, "cut": 0.0, "times": 1, "label": {"en": "Head"}}
-            ],
+            "fit": [_part("level", 25.0, label={"en": "Head"}, first_at=None, last_at=None)],
             "engagement": [
-                {
-                    "rule_id": "pricing",
-                    "points": 3.125,
-                    "given": 8.0,
-                    "cut": 4.875,
-                    "times": 2,
-                    "label": {"ja": "価格"},
-                },
-                {"rule_id": "demo", "points": 40.0, "given": 40.0, "cut": 0.0, "times": 1, "label": {"en": "Demo"}},
-                {"rule_id": "careers", "points": -10.0, "given": -10.0, "cut": 0.0, "times": 1, "label": {}},
+                _part(
+                    "pricing",
+                    3.125,
+                    times=2,
+                    label={"ja": "価格"},
+                    last_at="2026-03-31T23:00:00.000Z",
+                    why_cut={"en": "of 8 given 3.125 kept", "ja": "8点のうち3.125点を加算"},
+                ),
+                _part("demo", 40.0, label={"en": "Demo"}),
+                _part("careers", -10.0, times=3),
             ],
         },
     },
-    "what_would_raise_it": [{"text": {"en": "16.9 more points make it A1"}}],
     "decision": {
         "at": "2026-03-31T05:15:01.000Z",
         "reasons": [{"code": "gate", "text": {"en": "grade A2 goes to sales", "ja": "A2 は営業へ"}}],
@@ -70,8 +91,33 @@ def _told(lead: dict[str, Any] = LEAD, opportunity: dict[str, Any] | None = OPPO
 
 def test_the_score_names_its_parts_the_largest_first() -> None:
     told = _told()
-    assert "Score A2 as of 14:15 JST: fit 75, engagement 43.125" in told
-    assert told.index("+40  Demo") < told.index("−10  careers") < told.index("+3.125  価格 (2 times, of 8")
+    assert "Score A2 · hot · rising, as of 14:15 JST: fit 75, engagement 43.125" in told
+    assert told.index("+40  Demo") < told.index("−10  careers") < told.index("+3.125  価格 (2 times")
+
+
+def test_a_part_says_how_often_when_first_and_last_and_what_was_cut() -> None:
+    lines = [line.strip() for line in _told().splitlines()]
+    assert "+25  Head" in lines
+    assert "+40  Demo (2026-03-28)" in lines
+    assert "−10  careers (3 times, 2026-03-28)" in lines
+    assert "+3.125  価格 (2 times, 2026-03-28 to 2026-04-01, of 8 given 3.125 kept)" in lines
+    assert "+3.125  価格 (2回、2026-03-28〜2026-04-01、8点のうち3.125点を加算)" in _told(lang="ja")
+
+
+def test_the_score_is_told_in_a_sentence_with_its_reasons_and_where_it_comes_from() -> None:
+    lines = _told().splitlines()
+    at = lines.index("  Hot lead, A2.")
+    assert lines[at + 1 : at + 3] == [
+        "    · Demo: +40 points",
+        "  told by time alone, company aozora.example, rules of region kansai",
+    ]
+    assert "更新のきっかけ: 時間の経過のみ、取引先: aozora.example、地域ルール: kansai" in _told(lang="ja")
+
+
+def test_what_would_raise_it_says_what_the_gate_would_make_of_that() -> None:
+    assert "A1 with “Quote” (+45 points) → MQL" in _told()
+    assert "「見積依頼」(+45点)があれば A1 → MQL" in _told(lang="ja")
+    assert "A0 with luck\n" in _told()
 
 
 def test_the_decision_says_why_and_why_not_the_others_and_what_to_ask_by_what_is_known_now() -> None:
