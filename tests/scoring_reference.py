@@ -155,16 +155,37 @@ def attributes(touches: Collection[Touch]) -> dict[str, tuple[Any, int]]:
 
 
 def company(touches: Collection[Touch]) -> dict[str, tuple[Any, int]]:
-    """The account named last, by the strongest of the keys that were named with the same domain."""
-    named = {t["attributes"]["account"]: t for t in sorted(touches, key=moment) if "account" in t["attributes"]}
-    if not named:
+    """The account named last, by the strongest of the keys of the same mail domain."""
+    naming = [touch for touch in touches if "account" in touch["attributes"]]
+    if not naming:
         return {}
-    last = max(named.values(), key=moment)
-    domain = last["attributes"].get("domain")
-    same = {key for key, t in named.items() if t is last or (domain and t["attributes"].get("domain") == domain)}
+    last = max(naming, key=lambda touch: (*moment(touch), touch["attributes"]["account"], own_domain(touch)))
+    key = last["attributes"]["account"]
+    domains = {own_domain(last)} - {""} or domains_of(key, naming)
+    same = {t["attributes"]["account"] for t in naming if domains & domains_of(t["attributes"]["account"], naming)}
     strength = {"corporate": 0, "group": 1}
-    key = min(same, key=lambda key: (strength.get(key.partition(":")[0], 2), -named[key]["at"], key))
-    return {"account": (key, last["at"])}
+    ranks = {k: (strength.get(k.partition(":")[0], 2), -named_last(k, naming), k) for k in same or {key}}
+    return {"account": (min(ranks, key=lambda k: ranks[k]), last["at"])}
+
+
+def domains_of(key: str, naming: list[Touch]) -> set[str]:
+    """The mail domains that an account was named with; else the one that was new last when it was named last, or the first."""
+    told = {own_domain(touch) for touch in naming if touch["attributes"]["account"] == key} - {""}
+    begun = {domain: min(t["at"] for t in naming if own_domain(t) == domain) for domain in map(own_domain, naming)}
+    begun.pop("", None)
+    before = {domain: at for domain, at in begun.items() if at <= named_last(key, naming)}
+    return told or set(
+        sorted(before, key=lambda d: (before[d], d))[-1:] or sorted(begun, key=lambda d: (begun[d], d))[:1]
+    )
+
+
+def named_last(key: str, naming: list[Touch]) -> int:
+    return max(int(touch["at"]) for touch in naming if touch["attributes"]["account"] == key)
+
+
+def own_domain(touch: Touch) -> str:
+    known = touch["attributes"]
+    return known.get("domain", "") if known.get("own_domain") is True else ""
 
 
 def by_sales(event: Mapping[str, Any]) -> Touch | None:

@@ -69,7 +69,7 @@ _WORDS = {
 }
 _PATTERNS = {
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "an id has up to 64 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
-    r"^([1-9][0-9]{0,2}d|once|campaign)$": "is a number of days such as `1d` or `30d`, `once`, or `campaign`",
+    r"^([1-9][0-9]{0,2}d|once|campaign|cycle)$": "is a number of days such as `1d` or `30d`, `once`, `campaign` or `cycle`",
     r"^[A-D][1-4]$": "a grade is a letter A to D and a band 1 to 4, such as `B1`",
 }
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from services.scoring.domain.account import Person, joined
 from services.scoring.domain.codec import UnreadableError, decode_memory
 from services.scoring.domain.memory import Memory
+from services.scoring.domain.people import Person, joined
 from services.scoring.subjects import account_key, lead_key
 from services.scoring.wire import AccountSignal, Input, ScoreTransfer, Touch, decode
 from shared.kit.dead_letters import Reject, Rejected
@@ -65,7 +65,6 @@ class ToldAccount:
     tenant: str
     account: str
     people: dict[str, Person] = field(default_factory=dict)
-    latest: int = 0  # as_of of the last signal, ms
 
 
 @dataclass(slots=True)
@@ -123,7 +122,6 @@ def _signal(share: Share, signal: AccountSignal) -> None:
     key = account_key(signal.tenant, signal.account)
     account = share.accounts.setdefault(key, ToldAccount(signal.tenant, signal.account))
     account.people[signal.lead_id] = joined(account.people.get(signal.lead_id), signal.person())
-    account.latest = signal.as_of
 
 
 def _memory(transfer: ScoreTransfer) -> Memory:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.scoring.domain.account import People
+from services.scoring.domain.people import People
 from services.scoring.domain.state import LeadState
 from services.scoring.states import Applied
 

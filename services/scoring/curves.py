@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from services.scoring.cache import State
-from services.scoring.domain.account import as_of, score_account
+from services.scoring.domain.account import next_change
 from services.scoring.domain.change import first_change
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import at_moment, stand, steady_until
@@ -19,11 +19,10 @@ MOST_AT_ONCE = 50  # changes of one subject, that lie behind by as much; the res
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """since: the latest that the state knows of, ms;  bands: what is told at a moment;  steady: before when it stays so"""
+    """since: the latest that the state knows of, ms;  next_change: the first ms after a moment at which something else is told"""
 
     since: int
-    bands: Callable[[int], Any]
-    steady: Callable[[int], int]
+    next_change: Callable[[int], int | None]
 
     def changes(self, due: int, until: int) -> tuple[list[int], int | None]:
         """The moments from `due` to `until` at which what is told becomes another, and when to look again, or None.
@@ -33,7 +32,7 @@ class Curve:
         moments: list[int] = []
         moment = max(self.since, due - 1)
         while len(moments) < MOST_AT_ONCE:
-            following = first_change(self.bands, self.steady, moment)
+            following = self.next_change(moment)
             if following is None or following > until:
                 return moments, following
             moments.append(moment := following)
@@ -42,15 +41,7 @@ class Curve:
 
 def curve_of(subject: Subject, state: State, rules: Rules) -> Curve:
     if not isinstance(state, LeadState):
-        people = state
-
-        def band(moment: int) -> int:
-            return score_account(people, rules.account, moment).band
-
-        def steady(moment: int) -> int:
-            return score_account(people, rules.account, moment).steady_until
-
-        return Curve(as_of(people), band, steady)
+        return Curve(state.as_of(), partial(next_change, state, rules.account))
     standing = stand(state, subject.name, rules)
 
     def bands(moment: int) -> tuple[str, str]:
@@ -59,4 +50,4 @@ def curve_of(subject: Subject, state: State, rules: Rules) -> Curve:
     def quiet(moment: int) -> int:
         return steady_until(standing, at_moment(standing, moment), moment)
 
-    return Curve(state.as_of(standing.owned), bands, quiet)
+    return Curve(state.as_of(standing.owned), partial(first_change, bands, quiet))

@@ -11,11 +11,13 @@ import orjson
 
 from services.scoring import wire
 from services.scoring.batch import Told, ToldAccount
-from services.scoring.domain.account import People, Person, ScoredAccount, as_of, joined, refuses, score_account
+from services.scoring.domain.account import ScoredAccount, score_account
 from services.scoring.domain.codec import encode_memory
 from services.scoring.domain.companies import accounts_of
+from services.scoring.domain.membership import gone, membership
 from services.scoring.domain.memory import OUTCOME
 from services.scoring.domain.parts import NEVER
+from services.scoring.domain.people import People, Person
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import Scored, score
 from services.scoring.domain.state import Joining, LeadState, Register
@@ -72,26 +74,25 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
     owned = state.owned(told.lead)
     merged_into = state.merged_into(told.lead, owned)
     if merged_into is None and not state.is_known(owned):  # touches of nobody are kept, and emit nothing
+        if state.was_known():
+            version = now.saying(rules, state.as_of(state.identities())).version
+            records += _signals(told, gone(accounts_of(state.memories.values()), version))
         return Decision(state, records, "silent", refused=refused)
     scored = score(state, told.lead, rules, now.moment)
     saying = now.saying(rules, scored.as_of, told.tenant, told.lead)
     record = wire.lead_scored(told.tenant, told.lead, saying, scored, merged_into)
     records.append(Outgoing(LEAD_SCORED.name, record_key(told.tenant, told.lead), wire.encode(record)))
-    records += _signals(told, state, saying.version, scored, merged=merged_into is not None)
+    moved = now.cause == "policy" or any(_names_companies(record) for record, _ in told.inputs)
+    merged = merged_into is not None
+    records += _signals(told, membership(state, scored, saying.version, merged=merged, may_have_moved=moved))
     due = None if merged_into else _due(scored)
     return Decision(state, records, "merged" if merged_into else "scored", due, refused)
 
 
 def decide_account(told: ToldAccount, base: People, rules: Rules, now: Now) -> Decision:
     """Join the people's registers, and say what they are worth together."""
-    people: dict[str, Person] = dict(base)
-    refused = 0
-    for lead, person in told.people.items():
-        if refuses(people, lead):
-            refused += 1
-        else:
-            people[lead] = joined(people.get(lead), person)
-    scored = score_account(people, rules.account, max(as_of(people), now.moment))
+    people, refused = base.join(told.people)
+    scored = score_account(people, rules.account, max(people.as_of(), now.moment))
     saying = now.saying(rules, scored.as_of, told.tenant, told.account)
     record = wire.account_scored(told.tenant, told.account, saying, scored)
     return Decision(
@@ -145,13 +146,17 @@ def _transfers(told: Told, joining: Joining) -> list[Outgoing]:
     return records
 
 
-def _signals(told: Told, state: LeadState, version: Version, scored: Scored, *, merged: bool) -> list[Outgoing]:
-    """To the lead's account what it is, and to every other that it ever was said to belong to that it is gone."""
-    counts = not (merged or scored.is_test or scored.internal)
-    named = accounts_of(state.memories.values())
-    signals = []
-    for account in sorted(named):
-        gone = not counts or account != scored.account
-        signal = wire.account_signal(told.tenant, account, told.lead, version, scored, gone=gone)
-        signals.append(Outgoing(ACCOUNT_SIGNALS.name, record_key(told.tenant, account), wire.encode(signal)))
-    return signals
+def _names_companies(record: wire.Input) -> bool:
+    """Whether it can change which account a lead belongs to."""
+    return not isinstance(record, wire.Touch) or "account" in record.attributes
+
+
+def _signals(told: Told, accounts: Mapping[str, Person]) -> list[Outgoing]:
+    return [
+        Outgoing(
+            ACCOUNT_SIGNALS.name,
+            record_key(told.tenant, account),
+            wire.encode(wire.account_signal(told.tenant, account, told.lead, person)),
+        )
+        for account, person in accounts.items()
+    ]

@@ -14,8 +14,8 @@ from services.scoring.batch import Batch, Share, Slice, Told, ToldAccount, read
 from services.scoring.cache import Held, State, StateCache
 from services.scoring.curves import curve_of
 from services.scoring.decide import Decision, Now, decide, decide_account
-from services.scoring.domain.account import People
 from services.scoring.domain.codec import VERSION, decode_people, decode_state, encode_people, encode_state
+from services.scoring.domain.people import People
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from services.scoring.policies import Policies
@@ -335,7 +335,7 @@ def _lead(state: State | None) -> LeadState:
 
 
 def _people(state: State | None) -> People:
-    return state if isinstance(state, Mapping) else {}
+    return state if isinstance(state, People) else People()
 
 
 def _decoded(key: str, raw: bytes) -> State:

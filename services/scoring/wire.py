@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from services.scoring.domain.account import MOST_MOMENTS, Person, ScoredAccount
+from services.scoring.domain.account import ScoredAccount
 from services.scoring.domain.better import Better
 from services.scoring.domain.memory import OUTCOME, Raised
 from services.scoring.domain.parts import Part, Partial
+from services.scoring.domain.people import MOST_MOMENTS, Person
 from services.scoring.domain.score import Scored
 from services.scoring.domain.state import OUTCOMES, Register
 from shared.kit import person as seam
@@ -20,7 +21,7 @@ from shared.kit.dead_letters import Reject
 from shared.schemas.person import SealedPerson
 from shared.schemas.scores import Version
 from shared.schemas.topics import ACCOUNT_SIGNALS, HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
-from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE, ROLE_OF_LEVEL, TOUCH_TYPES
+from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE, TOUCH_TYPES
 
 # What a state can hold: a number beyond 64 bits would be read, and then stop the worker that writes it.
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -105,7 +106,6 @@ class AccountSignal(msgspec.Struct, tag_field="record", tag="account-signal", om
     def person(self) -> Person:
         return Person(
             self.version,
-            self.as_of,
             self.gone,
             self.engagement,
             self.fit,
@@ -321,24 +321,19 @@ def lead_scored(tenant: str, lead: str, saying: Saying, scored: Scored, merged_i
     )
 
 
-def account_signal(
-    tenant: str, account: str, lead: str, version: Version, scored: Scored, *, gone: bool
-) -> AccountSignal:
-    """What the lead tells an account of its company's."""
-    if gone:
-        return AccountSignal(tenant, account, lead, version, scored.as_of, gone=True)
-    level, department = scored.attributes.get("level"), scored.attributes.get("department")
+def account_signal(tenant: str, account: str, lead: str, person: Person) -> AccountSignal:
     return AccountSignal(
         tenant,
         account,
         lead,
-        version,
-        scored.as_of,
-        engagement=scored.engagement.total,
-        fit=scored.grade[0],
-        role=ROLE_OF_LEVEL.get(level) if isinstance(level, str) else None,
-        department=department if isinstance(department, str) else None,
-        active=tuple([touch.at for touch in scored.touches[:MOST_MOMENTS]]),
+        person.version,
+        person.as_of,
+        person.gone,
+        person.engagement,
+        person.fit,
+        person.role,
+        person.department,
+        person.active,
     )
 
 

@@ -182,8 +182,10 @@ class AccountSignal(Record):
 
     gone:       the lead belongs to this account no more (it changed company, was merged into another lead, or is one of ourselves)
     engagement: milli-points at `as_of`;  fit: its letter
-    role:       the usual buying role of its level (vocabulary, section 2)
-    active:     when the lead last did something, latest first: at most 20 moments
+    role:       buying role: as the person answered (question A1), else the usual one of the level (vocabulary, section 2)
+    department: none where it is not known, or is none of those that are
+    active:     when the lead last did something of its own that the policy gives points for: one moment of each day, latest first,
+                at most 35
     """
 
     topic_field: ClassVar[str] = "account"

@@ -276,6 +276,11 @@ ROLE_OF_LEVEL: Mapping[str, str] = {  # the usual one; who is asked may answer o
     "staff": "user",
     "assistant": "gatekeeper",
 }
+ROLE_OF_ANSWER: Mapping[str, str] = {  # to question A1; who only gathers information may have any role
+    "selection": "influencer",
+    "drafting": "drafter",
+    "decision": "decision_maker",
+}
 
 # What sales says of a lead, as the touch type that scoring takes it for; a reason that is the rep's own says nothing of the lead.
 OUTCOME_OF_REASON: Mapping[str, str] = {

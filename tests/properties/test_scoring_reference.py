@@ -70,6 +70,7 @@ ATTRIBUTES: dict[str, tuple[Any, ...]] = {
     "country": ("JP", "DE"),
     "employees": (5, 100),
     "domain": ("acme.example", "beta.example"),
+    "own_domain": (True, True, False),
     "account": ("corporate:1", "group:7", "acme.example"),
 }
 

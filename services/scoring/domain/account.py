@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from bisect import bisect_right
 from dataclasses import dataclass
-from math import exp2, log2
+from math import ceil, exp2, log2
 from typing import NamedTuple
 
-import msgspec
-
-from services.scoring.domain.ledger import DAY, HALF_LIVES
+from services.scoring.domain.ledger import DAY
 from services.scoring.domain.parts import NEVER, Part, Partial, cap_all
+from services.scoring.domain.people import Crowd, People, Person
 from services.scoring.domain.rules import MILLI
 from shared.schemas.policies.scoring import AccountScoring
-from shared.schemas.scores import Version
 
-MOST_PEOPLE = 2_000  # of one account; a further one is refused, and counted
-MOST_MOMENTS = 10  # that one person's activity is told by: a surge is of many people, or of many days
+MOST_DEEP = 100  # people whose engagement adds depth: those who have most of it
 NAMED = 5  # contributors
 USUAL = 4  # periods before the present one that say what is usual
 LABELS = {
@@ -26,22 +23,6 @@ LABELS = {
     "depth": {"en": "Engagement of each", "ja": "各人の関心度"},
     "surge": {"en": "Far more going on than usual", "ja": "活動の急増"},
 }
-
-
-class Person(msgspec.Struct, array_like=True, gc=False):
-    """What a lead last told its account. engagement: at `as_of`;  active: latest first;  gone: belongs here no more"""
-
-    version: Version
-    as_of: int
-    gone: bool = False
-    engagement: int = 0
-    fit: str = "D"
-    role: str | None = None
-    department: str | None = None
-    active: tuple[int, ...] = ()
-
-
-People = Mapping[str, Person]  # by lead
 
 
 class Contribution(NamedTuple):
@@ -54,7 +35,7 @@ class Contribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScoredAccount:
-    """steady_until: a moment before which time alone does not change the band"""
+    """steady_until: a moment before which time alone does not change the band, cheap to find; `next_change` is exact"""
 
     as_of: int
     score: Partial
@@ -68,105 +49,193 @@ class ScoredAccount:
     steady_until: int
 
 
-def joined(known: Person | None, told: Person) -> Person:
-    """The register of one lead: the highest version stands."""
-    return told if known is None or told.version > known.version else known
+class Periods(NamedTuple):
+    """A policy's days, in ms, of which none is nothing. active: of breadth and of a surge;  memory: of roles and departments;
+    half_life: of depth"""
+
+    active: int
+    memory: int
+    half_life: int
+
+    @property
+    def usual(self) -> int:
+        """As far back as a surge looks."""
+        return (1 + USUAL) * self.active
 
 
-def as_of(people: People) -> int:
-    return max((person.as_of for person in people.values()), default=0)
+def periods_of(policy: AccountScoring) -> Periods:
+    days = (policy.active_days, policy.memory_days, policy.half_life_days)
+    return Periods(*(max(1, round(each * DAY)) for each in days))
 
 
 def score_account(people: People, policy: AccountScoring, moment: int) -> ScoredAccount:
-    here = {lead: person for lead, person in people.items() if not person.gone}
-    lately = [lead for lead, person in here.items() if _is_active(person, moment, policy.active_days)]
-    known = [person for person in here.values() if _is_active(person, moment, policy.memory_days)]
-    roles = sorted({person.role for person in known if person.role})
-    departments = sorted({person.department for person in known if person.department})
-    owed = {lead: _depth(person, policy, moment) for lead, person in here.items()}
-    surging = _surges(here.values(), policy, moment)
-    given = {
-        "persons": (len(lately), policy.person * len(lately), policy.persons),
-        "roles": (len(roles), policy.role * len(roles), policy.roles),
-        "departments": (len(departments) - 1, policy.department * (len(departments) - 1), policy.departments),
-        "surge": (int(surging), policy.surge if surging else 0, policy.surge),
-    }
-    parts = [
-        _part(rule, times, round(points * MILLI), cap) for rule, (times, points, cap) in given.items() if times > 0
-    ]
-    if deep := sum(owed.values()):
-        parts.append(_part("depth", sum(points > 0 for points in owed.values()), deep, policy.depths))
+    periods = periods_of(policy)
+    crowd = people.crowd(periods.half_life)
+    breadth = _breadth(crowd, policy, periods, moment)
+    owed = _depth(crowd, people, policy, moment)
+    surging = _surges(crowd, policy, periods, moment, moment).surely
+    parts = [*breadth.parts]
+    if deep := sum(one.points for one in owed):
+        parts.append(_part("depth", sum(one.points > 0 for one in owed), deep, policy.depths))
+    if surging and policy.surge:
+        parts.append(_part("surge", 1, round(policy.surge * MILLI), policy.surge))
+    kept = sum([part.kept for part in parts])
     total = cap_all(parts, round(policy.cap * MILLI))
     return ScoredAccount(
         as_of=moment,
         score=total,
-        band=next((band for band, least in enumerate(policy.bands, 1) if total.total >= least * MILLI), 4),
-        people=len(here),
-        active=len(lately),
-        roles=roles,
-        departments=departments,
+        band=_band(total.total, policy),
+        people=crowd.here,
+        active=breadth.active,
+        roles=breadth.roles,
+        departments=breadth.departments,
         surging=surging,
-        contributors=_contributors(here, owed),
-        steady_until=_steady_until(here.values(), policy, moment, deep, total.total),
+        contributors=owed[:NAMED],
+        steady_until=_steady_until(crowd, policy, periods, moment, kept, deep),
     )
 
 
-def _part(rule: str, times: int, given: int, cap: float) -> Part:
-    kept = min(given, round(cap * MILLI))
-    return Part(rule, given, kept, times, cut=given - kept, label=LABELS[rule])
+def next_change(people: People, policy: AccountScoring, moment: int) -> int | None:
+    """The first ms after `moment` at which time alone has changed the band; None when it never does.
+
+    By halving: a stretch is passed over where the least and the most that the account can be worth within it lie in the same band.
+    """
+    periods = periods_of(policy)
+    crowd = people.crowd(periods.half_life)
+    now = score_account(people, policy, moment).band
+    pending = [(moment + 1, _ends(crowd, policy, periods))]
+    while pending:
+        first, last = pending.pop()
+        if first > last:
+            continue
+        least, most = _range(crowd, people, policy, periods, first, last)
+        if _band(least, policy) == _band(most, policy):
+            if _band(most, policy) != now:
+                return first
+            continue
+        middle = (first + last) // 2
+        pending += [(middle + 1, last), (first, middle)]
+    return None
 
 
-def _is_active(person: Person, moment: int, days: float) -> bool:
-    return bool(person.active) and moment - person.active[0] < round(days * DAY)
+class _Breadth(NamedTuple):
+    active: int
+    roles: list[str]
+    departments: list[str]
+    parts: list[Part]
 
 
-def _depth(person: Person, policy: AccountScoring, moment: int) -> int:
-    """What one person adds: a share of their engagement, fading, and never more than the deepest."""
-    half_life = round(policy.half_life_days * DAY)
-    age = max(0, moment - person.as_of)
-    if age > HALF_LIVES * half_life or person.engagement <= 0:
-        return 0
-    return min(round(policy.deepest * MILLI), round(person.engagement * policy.depth * exp2(-age / half_life)))
+class _Surge(NamedTuple):
+    """Within a stretch of time: whether there is a surge at some moment of it, and whether at each."""
+
+    perhaps: bool
+    surely: bool
 
 
-def _surges(people: Collection[Person], policy: AccountScoring, moment: int) -> bool:
-    """At least so many things done within the active days, and so many times as many as in each of the periods before."""
-    period = round(policy.active_days * DAY)
-    ages = [moment - at for person in people for at in person.active]
-    now = sum(age < period for age in ages)
-    before = sum(period <= age < (1 + USUAL) * period for age in ages)
+def _breadth(crowd: Crowd, policy: AccountScoring, periods: Periods, moment: int) -> _Breadth:
+    """People, roles and departments: by time alone they only become fewer."""
+    active = _since(crowd.latest, moment - periods.active)
+    known_since = moment - periods.memory
+    roles = sorted(role for role, latest in crowd.roles.items() if latest[-1] > known_since)
+    departments = sorted(name for name, latest in crowd.departments.items() if latest[-1] > known_since)
+    given = (
+        ("persons", active, policy.person, policy.persons),
+        ("roles", len(roles), policy.role, policy.roles),
+        ("departments", len(departments) - 1, policy.department, policy.departments),
+    )
+    parts = [
+        _part(rule, times, round(each * MILLI) * times, most) for rule, times, each, most in given if times > 0 and each
+    ]
+    return _Breadth(active, roles, departments, parts)
+
+
+def _depth(crowd: Crowd, people: People, policy: AccountScoring, moment: int) -> list[Contribution]:
+    """A share of the engagement of each, fading, and of nobody more than the deepest; who has most of it first."""
+    deepest = round(policy.deepest * MILLI)
+    found = []
+    for _, lead in reversed(crowd.deep[-MOST_DEEP:]):
+        person = people[lead]
+        share = policy.depth * exp2(min(0, person.as_of - moment) / crowd.half_life)
+        found.append(Contribution(lead, min(deepest, round(person.engagement * share)), person))
+    return found
+
+
+def _surges(crowd: Crowd, policy: AccountScoring, periods: Periods, first: int, last: int) -> _Surge:
+    """At least so many days on which somebody was active, and so many times as many as in each of the periods before.
+
+    Between `first` and `last`: what is going on becomes less; what was before is no less than what is before at both.
+    """
+    active, usual = periods.active, periods.usual
+    most_now, least_now = (_since(crowd.moments, at - active) for at in (first, last))
+    least_before = max(0, _since(crowd.moments, last - usual) - _since(crowd.moments, first - active))
+    most_before = _since(crowd.moments, first - usual) - _since(crowd.moments, last - active)
+    return _Surge(_is_surge(policy, most_now, least_before), _is_surge(policy, least_now, most_before))
+
+
+def _is_surge(policy: AccountScoring, now: int, before: int) -> bool:
     return now >= policy.surge_least and now * USUAL >= policy.surge_times * before
 
 
-def _contributors(people: People, owed: Mapping[str, int]) -> list[Contribution]:
-    ranked = sorted(people, key=lambda lead: (-owed[lead], -people[lead].engagement, lead))
-    return [Contribution(lead, owed[lead], people[lead]) for lead in ranked[:NAMED]]
+def _range(
+    crowd: Crowd, people: People, policy: AccountScoring, periods: Periods, first: int, last: int
+) -> tuple[int, int]:
+    """No more and no less than this is the account worth at any moment from `first` to `last`; exact where they are one."""
+    surge, cap = _surges(crowd, policy, periods, first, last), round(policy.cap * MILLI)
+
+    def worth(moment: int, surging: bool) -> int:
+        kept = sum(part.kept for part in _breadth(crowd, policy, periods, moment).parts)
+        kept += min(round(policy.depths * MILLI), sum(one.points for one in _depth(crowd, people, policy, moment)))
+        return min(cap, kept + (round(policy.surge * MILLI) if surging else 0))
+
+    return worth(last, surge.surely), worth(first, surge.perhaps)
 
 
-def _steady_until(people: Collection[Person], policy: AccountScoring, moment: int, deep: int, total: int) -> int:
-    """The next moment at which somebody's window ends, or the depth may have faded below the next edge."""
-    period, memory = round(policy.active_days * DAY), round(policy.memory_days * DAY)
-    half_life = round(policy.half_life_days * DAY)
-    until = NEVER
-    for person in people:
-        for at in person.active:
-            age = max(0, moment - at)
-            if age < (1 + USUAL) * period:
-                until = min(until, at + (age // period + 1) * period)
-        if person.active and moment - person.active[0] < memory:
-            until = min(until, person.active[0] + memory)
-        if person.engagement > 0 and (forgotten := person.as_of + HALF_LIVES * half_life + 1) > moment:
-            until = min(until, forgotten)
-    low = max((round(edge * MILLI) for edge in policy.bands if total >= edge * MILLI), default=None)
-    if low is not None:
-        room = total - low - len(people)  # each is rounded once
-        if room <= 0:
-            return moment
-        if room < deep:
-            until = min(until, moment + int(-half_life * log2(1 - room / deep)))
-    return until
+def _ends(crowd: Crowd, policy: AccountScoring, periods: Periods) -> int:
+    """From when on nothing changes any more."""
+    ends = crowd.latest[-1] + max(periods.memory, periods.usual) if crowd.latest else 0
+    if crowd.deep and policy.depth > 0:
+        ends = max(ends, ceil((crowd.deep[-1][0] + log2(policy.depth) + 2) * crowd.half_life))
+    return min(ends, NEVER)
 
 
-def refuses(people: People, lead: str) -> bool:
-    """Whether the bound keeps this lead out."""
-    return lead not in people and len(people) >= MOST_PEOPLE
+def _steady_until(crowd: Crowd, policy: AccountScoring, periods: Periods, moment: int, kept: int, deep: int) -> int:
+    """The next moment at which somebody's window ends, or the depth may have faded past the next edge.
+
+    kept: of all parts before the cap of all;  deep: given for depth, before its cap
+    """
+    total = min(kept, round(policy.cap * MILLI))
+    low = max((round(edge * MILLI) for edge in policy.bands if total >= edge * MILLI), default=-NEVER)
+    rises = bool(policy.surge) and _since(crowd.moments, moment - periods.active) >= policy.surge_least
+    if low <= 0 and not rises:
+        return NEVER
+    ends = [
+        _next(crowd.latest, moment, periods.active),
+        _next(crowd.latest, moment, periods.memory),
+        _next(crowd.moments, moment, periods.active),
+        _next(crowd.moments, moment, periods.usual),
+    ]
+    slack = min(len(crowd.deep), MOST_DEEP)  # each is rounded once, now and then
+    room = kept - low + max(0, deep - round(policy.depths * MILLI)) - slack
+    if room < deep:
+        ends.append(moment + int(-crowd.half_life * log2(1 - room / deep)) if room > 0 else moment)
+    return min(ends)
+
+
+def _band(total: int, policy: AccountScoring) -> int:
+    return next((band for band, least in enumerate(policy.bands, 1) if total >= least * MILLI), 4)
+
+
+def _part(rule: str, times: int, given: int, most: float) -> Part:
+    kept = min(given, round(most * MILLI))
+    return Part(rule, given, kept, times, cut=given - kept, label=LABELS[rule])
+
+
+def _since(moments: list[int], start: int) -> int:
+    """How many of the sorted moments lie after `start`."""
+    return len(moments) - bisect_right(moments, start)
+
+
+def _next(moments: list[int], moment: int, period: int) -> int:
+    """When the first of those that lie less than a period back does so no more."""
+    place = bisect_right(moments, moment - period)
+    return moments[place] + period if place < len(moments) else NEVER

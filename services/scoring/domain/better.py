@@ -89,7 +89,7 @@ def plausible(rules: RuleSet) -> dict[str, list[Behaviour]]:
     """By group, the rules that a touch of the lead itself would meet, the largest points first."""
     offers: dict[str, list[Behaviour]] = {}
     for rule in rules.behaviour:
-        types = set(_types(rule.condition))
+        types = set(types_of(rule.condition))
         if rule.points > 0 and types and not types & IMPLAUSIBLE:
             offers.setdefault(rule.group, []).append(rule)
     for candidates in offers.values():
@@ -107,7 +107,7 @@ def _places(rule: Behaviour, memories: Sequence[Memory], as_of: int) -> int:
     return rule.limit - used(memories, rule, bucket_of(parts, as_of, ""))
 
 
-def _types(condition: Condition) -> Iterator[str]:
+def types_of(condition: Condition) -> Iterator[str]:
     for test in _tests(condition):
         if test.field == "touch.type" and test.op in ("eq", "in"):
             yield from [test.value] if isinstance(test.value, str) else test.value

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
-from services.scoring.domain.account import People, Person
 from services.scoring.domain.ledger import Bucket, Mark, event_of
 from services.scoring.domain.memory import Memory
+from services.scoring.domain.people import People, Person
 from services.scoring.domain.state import LeadState, Register
 
 FIRST, VERSION = b"\x01", b"\x02"
@@ -77,9 +77,9 @@ def encode_people(people: People) -> bytes:
     return VERSION + _encode(people)
 
 
-def decode_people(raw: bytes) -> dict[str, Person]:
+def decode_people(raw: bytes) -> People:
     """Raises UnreadableError."""
-    return _decode(_people, _newest(raw))
+    return People(_decode(_people, _newest(raw)))
 
 
 def _renewed(first: FirstMemory) -> Memory:

@@ -4,34 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from services.scoring.domain.memory import Memory, Named, Told
+from services.scoring.domain.memory import Accounts, Memory, Told, name_company
 
 _STRONGEST = ("corporate:", "group:")  # before the domain alone
 
 
 def account_of(memories: Sequence[Memory]) -> Told | None:
-    """The account's key, told when it was last named; None where no company was.
+    """The account's key, told when the company was last named; None where none was.
 
-    One event knows less than another: a form names the corporate number, a page view of the same person only the domain. Keys that
-    were named with one domain are keys of one company.
+    One event knows less than another: a form names the corporate number, a call of the same person's product only the sender's
+    own id, a mail the domain alone. A company is its mail domain: keys that were named with one are keys of one company. A key that
+    never was is of the company whose domain the lead had begun to use last when the key was last named; and where it is known from
+    before any domain, of the first.
     """
-    named: dict[str, Named] = {}
+    named: Accounts = {}
     for memory in memories:
-        for account, one in memory.accounts.items():
-            if account not in named or one[:2] > named[account][:2]:
-                named[account] = one
+        for account, by_domain in memory.accounts.items():
+            for domain, one in by_domain.items():
+                name_company(named, account, domain, one)
     if not named:
         return None
-    latest = max(named, key=lambda account: (*named[account][:2], account))
-    domain = named[latest].domain
-    same = [account for account, one in named.items() if domain is not None and one.domain == domain] or [latest]
-    strongest = min(same, key=lambda account: (_strength(account), *(-part for part in named[account][:1]), account))
-    return Told(named[latest].at, named[latest].event_id, strongest)
+    at, event_id, latest, domain = max(
+        (*one[:2], account, domain) for account, by_domain in named.items() for domain, one in by_domain.items()
+    )
+    if len(named) == 1:
+        return Told(at, event_id, latest)
+    domains = _domains(named)
+    own = {domain} if domain else domains[latest]
+    same = [account for account in named if domains[account] & own] or [latest]
+    strongest = min(same, key=lambda account: (_strength(account), -_last(named, account), account))
+    return Told(at, event_id, strongest)
 
 
 def accounts_of(memories: Iterable[Memory]) -> set[str]:
     """All that were ever named, as far as is remembered."""
     return {account for memory in memories for account in memory.accounts}
+
+
+def _domains(named: Accounts) -> dict[str, set[str]]:
+    """The mail domains of the company of each key."""
+    begun: dict[str, int] = {}
+    for by_domain in named.values():
+        for domain, one in by_domain.items():
+            if domain:
+                begun[domain] = min(one.first, begun.get(domain, one.first))
+    domains = {account: {domain for domain in by_domain if domain} for account, by_domain in named.items()}
+    for account, told in domains.items():
+        if not told and begun:
+            last = _last(named, account)
+            before = [domain for domain in begun if begun[domain] <= last]
+            told.add(max(before, key=lambda d: (begun[d], d)) if before else min(begun, key=lambda d: (begun[d], d)))
+    return domains
+
+
+def _last(named: Accounts, account: str) -> int:
+    return max(one.at for one in named[account].values())
 
 
 def _strength(account: str) -> int:

@@ -14,7 +14,7 @@ from services.scoring.domain.ledger import Bucket, Ledger, Mark, event_of
 from shared.schemas.touches import Scalar
 
 LATEST_TOUCHES = 20
-MOST_ACCOUNTS = 10  # companies that an identity named last
+MOST_ACCOUNTS = 10  # companies that an identity named last, by account key and mail domain
 MOST_VERDICTS = 500  # events condemned last, of one identity
 REAL, TEST = 1, 2  # bits of Memory.seen
 OUTCOME = "outcome"  # kind of the identity that stands for what sales says of a lead
@@ -80,14 +80,15 @@ class Origin(NamedTuple):
 
 
 class Named(NamedTuple):
-    """When a company's account was last named, and the domain that was named with it."""
+    """When a company's account was last named, by which event, and when first."""
 
     at: int
     event_id: str
-    domain: str | None = None
+    first: int
 
 
 ByFieldAndSource = dict[str, dict[str, Told]]
+Accounts = dict[str, dict[str, Named]]  # by account key, and the mail domain that was named with it, or ""
 _moment = itemgetter(0, 1)  # (at, event_id)
 
 
@@ -101,7 +102,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     touches:     the latest 20 that a human did, oldest first;  hand_raises: by touch type, the latest
     first, last: where the earliest and the latest touch came from
     condemned:   events that turned out to be a machine's, by the moment of the verdict, ms
-    accounts:    companies that it was said to belong to
+    accounts:    companies that it was said to belong to, by account key and by the mail domain that was named with it
     """
 
     kind: str = ""
@@ -116,7 +117,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     first: Origin | None = None
     last: Origin | None = None
     condemned: dict[bytes, int] = {}
-    accounts: dict[str, Named] = {}
+    accounts: Accounts = {}
 
     def copy(self) -> Memory:
         """One that may be changed without changing this one."""
@@ -133,7 +134,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
             self.first,
             self.last,
             dict(self.condemned),
-            dict(self.accounts),
+            {account: dict(by) for account, by in self.accounts.items()},
         )
 
     def remember(
@@ -148,8 +149,9 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         for name, value in touch.attributes.items():
             _hear(self.attributes.setdefault(name, {}), touch.source_id, Told(at, event_id, value, touch.trusted))
         if isinstance(account := touch.attributes.get("account"), str):
-            domain = touch.attributes.get("domain")
-            _name(self.accounts, account, Named(at, event_id, domain if isinstance(domain, str) else None))
+            domain = touch.attributes.get("domain") if touch.attributes.get("own_domain") is True else None
+            name_company(self.accounts, account, domain if isinstance(domain, str) else "", Named(at, event_id, at))
+            _bound(self.accounts)
         for condemned in touch.condemns:
             _condemn(self.condemned, event_of(condemned), touch.received_at)
         for name, code in touch.evidence.items():
@@ -203,8 +205,10 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         self.first, self.last = min(firsts, default=None), max(lasts, default=None)
         for event, at in other.condemned.items():
             _condemn(self.condemned, event, at)
-        for account, named in other.accounts.items():
-            _name(self.accounts, account, named)
+        for account, by_domain in other.accounts.items():
+            for domain, named in by_domain.items():
+                name_company(self.accounts, account, domain, named)
+        _bound(self.accounts)
 
     def tidy(self, before: int = 0) -> int:
         """Forget marks that count 0 for ever, keep to the bounds; how many marks and verdicts those refused.
@@ -253,10 +257,19 @@ def _condemn(register: dict[bytes, int], event: bytes, at: int) -> None:
     register[event] = max(at, register.get(event, at))
 
 
-def _name(register: dict[str, Named], account: str, named: Named) -> None:
-    """Of one account the latest naming stands, with a domain before without; of all, the latest so many."""
-    known = register.get(account)
-    if known is None or (*_moment(named), named.domain or "") > (*_moment(known), known.domain or ""):
-        register[account] = named
-    if len(register) > MOST_ACCOUNTS:
-        del register[min(register, key=lambda one: (*_moment(register[one]), one))]
+def name_company(accounts: Accounts, account: str, domain: str, named: Named) -> None:
+    """Note that a company was named, into what the caller owns."""
+    by_domain = accounts.setdefault(account, {})
+    known = by_domain.get(domain)
+    by_domain[domain] = Named(*max(known[:2], named[:2]), min(known.first, named.first)) if known else named
+
+
+def _bound(accounts: Accounts) -> None:
+    """Those named last stay."""
+    if sum(map(len, accounts.values())) <= MOST_ACCOUNTS:
+        return
+    pairs = sorted((*named[:2], account, domain) for account, by in accounts.items() for domain, named in by.items())
+    for _, _, account, domain in pairs[:-MOST_ACCOUNTS]:
+        del accounts[account][domain]
+        if not accounts[account]:
+            del accounts[account]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from services.scoring.domain.account import periods_of
+from services.scoring.domain.activity import active
 from services.scoring.domain.better import Better, by_touches
 from services.scoring.domain.companies import account_of
 from services.scoring.domain.engagement import NOBODY, Engagement, engagement
@@ -49,6 +51,7 @@ class Scored:
 
     steady_until: a moment before which time alone changes neither grade nor temperature; a bound, cheap to find, that
                   `change.next_change` makes exact
+    active:       when it last did something of its own, one moment of each day, latest first; of a lead with an account
     """
 
     as_of: int
@@ -71,6 +74,7 @@ class Scored:
     account: str | None
     person: dict[str, str]
     steady_until: int
+    active: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -164,6 +168,7 @@ def score(state: LeadState, lead: str, rules: Rules, moment: int = 0) -> Scored:
     fit_score, engaged = found.fit.partial, found.engaged
     own = [memory for memory in memories if memory.kind != OUTCOME]
     first, last = _origins(own, standing.condemned)
+    touches = _latest_touches(own, standing.condemned)
     return Scored(
         as_of=as_of,
         fit=fit_score,
@@ -175,7 +180,7 @@ def score(state: LeadState, lead: str, rules: Rules, moment: int = 0) -> Scored:
         hand_raise=standing.hand_raise,
         attributes={name: told.value for name, told in standing.attributes.items()},
         evidence=_evidence(memories),
-        touches=_latest_touches(own, standing.condemned),
+        touches=touches,
         identities=[(i, kind) for i in standing.owned if (kind := state.kind(i)) != OUTCOME],
         first_source=first.source_id if first else None,
         last_source=last.source_id if last else None,
@@ -185,7 +190,15 @@ def score(state: LeadState, lead: str, rules: Rules, moment: int = 0) -> Scored:
         account=standing.account,
         person=_person(memories),
         steady_until=steady_until(standing, found, as_of),
+        active=_active(standing, own, touches, rules, as_of) if standing.account else (),
     )
+
+
+def _active(
+    standing: Standing, own: Sequence[Memory], touches: Sequence[Recent], rules: Rules, as_of: int
+) -> tuple[int, ...]:
+    since = as_of - periods_of(rules.account).usual
+    return active(own, touches, standing.rules, as_of, since, standing.condemned, rules.zone)
 
 
 def grade(fit_total: int, engagement_total: int, rules: RuleSet) -> str:

@@ -81,6 +81,10 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     def is_known(self, owned: Iterable[str]) -> bool:
         return any(self.kind(identity) in STRONG for identity in owned)
 
+    def was_known(self) -> bool:
+        """Whether an identity of a person was ever heard of here, though it may be another lead's now."""
+        return any(self.kind(identity) in STRONG for identity in self.identities())
+
     def merged_into(self, lead: str, owned: Iterable[str]) -> str | None:
         """The lead that took over: for one that was known (it remembers touches of a strong identity) and owns none any more.
 

@@ -12,6 +12,7 @@ from shared.schemas.policies.base import Label, Policy, RuleId, Strict, conditio
 from shared.schemas.topics import HORIZON_DAYS
 
 Points = Annotated[float, Field(ge=-1000, le=1000, multiple_of=0.001)]
+Gain = Annotated[float, Field(ge=0, le=1000, multiple_of=0.001)]
 
 
 class Scheduled(Strict):
@@ -101,36 +102,36 @@ class Temperature(Strict):
 
 
 class AccountScoring(Strict):
-    """What the people of one company are worth together: breadth before depth.
+    """What the people of one company are worth together: breadth before depth. Days begin at midnight of the tenant's zone.
 
-    active_days:     a person is active who did something within so many days
+    active_days:     a person is active who within so many days did something that the rules of behaviour give points for
     person:          points for each active person, up to `persons`
     role:            points for each buying role among the people active within `memory_days`, up to `roles`
     department:      points for each of their departments beyond the first, up to `departments`
-    depth:           share of each person's engagement that counts, `deepest` points of one person at most, `depths` of all;
-                     it fades by `half_life_days` from the day on which the person was last scored
-    surge:           points when the people did at least `surge_least` things within active_days, and `surge_times` as many as
-                     usual in the four periods before
+    depth:           share of each person's engagement that counts, `deepest` points of one person at most, `depths` of all (the
+                     100 who have most of it); it fades by `half_life_days` from when the person was last scored
+    surge:           points when within active_days there were at least `surge_least` days of a person on which that person was
+                     active, and `surge_times` as many as usual in the four periods before
     cap, bands:      of the sum; least points of bands 1, 2 and 3
     """
 
     active_days: Annotated[float, Field(gt=0, le=90)] = 7
     memory_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)] = 90
-    person: Points = 10
-    persons: Points = 30
-    role: Points = 8
-    roles: Points = 24
-    department: Points = 6
-    departments: Points = 12
+    person: Gain = 10
+    persons: Gain = 30
+    role: Gain = 8
+    roles: Gain = 24
+    department: Gain = 6
+    departments: Gain = 12
     depth: Annotated[float, Field(ge=0, le=1)] = 0.2
-    deepest: Points = 8
-    depths: Points = 24
+    deepest: Gain = 8
+    depths: Gain = 24
     half_life_days: Annotated[float, Field(gt=0, le=HORIZON_DAYS)] = 30
-    surge: Points = 10
+    surge: Gain = 10
     surge_least: Annotated[int, Field(ge=1, le=1000)] = 5
     surge_times: Annotated[float, Field(ge=1, le=100)] = 2
-    cap: Points = 100
-    bands: tuple[Points, Points, Points] = (60, 35, 15)
+    cap: Gain = 100
+    bands: tuple[Gain, Gain, Gain] = (60, 35, 15)
 
 
 class ScoringPolicy(Policy):

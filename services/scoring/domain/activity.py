@@ -1,0 +1,75 @@
+"""When a lead did something of its own: what makes it one of its company's active people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+
+from services.scoring.domain.better import types_of
+from services.scoring.domain.ledger import DAY
+from services.scoring.domain.memory import Memory, Recent
+from services.scoring.domain.people import MOST_MOMENTS
+from services.scoring.domain.rules import RuleSet
+
+# Done by us, by partners or by machines: a person of whom no more than this is known did nothing.
+NOT_THEIRS = frozenset(
+    ["email_sent_by_rep", "call_attempted", "referral_received", "deal_registered", "tender_notified", "intent_surged"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What a policy gives points for that people do themselves. types: of touches;  keys: of marks, each with its horizon, ms"""
+
+    types: frozenset[str]
+    keys: dict[str, int]
+
+
+@lru_cache(maxsize=256)
+def acts(rules: RuleSet) -> Acts:
+    types: set[str] = set()
+    keys: dict[str, int] = {}
+    for rule in rules.behaviour:
+        named = set(types_of(rule.condition))
+        if rule.points > 0 and named and not named & NOT_THEIRS:
+            types |= named
+            keys[rule.key] = max(keys.get(rule.key, 0), rule.horizon)
+    return Acts(frozenset(types), keys)
+
+
+def active(
+    memories: Iterable[Memory],
+    touches: Sequence[Recent],
+    rules: RuleSet,
+    as_of: int,
+    since: int,
+    condemned: Set[bytes],
+    zone: int,
+) -> tuple[int, ...]:
+    """The last moment of each day on which something was done, latest first; of those before `since` the last alone.
+
+    A day is told by the latest touches, of which few are kept, or by the marks, which tell few of each day: so that neither a busy
+    person's past is forgotten nor a limited rule's last touch.
+    """
+    own = acts(rules)
+    days: dict[int, int] = {}
+    for touch in touches:
+        if touch.type in own.types:
+            _note(days, touch.at, zone)
+    for memory in memories:
+        for key, buckets in memory.marks.items():
+            horizon = own.keys.get(key)
+            if horizon is not None:
+                for marks in buckets.values():
+                    for at, event in marks:
+                        if at >= as_of - horizon and event not in condemned:
+                            _note(days, at, zone)
+    latest = sorted(days.values(), reverse=True)[:MOST_MOMENTS]
+    return tuple(at for place, at in enumerate(latest) if at > since or not place)
+
+
+def _note(days: dict[int, int], at: int, zone: int) -> None:
+    day = (at + zone) // DAY
+    if at > days.get(day, -1):
+        days[day] = at
