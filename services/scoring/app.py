@@ -12,8 +12,11 @@ from fastapi import FastAPI
 
 from services.scoring import metrics
 from services.scoring.beginnings import Beginnings
+from services.scoring.epochs import Epochs, begun
 from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
+from services.scoring.recorded import Recorded
+from services.scoring.replays import Replays
 from services.scoring.rescoring import Rescoring
 from services.scoring.settings import Settings
 from services.scoring.states import RedisStates, connect
@@ -25,7 +28,7 @@ from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka import KafkaPublisher
 from shared.kit.service import Probes, serve
 from shared.kit.start import spare_the_collector
-from shared.schemas.topics import POLICIES
+from shared.schemas.topics import POLICIES, SCORE_EPOCHS
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,10 @@ async def run(settings: Settings) -> int:
     closing.push_async_callback(publisher.stop)
     policies = Policies(patience=settings.policy_patience_seconds)
     follower = CompactedTopic(settings.kafka_bootstrap_servers, POLICIES, policies.apply)
+    epochs = Epochs(settings.group)
+    epoch_follower = CompactedTopic(settings.kafka_bootstrap_servers, SCORE_EPOCHS, epochs.apply)
     clock = SystemClock()
+    replays = Replays(Recorded(redis, settings.group), states, policies, clock)
     dead_letters = DeadLetters(publisher, clock, group=settings.group, most=settings.dead_letters_per_minute)
     scorer = Scorer(states, publisher, policies, dead_letters, clock, cached_leads=settings.cached_leads)
     rescoring = Rescoring(
@@ -50,16 +56,39 @@ async def run(settings: Settings) -> int:
     stream = Stream(settings, scorer, beginnings)
     timers = Timers(states, scorer, stream.owned, clock)
     metrics.DUE_LATE.set_function(timers.late_seconds)
-    kafka_up = asyncio.Event()
+    kafka_up, entered = asyncio.Event(), asyncio.Event()
 
     async def follow_policies() -> None:
         await kafka_up.wait()
         await follower.run()
 
+    async def follow_epochs() -> None:
+        await kafka_up.wait()
+        await epoch_follower.run()
+
+    async def enter() -> None:
+        """Take the states in force. The topic is told anew of an epoch that only the store knows of: it was made anew itself."""
+        await epoch_follower.caught_up.wait()
+        number = await states.enter(epochs.number)
+        log.info("epoch", number=number)
+        if number > epochs.number:
+            refs = {tenant: rules.ref for tenant, (rules, _) in policies.all().items()}
+            await publisher.publish(begun(settings.group, number, clock.now(), refs))
+        entered.set()
+
+    async def leave() -> None:
+        await entered.wait()
+        await epochs.ended(states.epoch)
+
+    async def note_rules() -> None:
+        await entered.wait()
+        await replays.run()
+
     async def run_stream() -> None:
         await until_up(publisher.start)
         kafka_up.set()
         await follower.caught_up.wait()  # a touch that is read before its policy would be rejected
+        await enter()
         spare_the_collector(
             full_every=1_000
         )  # a state in memory is many small objects, and a full pass takes up to 0.7 s
@@ -91,6 +120,9 @@ async def run(settings: Settings) -> int:
         port=settings.port,
         tasks={
             "policies": follow_policies(),
+            "epochs": follow_epochs(),
+            "epoch": leave(),
+            "replays": note_rules(),
             "stream": run_stream(),
             "timers": run_timers(),
             "rescoring": run_rescoring(),

@@ -34,6 +34,8 @@ class Beginnings:
 
     async def find(self, partitions: Iterable[int], read_logs: ReadLogs) -> dict[int, Mapping[str, int]]:
         """Offsets by partition and topic. Raises RecordsLostError, unless losses are accepted."""
+        partitions = list(partitions)
+        await self._states.supersede(partitions)  # a rebuild that ended in between has left that to us
         # Applied before ends: were it the other way round, what another worker applies meanwhile would look ahead of the log.
         loaded = await self._states.load({partition: [] for partition in partitions})
         found = {}

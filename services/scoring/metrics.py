@@ -38,3 +38,8 @@ DUE_LATE = Gauge(
     "baton_scoring_due_late_seconds",
     "For how long the oldest change by time alone waits to be told, or nobody has looked",
 )
+REPLAY_NEEDED = Gauge(
+    "baton_scoring_replay_needed",
+    "Rules and hand-raises that count from a later policy on only, until the states are rebuilt",
+    ["tenant"],
+)

@@ -24,6 +24,7 @@ class Policies:
     def __init__(self, *, patience: float = 0) -> None:
         self._book = PolicyBook({"scoring": ScoringPolicy})
         self._rules: dict[str, Rules] = {}
+        self._since: dict[str, int] = {}
         self._patience = patience
         self._waited: set[str] = set()
         self._changed = asyncio.Event()
@@ -32,10 +33,10 @@ class Policies:
         if take(self._book, message) is None:
             return
         for tenant in self._book.tenants():
-            self._compile(tenant)
+            self._compile(tenant, message.at)
         self._changed.set()
 
-    def _compile(self, tenant: str) -> None:
+    def _compile(self, tenant: str, at: int) -> None:
         found = self._book.find(tenant, ScoringPolicy)
         if found is None:
             return
@@ -43,10 +44,15 @@ class Policies:
         known = self._rules.get(tenant)
         if known is None or known.ref.sequence != ref.sequence:
             self._rules[tenant] = Rules(policy, ref)
+            self._since[tenant] = at
             log.info("scoring_policy", tenant=tenant, sequence=ref.sequence)
 
     def find(self, tenant: str) -> Rules | None:
         return self._rules.get(tenant)
+
+    def all(self) -> dict[str, tuple[Rules, int]]:
+        """By tenant the rules in force, and since when they are on the topic, ms."""
+        return {tenant: (rules, self._since[tenant]) for tenant, rules in self._rules.items()}
 
     def sequences(self) -> dict[str, int]:
         """By tenant, of the policies in force."""

@@ -21,6 +21,19 @@ T = TypeVar("T")
 
 Applied = Mapping[str, int]  # topic -> the next offset to apply; a topic of which nothing was applied is absent
 
+SUPERSEDED = (
+    b"superseded"  # beside what is applied: the epoch that has taken over, after which nothing is read or written here
+)
+
+
+class SupersededError(RuntimeError):
+    """These states were built anew, and the new ones are in force: whoever holds on to the old ones may neither read nor write."""
+
+
+def space(group: str, epoch: int) -> str:
+    """What the keys of an epoch's states begin with."""
+    return f"{group}.{epoch}" if epoch else group
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -47,7 +60,10 @@ class Change:
 
 
 class States(Protocol):
-    """epoch: how often all states were built anew (`baton scoring rebuild`)"""
+    """epoch: how often all states were built anew (`baton scoring rebuild`)
+
+    `load`, `save` and `reset` raise SupersededError once a later epoch was made to supersede this one.
+    """
 
     epoch: int
 
@@ -85,12 +101,19 @@ class States(Protocol):
         """Forget the partition: no states, nothing applied, nothing due, nothing re-scored."""
         ...
 
+    async def supersede(self, partitions: Sequence[int]) -> None:
+        """From now on these partitions' states of all earlier epochs are refused to whoever still believes in them."""
+        ...
+
 
 # KEYS: states, applied, due, rescoring
 # ARGV: number of topics, then topic, believed, applied of each; number of states, then subject and state of each; number of
 # moments, then moment and subject of each; number of subjects that are not due any more, then these; then field and value of
 # re-scoring, the value empty for a field that goes
 SAVE = """
+if redis.call('HEXISTS', KEYS[2], 'superseded') == 1 then
+  return redis.call('HGETALL', KEYS[2])
+end
 local topics = tonumber(ARGV[1])
 for i = 0, topics - 1 do
   local applied = redis.call('HGET', KEYS[2], ARGV[2 + 3 * i])
@@ -127,6 +150,24 @@ end
 return 1
 """
 
+# KEYS: applied, and what else is to go
+RESET = """
+if redis.call('HEXISTS', KEYS[1], 'superseded') == 1 then
+  return redis.call('HGETALL', KEYS[1])
+end
+return redis.call('UNLINK', unpack(KEYS))
+"""
+
+# KEYS: the number of the epoch in force, which never falls   ARGV: one that is told
+HIGHEST = """
+local known, told = tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[1])
+if told > known then
+  redis.call('SET', KEYS[1], told)
+  return told
+end
+return known
+"""
+
 # KEYS: states   ARGV: cursor, count. The names alone: states are large.
 SUBJECTS = """
 local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
@@ -136,6 +177,9 @@ for i = 1, #found[2], 2 do
 end
 return {found[1], names}
 """
+
+
+KEPT = ("states", "due", "rescoring")  # by partition, beside what is applied
 
 
 class RedisStates:
@@ -149,10 +193,16 @@ class RedisStates:
     """
 
     def __init__(self, redis: Redis, *, group: str = "scoring", epoch: int = 0, pause: float = 0.2) -> None:
-        self._redis, self._pause = redis, pause
+        self._redis, self._group, self._pause = redis, group, pause
         self.epoch = epoch
-        self._space = f"{group}.{epoch}" if epoch else group
         self._sha: str | None = None
+
+    async def enter(self, told: int) -> int:
+        """Take the epoch in force: the one told, or a later one that the store (`<group>:epoch`) knows of; its number."""
+        key = f"{self._group}:epoch"
+        known: Any = await self._persistently(lambda: _answer(self._redis.eval(HIGHEST, 1, key, str(told))))
+        self.epoch = int(known)
+        return self.epoch
 
     async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
         return await self._persistently(lambda: self._load(wanted))
@@ -166,7 +216,7 @@ class RedisStates:
             answers = iter(await pipe.execute())
         loaded = {}
         for partition, leads in wanted.items():
-            applied = {topic.decode(): int(offset) for topic, offset in next(answers).items()}
+            applied = _applied(next(answers))
             found = zip(leads, next(answers), strict=True) if leads else ()
             loaded[partition] = Loaded(applied, {lead: state for lead, state in found if state is not None})
         return loaded
@@ -192,8 +242,7 @@ class RedisStates:
                 elif isinstance(answer, Exception):
                     raise answer
                 elif answer != 1:
-                    pairs = dict(zip(answer[::2], answer[1::2], strict=True))
-                    refused[change.partition] = {topic.decode(): int(offset) for topic, offset in pairs.items()}
+                    refused[change.partition] = _applied(dict(zip(answer[::2], answer[1::2], strict=True)))
             pending = again
         return refused
 
@@ -249,11 +298,34 @@ class RedisStates:
         return answers
 
     async def reset(self, partition: int) -> None:
-        names = [self._key(partition, what) for what in ("applied", "states", "due", "rescoring")]
-        await self._persistently(lambda: self._redis.delete(*names))
+        names = [self._key(partition, what) for what in ("applied", *KEPT)]
+        answer: Any = await self._persistently(lambda: _answer(self._redis.eval(RESET, len(names), *names)))
+        if isinstance(answer, list):
+            _applied(dict(zip(answer[::2], answer[1::2], strict=True)))
 
-    def _key(self, partition: int, what: str) -> str:
-        return f"{self._space}:{{s:{partition}}}:{what}"
+    async def supersede(self, partitions: Sequence[int]) -> None:
+        await self._persistently(lambda: self._supersede(partitions))
+
+    async def _supersede(self, partitions: Sequence[int]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for earlier in range(self.epoch):
+                for partition in partitions:
+                    pipe.hset(self._key(partition, "applied", earlier), SUPERSEDED, self.epoch)
+            await pipe.execute()
+
+    async def drop(self, partitions: Sequence[int], by: int) -> None:
+        """Free what these states take, in the background (UNLINK). What is left says to whoever comes that epoch `by` took over."""
+        await self._persistently(lambda: self._drop(partitions, by))
+
+    async def _drop(self, partitions: Sequence[int], by: int) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition in partitions:
+                pipe.hset(self._key(partition, "applied"), SUPERSEDED, by)
+                pipe.unlink(*(self._key(partition, what) for what in KEPT))
+            await pipe.execute()
+
+    def _key(self, partition: int, what: str, epoch: int | None = None) -> str:
+        return f"{space(self._group, self.epoch if epoch is None else epoch)}:{{s:{partition}}}:{what}"
 
     async def _persistently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Repeat `work` until Redis answers."""
@@ -266,12 +338,27 @@ class RedisStates:
                 await asyncio.sleep(self._pause)
 
 
+def _applied(found: Mapping[bytes, bytes]) -> dict[str, int]:
+    """Raises SupersededError where the hash says so."""
+    if SUPERSEDED in found:
+        raise SupersededError(f"epoch {int(found[SUPERSEDED])} has taken over")
+    return {topic.decode(): int(offset) for topic, offset in found.items()}
+
+
+async def _answer(command: Any) -> Any:
+    return await command
+
+
 class FakeStates:
-    """States in memory. Fails once where told to: `fail_before` or `fail_after` the next save took effect."""
+    """States in memory. Fails once where told to: `fail_before` or `fail_after` the next save took effect.
+
+    superseded: set it to have these states refused as those of an earlier epoch
+    """
 
     epoch = 0
 
     def __init__(self) -> None:
+        self.superseded = False
         self.applied: dict[int, dict[str, int]] = {}
         self.states: dict[int, dict[str, bytes]] = {}
         self.dues: dict[int, dict[str, int]] = {}
@@ -282,6 +369,7 @@ class FakeStates:
         if self.fail_load:
             self.fail_load = False
             raise RedisConnectionError("failed before the read")
+        self._refuse()
         return {
             partition: Loaded(
                 dict(self.applied.get(partition, {})),
@@ -294,6 +382,7 @@ class FakeStates:
         if self.fail_before:
             self.fail_before = False
             raise RedisConnectionError("failed before the write")
+        self._refuse()
         refused: dict[int, Applied] = {}
         for change in changes:
             applied = self.applied.setdefault(change.partition, {})
@@ -338,7 +427,15 @@ class FakeStates:
     async def sizes(self, partitions: Sequence[int]) -> dict[int, int]:
         return {partition: len(self.states.get(partition, {})) for partition in partitions}
 
+    def _refuse(self) -> None:
+        if self.superseded:
+            raise SupersededError("a later epoch has taken over")
+
+    async def supersede(self, partitions: Sequence[int]) -> None:
+        """There is no earlier epoch in here."""
+
     async def reset(self, partition: int) -> None:
+        self._refuse()
         for kept in (self.applied, self.states, self.dues, self.noted):
             kept.pop(partition, None)
 

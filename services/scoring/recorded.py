@@ -1,0 +1,104 @@
+"""Since when the marks of each rule are kept. A rule whose key came with a later policy knows nothing of what was before, until it
+is complete by itself (a horizon later) or the states are built anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+
+from services.scoring.domain.ledger import HORIZONS
+from services.scoring.domain.rules import Rules
+from services.scoring.states import space
+
+ALWAYS = 0  # since the first record that the states were built from
+HAND_RAISE = "hand-raise."  # and a touch type: touches that ask to be contacted are remembered apart from any rule
+
+# KEYS: recorded   ARGV: tenant, sequence, since, then names. Of several workers any may write first; an older policy never does.
+NOTE = """
+local mark = ARGV[1] .. '/'
+local known = redis.call('HGET', KEYS[1], mark)
+if known and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
+local wanted = {}
+for i = 4, #ARGV do
+  wanted[mark .. ARGV[i]] = true
+  redis.call('HSETNX', KEYS[1], mark .. ARGV[i], known and ARGV[3] or '0')
+end
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(name, 1, #mark) == mark and name ~= mark and not wanted[name] then
+    redis.call('HDEL', KEYS[1], name)
+  end
+end
+redis.call('HSET', KEYS[1], mark, ARGV[2])
+return 1
+"""
+
+
+class Kept(NamedTuple):
+    """What a policy lets the states remember. name: of the marks;  rule_id: that reads them;  horizon: for how long, ms"""
+
+    name: str
+    rule_id: str
+    horizon: int
+
+
+class Partly(NamedTuple):
+    """Something remembered only since a moment (ms), until it is complete."""
+
+    kept: Kept
+    since: int
+
+    @property
+    def complete_at(self) -> int:
+        return self.since + self.kept.horizon
+
+
+def kept_by(rules: Rules) -> list[Kept]:
+    """All that this version lets the states remember, by rule id; of a hand-raise by its touch type."""
+    found = {
+        Kept(rule.key, rule.rule_id, rule.horizon) for rule_set in rules.rule_sets() for rule in rule_set.behaviour
+    }
+    raises = {Kept(HAND_RAISE + kind, kind, HORIZONS[-1]) for kind in rules.hand_raises}
+    return sorted(found | raises, key=lambda kept: (kept.rule_id, kept.name))
+
+
+def partly(rules: Rules, since: Mapping[str, int], now: int) -> list[Partly]:
+    """What of it counts only in part at `now` (ms).
+
+    since: by name of marks; empty for a tenant of whom nothing was noted yet, whose first policy this is
+    """
+    not_noted = now if since else ALWAYS  # as the next worker will
+    found = [Partly(kept, since.get(kept.name, not_noted)) for kept in kept_by(rules)]
+    return [one for one in found if one.since != ALWAYS and one.complete_at > now]
+
+
+class Recorded:
+    """What the states of each epoch remember since when, in a hash `<group>[.<epoch>]:recorded` that lives as long as they do."""
+
+    def __init__(self, redis: Redis, group: str) -> None:
+        self._redis, self._group = redis, group
+
+    async def note(self, epoch: int, tenant: str, rules: Rules, since: int) -> None:
+        """These rules are in force since then (ms). What the tenant's first policy names is complete: it was always there."""
+        names: Iterable[str] = {kept.name for kept in kept_by(rules)}
+        answer: Any = self._redis.eval(
+            NOTE, 1, self._key(epoch), tenant, str(rules.ref.sequence), str(since), *sorted(names)
+        )
+        await answer
+
+    async def read(self, epoch: int) -> dict[str, dict[str, int]]:
+        """Since when (ms; ALWAYS), by tenant and name of marks."""
+        answer: Any = self._redis.hgetall(self._key(epoch))
+        found: dict[str, dict[str, int]] = {}
+        for field, since in (await answer).items():
+            tenant, _, name = field.decode().partition("/")
+            if name:
+                found.setdefault(tenant, {})[name] = int(since)
+        return found
+
+    async def drop(self, epoch: int) -> None:
+        await self._redis.unlink(self._key(epoch))
+
+    def _key(self, epoch: int) -> str:
+        return f"{space(self._group, epoch)}:recorded"
