@@ -11,7 +11,10 @@ from typing import Any
 import orjson
 import pytest
 from ruamel.yaml import YAML
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from baton.cli import app
 from baton.pictures import caps, course
 from baton.pictures.life import Happening, Life, read_policy
 from baton.policies import read
@@ -100,6 +103,19 @@ def test_pictures_and_pages_that_the_page_links_are_there(language: str) -> None
     links = re.findall(r"\]\((?!https://|#)(.*?)\)", HALVES[language])
     assert len(links) == 5
     assert all((PAGE.parent / link).is_file() and link.endswith(f".{language}.svg") for link in links)
+
+
+@pytest.mark.parametrize("language", HALVES)
+def test_commands_of_the_page_are_there_with_their_options(language: str) -> None:
+    quoted = re.findall(r"`(baton [^`\n]+)`|^(baton .*?)(?:#.*)?$", HALVES[language], re.MULTILINE)
+    assert len(quoted) > 5
+    for line in filter(None, (one for both in quoted for one in both)):
+        words, command = line.split()[1:], get_command(app)
+        while isinstance(command, TyperGroup):
+            assert words[0] in command.commands, line
+            command = command.commands[words.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line
 
 
 def test_the_rule_that_is_read_aloud_does_what_is_read() -> None:
