@@ -79,6 +79,7 @@ class Bench:
     letters: FakePublisher = field(default_factory=FakePublisher)
     policies: Policies = field(default_factory=Policies)
     log: Log = field(default_factory=Log)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
 
     def __post_init__(self) -> None:
         self.publish_policy("acme", POLICY)
@@ -88,9 +89,8 @@ class Bench:
         self.policies.apply(Message("policies", 0, 0, record.key(), record.model_dump_json().encode()))
 
     def restart(self) -> Scorer:
-        clock = FakeClock(NOW)
-        dead_letters = DeadLetters(self.letters, clock, group="scoring", most=100)
-        return Scorer(self.states, self.publisher, self.policies, dead_letters, clock, cached_leads=100)
+        dead_letters = DeadLetters(self.letters, self.clock, group="scoring", most=100)
+        return Scorer(self.states, self.publisher, self.policies, dead_letters, self.clock, cached_leads=100)
 
     def touch(self, identity: str, number: int, **more: Any) -> None:
         record = Touch.model_validate(
