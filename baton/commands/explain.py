@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import asyncio
+import sys
+import time
 from datetime import UTC, datetime
-from typing import Any
+from zoneinfo import ZoneInfo
 
-import httpx
 import typer
 
 from baton.errors import OperatorError
-from baton.home import environment, here, token_of
-from shared.schemas import ids
+from baton.home import Names, environment, here
 
-LEAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ZONES = {"northstar": "Asia/Tokyo", "hinode": "Asia/Tokyo", "olist": "America/Sao_Paulo"}
 
 
@@ -22,72 +20,81 @@ def explain(
     lead: str = typer.Argument(help="A lead's id, an e-mail address, or a user id as the sender named it."),
     tenant: str = typer.Option("northstar", help="Whose lead: northstar, hinode or olist."),
     lang: str = typer.Option("en", help="en or ja"),
-    zone: str | None = typer.Option(None, help="Time zone of what is shown; the tenant's when left out."),
+    zone: str | None = typer.Option(None, help="Time zone of what is asked and shown; the tenant's when left out."),
+    as_of: str | None = typer.Option(
+        None,
+        metavar="TIME",
+        help="The score at a moment, from the topics: what happened later does not count. ISO 8601; a day alone is its beginning.",
+    ),
+    known_at: str | None = typer.Option(
+        None,
+        metavar="TIME",
+        help="By what Baton had received by then: with the same time as --as-of, what it said then. When left out, now: what is"
+        " known of that moment today. Without --as-of, of that moment as well.",
+    ),
+    policy: int | None = typer.Option(
+        None,
+        metavar="SEQUENCE",
+        help="Score by this version of the scoring policy; by the one that was in force at --known-at when left out.",
+    ),
 ) -> None:
-    """Say in words how a lead scores, why this rep has it and not another, what is missing, and what its clock says."""
-    from baton.explaining.telling import WORDS, words
+    """Say in words how a lead scores, why this rep has it and not another, what is missing, and what its clock says.
+
+    With --as-of, --known-at or --policy: what it was worth at a moment, from the records themselves. Links between identities, and
+    verdicts on robots, say what was true all along, so that only --known-at decides whether they count. A whole partition of
+    [bold]touchpoints[/bold] and [bold]handoff-events[/bold] is read for it, and one more for each lead that it was linked with:
+    about a minute for ten million records. A moment that has not come yet is answered as if nothing more happened.
+    """
+    from baton.explaining.telling import WORDS
 
     if lang not in WORDS:
         raise OperatorError(f"there is no language {lang!r}: en and ja are there")
-    names = environment(here())
-    headers = {"Authorization": f"Bearer {token_of(names, tenant)}"}
-    with httpx.Client(headers=headers, timeout=10) as client:
-        found = [_lead(client, names, tenant, lead)]
-        while (survivor := found[-1].get("merged_into")) and survivor not in {each["lead_id"] for each in found}:
-            found.append(_lead(client, names, tenant, survivor))
-        opportunity = _opportunity(client, names["HANDOFF_URL"], found[-1]["lead_id"])
     shown = zone or ZONES.get(tenant, "UTC")
     try:
-        print("\n\n".join(words(each, opportunity, lang=lang, zone=shown, now=datetime.now(UTC)) for each in found))
-    except (KeyError, ValueError) as error:
-        if "time zone" in str(error) or "ZoneInfo" in type(error).__name__:
-            raise OperatorError(f"there is no time zone {shown!r}") from None
-        raise
-
-
-def _lead(client: httpx.Client, names: Mapping[str, str], tenant: str, named: str) -> dict[str, Any]:
-    base = f"{names['ROUTER_URL']}/v1/leads"
-    if "@" in named:
-        answer = _get(client, base, {"email": named})
+        ZoneInfo(shown)
+    except (KeyError, ValueError, OSError):
+        raise OperatorError(f"there is no time zone {shown!r}") from None
+    names = environment(here())
+    if as_of is None and known_at is None and policy is None:
+        _now(names, tenant, lead, lang, shown)
     else:
-        lead_id = named if LEAD_ID.fullmatch(named) else _of_user(names, tenant, named)
-        answer = _get(client, f"{base}/{lead_id}")
-    if answer is None:
-        raise OperatorError(
-            f"tenant {tenant} has no lead {named}: is it another tenant's (--tenant), or not scored yet?"
-        )
-    return answer
+        _then(names, tenant, lead, lang, shown, as_of=as_of, known_at=known_at, policy=policy)
 
 
-def _of_user(names: Mapping[str, str], tenant: str, user_id: str) -> str:
-    """The lead that a user id makes; a lead that it was linked to later is found by its e-mail address or its id."""
-    secret = ids.tenant_secret(names["IDENTITY_SECRET"].encode(), tenant)
-    return ids.lead_id(ids.identity_id(secret, tenant, "user", user_id.strip()))
+def _now(names: Names, tenant: str, lead: str, lang: str, zone: str) -> None:
+    from baton.explaining.present import ask
+    from baton.explaining.telling import words
+
+    found, opportunity = ask(names, tenant, lead)
+    now = datetime.now(UTC)
+    print("\n\n".join(words(each, opportunity, lang=lang, zone=zone, now=now) for each in found))
 
 
-def _opportunity(client: httpx.Client, url: str, lead_id: str) -> dict[str, Any] | None:
-    page = _get(client, f"{url}/v1/opportunities", {"lead_id": lead_id, "limit": "1"})
-    return next(iter(page["items"]), None) if page else None
+def _then(
+    names: Names,
+    tenant: str,
+    lead: str,
+    lang: str,
+    zone: str,
+    *,
+    as_of: str | None,
+    known_at: str | None,
+    policy: int | None,
+) -> None:
+    from baton.explaining.past import Question, answer, moment
+    from baton.explaining.telling import past_words
+
+    now = time.time_ns() // 1_000_000
+    known = moment(known_at, ZoneInfo(zone), now) if known_at else now
+    question = Question(moment(as_of, ZoneInfo(zone), now) if as_of else known, known, policy)
+    began = time.monotonic()
+    found = asyncio.run(answer(names, tenant, lead, question, _progress))
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    print(f"Read {found.read:,} records in {time.monotonic() - began:.1f} s.", file=sys.stderr)
+    print(past_words(question, found, lang=lang, zone=zone, now=now))
 
 
-def _get(client: httpx.Client, url: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-    """The answer, None for 404. Raises OperatorError for every other refusal."""
-    try:
-        answer = client.get(url, params=parameters)
-    except httpx.HTTPError as error:
-        raise OperatorError(
-            f"{url} does not answer ({type(error).__name__}): `baton status` shows what is ready"
-        ) from None
-    if answer.status_code == 404:
-        return None
-    if answer.is_error:
-        raise OperatorError(f"{url} refuses ({answer.status_code}): {_detail(answer)}")
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-def _detail(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+def _progress(read: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[KReading the topics: {read:,} of {total:,} records", end="", file=sys.stderr, flush=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from shared.schemas.vocabulary import Word
 from shared.words.scores import CAUSES, TEMPERATURES, TRENDS
+
+if TYPE_CHECKING:
+    from baton.explaining.past import Answer, Question
 
 Body = Mapping[str, Any]
 
@@ -48,6 +51,14 @@ WORDS = {
         "no_clock": "no clock is running",
         "units": ("{n} seconds", "{n} minutes", "{n} hours", "{n} days"),
         "unit": ("1 second", "1 minute", "1 hour", "1 day"),
+        "as_of": "As of {at}, by all that was received {until}",
+        "until": {"now": "until now", "then": "by then", "other": "by {at}"},
+        "future": "That has not come yet: it is the score if nothing more happens.",
+        "policy": "Scoring policy {sequence}, in force since {since}",
+        "asked_policy": "Scoring policy {sequence} of {since}, as asked for",
+        "log_begins": "The log begins at {at}: what was told of the lead before is no longer kept, and missing here.",
+        "unknown": "By then it was an anonymous visitor, of whom scoring says nothing.",
+        "unheard": "By then nothing was known of this lead.",
     },
     "ja": {
         "score": "スコア {grade}・{temperature}・{trend}({at} 時点): 適合度 {fit}、関心度 {engagement}",
@@ -84,6 +95,14 @@ WORDS = {
         "no_clock": "計測中の SLA はありません",
         "units": ("{n}秒", "{n}分", "{n}時間", "{n}日"),
         "unit": ("1秒", "1分", "1時間", "1日"),
+        "as_of": "{at} 時点の評価({until}に受信した情報による)",
+        "until": {"now": "現在まで", "then": "その時点まで", "other": "{at} まで"},
+        "future": "まだ来ていない時点のため、以後何も起きなかった場合の評価です。",
+        "policy": "スコアリングポリシー 第{sequence}版({since} から適用)",
+        "asked_policy": "スコアリングポリシー 第{sequence}版({since} 登録、指定による)",
+        "log_begins": "{at} より前の記録は保存期間を過ぎているため、この評価には含まれていません。",
+        "unknown": "この時点では匿名の訪問者のため、スコアはありません。",
+        "unheard": "この時点では、このリードの情報はまだありません。",
     },
 }
 
@@ -98,6 +117,15 @@ def words(lead: Body, opportunity: Body | None, *, lang: str, zone: str, now: da
     return "\n\n".join(section for section in sections if section)
 
 
+def past_words(question: Question, answer: Answer, *, lang: str, zone: str, now: int) -> str:
+    """A lead as it was at the moment asked for; its decisions and its clocks are not part of that. now: ms"""
+    teller = _Teller(lang, ZoneInfo(zone), datetime.fromtimestamp(now / 1000, UTC))
+    sections = ["\n".join(teller.asked(question, answer, now))]
+    for lead in answer.leads:
+        sections += ["\n".join(teller.head(lead)), "\n".join(teller.was(lead))]
+    return "\n\n".join(sections)
+
+
 class _Teller:
     def __init__(self, lang: str, zone: ZoneInfo, now: datetime) -> None:
         self._lang, self._zone, self._now = lang, zone, now
@@ -109,6 +137,29 @@ class _Teller:
             part for part in (person.get("name") or person.get("email"), person.get("title"), company) if part
         )
         yield f"{named}  [{lead['lead_id']}]" if named else str(lead["lead_id"])
+
+    def asked(self, question: Question, answer: Answer, now: int) -> Iterator[str]:
+        """What is answered, and what has to be known about it."""
+        same = question.known_at == question.as_of
+        until = self._w["until"]["now" if question.known_at == now else "then" if same else "other"]
+        known_at = until.format(at=self._exactly(question.known_at))
+        yield self._w["as_of"].format(at=self._exactly(question.as_of), until=known_at)
+        if question.as_of > now:
+            yield self._w["future"]
+        policy = self._w["policy" if question.policy is None else "asked_policy"]
+        yield policy.format(sequence=answer.sequence, since=self._exactly(answer.since))
+        if answer.log_begins is not None:
+            yield self._w["log_begins"].format(at=self._exactly(answer.log_begins))
+
+    def was(self, lead: Body) -> Iterator[str]:
+        if lead["merged_into"]:
+            yield self._w["merged"].format(lead=lead["merged_into"])
+        elif not lead["heard"]:
+            yield self._w["unheard"]
+        elif not lead["score"]:
+            yield self._w["unknown"]
+        else:
+            yield from self.score(lead)
 
     def score(self, lead: Body) -> Iterator[str]:
         score = lead.get("score")
@@ -221,6 +272,10 @@ class _Teller:
         at = datetime.fromisoformat(rfc3339).astimezone(self._zone)
         today = at.date() == self._now.astimezone(self._zone).date()
         return f"{at:%H:%M %Z}" if today else f"{at:%Y-%m-%d %H:%M %Z}"
+
+    def _exactly(self, millis: int) -> str:
+        at = datetime.fromtimestamp(millis / 1000, UTC).astimezone(self._zone)
+        return f"{at:%Y-%m-%d %H:%M:%S}{f'.{millis % 1000:03}' if millis % 1000 else ''} {at:%Z}"
 
     def _day(self, rfc3339: str) -> str:
         return f"{datetime.fromisoformat(rfc3339).astimezone(self._zone):%Y-%m-%d}"

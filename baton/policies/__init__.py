@@ -1,8 +1,20 @@
-"""Policies, from files into force: `check` reads and judges them, `apply` stores and publishes them, `show` finds a version."""
+"""Policies, from files into force: `check` reads and judges them, `apply` stores and publishes them, `show` finds one."""
 
 from baton.policies.problems import PolicyErrors, Problem
 from baton.policies.reading import PolicySet, read
 from baton.policies.reading import read_all as check
-from baton.policies.store import Applied, Report, Stored, apply, show
+from baton.policies.store import Applied, Report, Stored, apply, in_force, show
 
-__all__ = ["Applied", "PolicyErrors", "PolicySet", "Problem", "Report", "Stored", "apply", "check", "read", "show"]
+__all__ = [
+    "Applied",
+    "PolicyErrors",
+    "PolicySet",
+    "Problem",
+    "Report",
+    "Stored",
+    "apply",
+    "check",
+    "in_force",
+    "read",
+    "show",
+]

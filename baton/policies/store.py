@@ -12,7 +12,7 @@ import asyncpg
 from baton.policies.problems import Problem, suggest
 from baton.policies.published import published_sources
 from baton.policies.reading import PolicySet, body_hash, check_secrets, read_all
-from shared.kit.clock import Clock, SystemClock
+from shared.kit.clock import Clock, SystemClock, iso
 from shared.kit.database import Connection, Pool, open_pool, tenant_transaction
 from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
 from shared.schemas.policies import KINDS, PolicyPublished
@@ -90,6 +90,32 @@ async def show(tenant: str, kind: str, version: int | None = None, *, database_u
 
     Raises LookupError that says what there is, where it is not stored.
     """
+    of_kind = await _versions(tenant, kind, database_url)
+    found = [stored for stored in of_kind if version in (None, stored.record.sequence)]
+    if not found:
+        known = ", ".join(str(stored.record.sequence) for stored in of_kind)
+        raise LookupError(f"policy `{kind}` of tenant `{tenant}` has no version {version}; it has {known}")
+    return found[-1]
+
+
+async def in_force(tenant: str, kind: str, at: int, *, database_url: str) -> Stored:
+    """The version that was in force at a moment (ms): of those that had been applied by then the latest.
+
+    Raises LookupError that says since when there is one, where there was none yet.
+    """
+    of_kind = await _versions(tenant, kind, database_url)
+    found = [stored for stored in of_kind if stored.record.activated_at <= at]
+    if not found:
+        first = of_kind[0].record
+        raise LookupError(
+            f"tenant `{tenant}` had no policy `{kind}` yet: its first, version {first.sequence}, was applied at"
+            f" {iso(first.activated_at)}"
+        )
+    return found[-1]
+
+
+async def _versions(tenant: str, kind: str, database_url: str) -> list[Stored]:
+    """All versions, the oldest first; one or more. Raises LookupError where there is none."""
     pool = await open_pool(database_url, "baton_app", application="baton-policy", size=1)
     try:
         async with tenant_transaction(pool, tenant) as connection:
@@ -101,11 +127,7 @@ async def show(tenant: str, kind: str, version: int | None = None, *, database_u
     of_kind = [row for row in rows if row["kind"] == kind]
     if not of_kind:
         raise LookupError(f"tenant `{tenant}` has no policy `{kind}`.{suggest(kind, KINDS)}")
-    found = [row for row in of_kind if version in (None, row["sequence"])]
-    if not found:
-        known = ", ".join(str(row["sequence"]) for row in of_kind)
-        raise LookupError(f"policy `{kind}` of tenant `{tenant}` has no version {version}; it has {known}")
-    return Stored(_record(found[-1]), found[-1]["published"])
+    return [Stored(_record(row), row["published"]) for row in of_kind]
 
 
 class Versions:
