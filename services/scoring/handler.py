@@ -55,13 +55,6 @@ class Gathered:
     states: Mapping[str, State]
 
 
-class Visited(NamedTuple):
-    """said: how often something was told;  saved: whether that is noted, which it is not when another worker has written"""
-
-    said: int
-    saved: bool
-
-
 class Visit(NamedTuple):
     """What was found at one subject, and when to look at it next."""
 
@@ -134,7 +127,7 @@ class Scorer:
         until: int,
         *,
         rescoring: Mapping[str, str | None] | None = None,
-    ) -> Visited:
+    ) -> bool:
         """Say again what these subjects are worth at `until` (ms), because the policy changed; or what time alone has made of
         them by then, since they were due (ms, by subject).
 
@@ -142,6 +135,8 @@ class Scorer:
         from the store, and nothing is joined into them, so that whoever does this by mistake, or twice, does no harm.
 
         rescoring: to be noted with it, or not at all
+
+        Returns whether it is noted, which it is not when another worker has written.
         """
         async with self._one_at_a_time:
             loaded = (await self._states.load({partition: list(subjects)}))[partition]
@@ -165,7 +160,7 @@ class Scorer:
                 self._refused(change, refused[partition])
             metrics.VISITS.labels(cause).inc(len(visits))
             _count_said(decisions)
-            return Visited(len(decisions), saved=not refused)
+            return not refused
 
     def forget(self, partition: int) -> None:
         """What is held of a partition in memory no longer stands."""
@@ -270,11 +265,6 @@ class Scorer:
             return Visit(key, subject.tenant, state, [decision], decision.due)
         moments, coming = curve_of(subject, state, rules).changes(due, until)
         decisions = [_again(subject, state, rules, replace(now, moment=moment)) for moment in moments]
-        if decisions and decisions[-1].outcome in (
-            "merged",
-            "silent",
-        ):  # gone to another lead, or nobody's: nothing is due
-            return Visit(key, subject.tenant, state, [], None)
         return Visit(key, subject.tenant, state, decisions, coming)
 
     async def _publish(self, decisions: Sequence[Decision]) -> None:

@@ -94,8 +94,7 @@ class Rescoring:
             return 0.0
         ended = after.cursor == 0
         notes = progress.finished(after) if ended else progress.write(after)
-        visited = await self._scorer.visit(partition, dict.fromkeys(wanted, 0), "policy", until, rescoring=notes)
-        if not visited.saved:
+        if not await self._scorer.visit(partition, dict.fromkeys(wanted, 0), "policy", until, rescoring=notes):
             return 0.0
         if ended:
             seconds = (self._clock.now() - after.began_at) / 1000

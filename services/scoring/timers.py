@@ -19,7 +19,7 @@ class Timers:
 
     def __init__(self, states: States, scorer: Scorer, owned: Owned, clock: Clock) -> None:
         self._states, self._scorer, self._owned, self._clock = states, scorer, owned, clock
-        self._looked_at = self._earliest = clock.now()
+        self._earliest = clock.now()  # when something is due that was not told yet, or when somebody looked last
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -28,7 +28,7 @@ class Timers:
 
     def late_seconds(self) -> float:
         """For how long the oldest change waits to be told, or nobody has looked."""
-        return max(0, self._clock.now() - min(self._earliest, self._looked_at)) / 1000
+        return max(0, self._clock.now() - self._earliest) / 1000
 
     async def fire(self) -> int:
         """Tell all that has come due, the earliest first; ms until something may be due again."""
@@ -36,7 +36,6 @@ class Timers:
             now = self._clock.now()
             owned = self._owned(now)
             found = await self._states.due(list(owned), now + LOOK_MS, MOST) if owned else {}
-            self._looked_at = now
             self._earliest = min((at for subjects in found.values() for _, at in subjects), default=now)
             moved = [
                 await self._visit(partition, ripe)
@@ -44,7 +43,7 @@ class Timers:
                 if (ripe := {subject: at for subject, at in subjects if at <= owned[partition]})
             ]
             if not any(moved):
-                return max(0, min(LOOK_MS, self._earliest - now)) if self._earliest > now else LOOK_MS
+                return min(LOOK_MS, self._earliest - now) if self._earliest > now else LOOK_MS
 
     async def _visit(self, partition: int, subjects: Mapping[str, int]) -> bool:
         """Whether it was done: not where the partition is another worker's by now."""
@@ -52,4 +51,4 @@ class Timers:
         until = self._owned(self._clock.now()).get(partition)
         if until is None:
             return False
-        return (await self._scorer.visit(partition, subjects, "time", until)).saved
+        return await self._scorer.visit(partition, subjects, "time", until)
