@@ -166,6 +166,12 @@ def test_a_late_word_of_a_worker_that_lost_its_partition_changes_nothing() -> No
         assert (same["lead"].gone, same["lead"].version.position) == (False, 5)
 
 
+def test_of_two_that_claim_one_version_always_the_same_stands() -> None:
+    one, other = person(0, role="user"), person(0, role="drafter")
+    both = [People({"lead": first}).join({"lead": second})[0] for first, second in ((one, other), (other, one))]
+    assert both[0] == both[1]
+
+
 def test_versions_of_a_newer_building_or_policy_stand_before_positions() -> None:
     known = People({"lead": person(position=900)})
     newer = Person(Version(1, 2, 3, NOW), role="user")
