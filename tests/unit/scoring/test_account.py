@@ -128,6 +128,7 @@ def test_an_account_can_rise_by_time_alone_when_what_was_usual_is_forgotten() ->
     assert score_account(account, policy, NOW).band == 4
     rises = NOW - 34 * DAY + 35 * DAY
     assert next_change(account, policy, NOW) == rises
+    assert NOW < score_account(account, policy, NOW).steady_until <= rises
     assert score_account(account, policy, rises).band == 3
 
 
