@@ -82,19 +82,24 @@ def _then(
     policy: int | None,
 ) -> None:
     from baton.explaining.past import Question, answer, moment
-    from baton.explaining.telling import past_words
+    from baton.explaining.telling import WORDS, past_words
+
+    def progress(read: int, total: int) -> None:
+        _line(WORDS[lang]["reading"].format(read=read, total=total))
 
     now = time.time_ns() // 1_000_000
     known = moment(known_at, ZoneInfo(zone), now) if known_at else now
     question = Question(moment(as_of, ZoneInfo(zone), now) if as_of else known, known, policy)
     began = time.monotonic()
-    found = asyncio.run(answer(names, tenant, lead, question, _progress))
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
-    print(f"Read {found.read:,} records in {time.monotonic() - began:.1f} s.", file=sys.stderr)
+    try:
+        found = asyncio.run(answer(names, tenant, lead, question, progress))
+    finally:
+        _line("")
+    print(WORDS[lang]["read"].format(records=found.read, seconds=time.monotonic() - began), file=sys.stderr)
     print(past_words(question, found, lang=lang, zone=zone, now=now))
 
 
-def _progress(read: int, total: int) -> None:
+def _line(text: str) -> None:
+    """What is under way, on a terminal: each time in place of what was there."""
     if sys.stderr.isatty():
-        print(f"\r\033[KReading the topics: {read:,} of {total:,} records", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

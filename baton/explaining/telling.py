@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Body = Mapping[str, Any]
 
-WORDS = {
+WORDS: Mapping[str, Mapping[str, Any]] = {
     "en": {
         "score": "Score {grade} · {temperature} · {trend}, as of {at}: fit {fit}, engagement {engagement}",
         "parts": {"fit": "Fit", "engagement": "Engagement"},
@@ -59,6 +59,8 @@ WORDS = {
         "log_begins": "The log begins at {at}: what was told of the lead before is no longer kept, and missing here.",
         "unknown": "By then it was an anonymous visitor, of whom scoring says nothing.",
         "unheard": "By then nothing was known of this lead.",
+        "read": "Read {records:,} records in {seconds:.1f} s.",
+        "reading": "Reading the topics: {read:,} of {total:,} records",
     },
     "ja": {
         "score": "スコア {grade}・{temperature}・{trend}({at} 時点): 適合度 {fit}、関心度 {engagement}",
@@ -103,6 +105,8 @@ WORDS = {
         "log_begins": "{at} より前の記録は保存期間を過ぎているため、この評価には含まれていません。",
         "unknown": "この時点では匿名の訪問者のため、スコアはありません。",
         "unheard": "この時点では、このリードの情報はまだありません。",
+        "read": "{records:,} 件の記録を {seconds:.1f} 秒で確認しました。",
+        "reading": "記録を確認しています: {total:,} 件中 {read:,} 件",
     },
 }
 

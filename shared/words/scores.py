@@ -51,10 +51,10 @@ FIELDS: Mapping[str, Word] = {  # of `lead.*`, as rules of fit ask about them
 }
 
 _FIT: Mapping[str, Word] = {
-    "A": Word("fits very well", "適合度が非常に高く"),
-    "B": Word("fits well", "適合度が高く"),
-    "C": Word("fits in part", "適合度は中程度で"),
-    "D": Word("hardly fits", "適合度は低く"),
+    "A": Word("fits very well", "適合度が非常に高く({points}点)"),
+    "B": Word("fits well", "適合度が高く({points}点)"),
+    "C": Word("fits in part", "適合度は中程度({points}点)で"),
+    "D": Word("hardly fits", "適合度は低く({points}点)"),
 }
 _INTEREST: Mapping[str, str] = {
     "1": "is very interested",
@@ -125,7 +125,7 @@ def _normal(score: LeadScored) -> Text:
     return {
         "en": f"{temperature.en.capitalize()} lead, {score.grade}: {_FIT[letter].en} ({_counted(fit)})"
         f" and {_INTEREST[band]} ({_counted(engagement)}){trend.en}.",
-        "ja": f"{_FIT[letter].ja}({fit}点)、{alike}({engagement}点){temperature.ja}リード({score.grade}){trend.ja}。",
+        "ja": f"{_FIT[letter].ja.format(points=fit)}、{alike}({engagement}点){temperature.ja}リード({score.grade}){trend.ja}。",
     }
 
 
@@ -228,7 +228,7 @@ def better(one: Better) -> Text:
 def _known(found: Suggestion, language: str) -> str:
     name = (found.attribute or "").removeprefix("lead.")
     field = FIELDS.get(name, Word(name, name))
-    more = points(found.points, signed=True)
+    more = rounded(found.points, signed=True)
     if language == "ja":
         return f"{field.ja}(「{_label(found, 'ja')}」なら{more}点)"
     return f"{field.en} (“{_label(found, 'en')}” is {_counted(more)})"
@@ -236,11 +236,11 @@ def _known(found: Suggestion, language: str) -> str:
 
 def _touch_en(found: Suggestion, times: int, gained: int) -> str:
     often = f", {times} times" if times > 1 else ""
-    return f"“{_label(found, 'en')}”{often} ({_counted(points(gained, signed=True))})"
+    return f"“{_label(found, 'en')}”{often} ({_counted(rounded(gained, signed=True))})"
 
 
 def _touch_ja(found: Suggestion, times: int, gained: int) -> str:
-    return f"「{_label(found, 'ja')}」{f'{times}回' if times > 1 else ''}({points(gained, signed=True)}点)"
+    return f"「{_label(found, 'ja')}」{f'{times}回' if times > 1 else ''}({rounded(gained, signed=True)}点)"
 
 
 def _and_en(items: Sequence[str]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -48,7 +49,8 @@ class Better(msgspec.Struct, gc=False):
 
 
 def by_touches(engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, as_of: int) -> list[Suggestion]:
-    """The fewest touches that reach the next band; none where there is no better one, or it is out of reach.
+    """The fewest touches that reach the next band, the last of them no larger than it has to be, since small ones come easier; none
+    where there is no better band, or it is out of reach.
 
     The gain of a group grows the less the more is added to it, so that taking the largest gain again and again is the best choice.
     """
@@ -59,29 +61,58 @@ def by_touches(engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, 
     kept = sum([min(points, max(rules.cap_of(group), 0)) for group, points in groups.items()])
     offers = plausible(rules)
     taken: dict[str, int] = {}
+
+    def may_come(rule: Behaviour) -> bool:
+        return taken.get(rule.rule_id, 0) < _places(rule, memories, as_of)
+
     found: list[Suggestion] = []
     while kept < needed and len(found) < MOST_SUGGESTIONS:
-        best: tuple[int, Behaviour] | None = None
-        for group, candidates in offers.items():
-            points = groups.get(group, 0)
-            room = max(rules.cap_of(group), 0) - points
-            if room <= 0 or (best and room <= best[0]):
-                continue
-            for rule in candidates:  # the largest first
-                gain = min(rule.points, room)
-                if best and gain <= best[0]:
-                    break
-                if taken.get(rule.rule_id, 0) < _places(rule, memories, as_of):
-                    best = gain, rule
-                    break
-        if best is None:
+        rooms = {group: max(rules.cap_of(group), 0) - groups.get(group, 0) for group in offers}
+        rule = _least(offers, rooms, needed - kept, may_come) or _largest(offers, rooms, may_come)
+        if rule is None:
             return []
-        gain, rule = best
+        gain = min(rule.points, rooms[rule.group])
         found.append(Suggestion(rule.rule_id, gain, label=rule.label))
         taken[rule.rule_id] = taken.get(rule.rule_id, 0) + 1
         groups[rule.group] = groups.get(rule.group, 0) + rule.points
         kept += gain
     return found if min(kept, rules.engagement_cap) >= needed else []
+
+
+Offers = Mapping[str, Sequence[Behaviour]]  # by group, the largest points first
+
+
+def _least(
+    offers: Offers, rooms: Mapping[str, int], needed: int, may_come: Callable[[Behaviour], bool]
+) -> Behaviour | None:
+    """The smallest touch that is enough; None where none is."""
+    least: Behaviour | None = None
+    for group, candidates in offers.items():
+        if rooms[group] < needed:
+            continue
+        enough = bisect_right(candidates, -needed, key=lambda rule: -rule.points)
+        for rule in reversed(candidates[:enough]):
+            if least is not None and rule.points >= least.points:
+                break
+            if may_come(rule):
+                least = rule
+                break
+    return least
+
+
+def _largest(offers: Offers, rooms: Mapping[str, int], may_come: Callable[[Behaviour], bool]) -> Behaviour | None:
+    """The touch that brings most; None where none brings anything."""
+    largest: Behaviour | None = None
+    most = 0
+    for group, candidates in offers.items():
+        for rule in candidates:
+            gain = min(rule.points, rooms[group])
+            if gain <= most:
+                break
+            if may_come(rule):
+                largest, most = rule, gain
+                break
+    return largest
 
 
 @lru_cache(maxsize=256)
