@@ -12,11 +12,11 @@ from ruamel.yaml import YAML
 
 from services.scoring import wire
 from services.scoring.batch import Told
+from services.scoring.curves import curve_of
 from services.scoring.decide import Decision, Now, decide
-from services.scoring.domain.change import first_change
-from services.scoring.domain.parts import NEVER
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
+from services.scoring.subjects import Subject
 from shared.schemas import ids
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import PolicyRef
@@ -83,12 +83,8 @@ class Life:
 
     def _change(self, day: float, known: float) -> float | None:
         """The first after `day`."""
-
-        def bands(moment: int) -> tuple[str, str]:
-            score = _score(self._decide(moment, known))
-            return score.grade, score.temperature
-
-        moment = first_change(bands, lambda moment: self._decide(moment, known).due or NEVER, _moment(day))
+        state = self._decide(_moment(day), known).state
+        moment = curve_of(Subject(_TENANT, _LEAD, is_account=False), state, self._rules).next_change(_moment(day))
         return None if moment is None else (moment - START) / DAY
 
     def _decide(self, moment: int, known: float) -> Decision:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.scoring.cache import State
-from services.scoring.domain.account import next_change
-from services.scoring.domain.change import first_change
+from services.scoring.domain import account, fading
 from services.scoring.domain.rules import Rules
-from services.scoring.domain.score import at_moment, stand, steady_until
+from services.scoring.domain.score import stand
 from services.scoring.domain.state import LeadState
 from services.scoring.subjects import Subject
 
@@ -41,13 +40,7 @@ class Curve:
 
 def curve_of(subject: Subject, state: State, rules: Rules) -> Curve:
     if not isinstance(state, LeadState):
-        return Curve(state.as_of(), partial(next_change, state, rules.account))
+        return Curve(state.as_of(), partial(account.next_change, state, rules.account))
     standing = stand(state, subject.name, rules)
 
-    def bands(moment: int) -> tuple[str, str]:
-        return at_moment(standing, moment).bands()
-
-    def quiet(moment: int) -> int:
-        return steady_until(standing, at_moment(standing, moment), moment)
-
-    return Curve(state.as_of(standing.owned), partial(first_change, bands, quiet))
+    return Curve(state.as_of(standing.owned), partial(fading.next_change, standing))

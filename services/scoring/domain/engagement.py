@@ -67,7 +67,7 @@ def engagement(memories: Sequence[Memory], rules: RuleSet, as_of: int, condemned
     for key in memories[0].marks if len(memories) == 1 else {key for memory in memories for key in memory.marks}:
         for rule in rules.by_key.get(key, ()):
             if rule.begins <= as_of < rule.ends:
-                part = _given(rule, _marks(memories, rule), as_of, condemned, found)
+                part = _given(rule, marks_of(memories, rule), as_of, condemned, found)
                 if part is not None:
                     groups.setdefault(rule.group, []).append(part)
     parts: list[Part] = []
@@ -115,7 +115,7 @@ def _given(
     return Part(rule.rule_id, given, given, times, first, last, group=rule.group, label=rule.label)
 
 
-def _marks(memories: Sequence[Memory], rule: Behaviour) -> Iterable[Marks]:
+def marks_of(memories: Sequence[Memory], rule: Behaviour) -> Iterable[Marks]:
     """The rule's marks by bucket, its limit applied over all identities together."""
     held = [buckets for memory in memories if (buckets := memory.marks.get(rule.key))]
     if len(held) <= 1:

@@ -50,7 +50,7 @@ class Scored:
     """What a lead is worth at `as_of`, and all that the router looks at.
 
     steady_until: a moment before which time alone changes neither grade nor temperature; a bound, cheap to find, that
-                  `change.next_change` makes exact
+                  `fading.next_change` makes exact
     active:       when it last did something of its own, one moment of each day, latest first; of a lead with an account
     """
 
@@ -153,10 +153,8 @@ def steady_until(standing: Standing, moment: Moment, as_of: int) -> int:
     until = min(as_of + steady, engaged.step, moment.fit.step, NEVER)
     if rules.boundaries:
         until = min([until, *(at for at in rules.boundaries if at > as_of)])
-    if standing.hand_raise:
-        ends = _asked_until(standing.hand_raise, rules)
-        until = min(until, ends) if ends > as_of else until
-    return until
+    ends = asked_until(standing.hand_raise, rules)
+    return min(until, ends) if ends > as_of else until
 
 
 def score(state: LeadState, lead: str, rules: Rules, moment: int = 0) -> Scored:
@@ -225,12 +223,15 @@ def _rank(told: Told) -> tuple[bool, int, str]:
 
 def _temperature(grade: str, hand_raise: HandRaise | None, rules: RuleSet, as_of: int) -> str:
     band = int(grade[1])
-    if band <= rules.temperature.hot or (hand_raise and as_of < _asked_until(hand_raise, rules)):
+    if band <= rules.temperature.hot or as_of < asked_until(hand_raise, rules):
         return "hot"
     return "warm" if band <= rules.temperature.warm else "cold"
 
 
-def _asked_until(hand_raise: HandRaise, rules: RuleSet) -> int:
+def asked_until(hand_raise: HandRaise | None, rules: RuleSet) -> int:
+    """Until when who asked to be contacted is hot for that, ms; 0 for who did not."""
+    if hand_raise is None:
+        return 0
     return hand_raise.raised.at + round(rules.temperature.hand_raise_days * DAY)
 
 
