@@ -163,6 +163,24 @@ def test_a_busy_person_s_past_is_remembered_by_marks_and_a_limited_rule_s_last_t
     assert said.active[0] == NOW + 2 * DAY
 
 
+def test_days_begin_at_midnight_of_the_tenant_s_zone() -> None:
+    midnight = (NOW // DAY) * DAY  # 09:00 in Tokyo
+    for zone, days in ((0, 2), (540, 1)):
+        world = World(Rules(ScoringPolicy.model_validate(BODY | {"zone_offset_minutes": zone}), RULES.ref))
+        world.touch(at=midnight - 3_600_000)
+        (said,) = world.touch(at=midnight + 3_600_000, attributes=A)
+        assert len(said.active) == days
+
+
+def test_a_mark_that_counts_no_more_makes_nobody_active() -> None:
+    body = BODY | {"engagement": {"groups": {"web": 30}, "rules": [rule("page_viewed", half_life_days=1)]}}
+    world = World(Rules(ScoringPolicy.model_validate(body), RULES.ref))
+    world.touch(at=NOW - 8 * DAY)
+    for _ in range(20):
+        (said,) = world.touch(type="identify", attributes=A)
+    assert said.active == ()
+
+
 def test_a_person_who_answered_has_that_role_and_else_the_usual_one_of_the_level() -> None:
     world = World()
     (said,) = world.touch(attributes=A | {"level": "head"})
