@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from baton.commands.rebuild import rebuild
 from baton.errors import OperatorError
 
 if TYPE_CHECKING:
     from baton.replay.olist import Lead
 
 app = typer.Typer(no_args_is_help=True, help="How good a scoring policy is, and pictures of what it does.")
+app.command()(rebuild)
 
 ROOT = Path(__file__).parents[2]
 RESULT = Path("bench/results/olist_quality.json")

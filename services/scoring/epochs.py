@@ -84,14 +84,16 @@ class Buildings:
     """Epochs that were begun to be built, in a hash `<group>:epochs`: which number is next, what a killed rebuild left behind."""
 
     BUILDING, BUILT = b"building", b"built"
+    LAST = b"last"  # number that was given, for ever: one that was dropped refuses every write
 
     def __init__(self, redis: Redis, group: str) -> None:
         self._redis, self._group = redis, group
 
     async def next(self, in_force: int) -> int:
         """A number that no rebuild had before, noted as being built. Under the lease."""
-        number = max([in_force, *await self.numbers()]) + 1
-        await _done(self._redis.hset(self._key, str(number), self.BUILDING))
+        last = int(await _done(self._redis.hget(self._key, self.LAST)) or 0)
+        number = max(in_force, last) + 1
+        await _done(self._redis.hset(self._key, mapping={self.LAST: number, str(number): self.BUILDING}))
         return number
 
     async def built(self, number: int) -> None:
@@ -100,7 +102,7 @@ class Buildings:
     async def numbers(self) -> dict[int, bool]:
         """Of those whose states are still there, whether they were built to the end."""
         found: Mapping[bytes, bytes] = await _done(self._redis.hgetall(self._key))
-        return {int(number): how == self.BUILT for number, how in found.items()}
+        return {int(number): how == self.BUILT for number, how in found.items() if number != self.LAST}
 
     async def drop(self, numbers: Iterable[int], partitions: Sequence[int], by: int) -> None:
         """Free the memory of these epochs, in the background. What is left refuses every write, as `by` has come after them."""

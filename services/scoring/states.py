@@ -290,6 +290,11 @@ class RedisStates:
         answers = await self._persistently(lambda: self._each(partitions, "hlen", "states"))
         return dict(zip(partitions, answers, strict=True))
 
+    async def bytes(self, partitions: Sequence[int]) -> int:
+        """What the states take in the store, about: Redis looks at some of them."""
+        answers = await self._persistently(lambda: self._each(partitions, "memory_usage", "states"))
+        return sum(answer or 0 for answer in answers)
+
     async def _each(self, partitions: Sequence[int], command: str, what: str) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for partition in partitions:

@@ -96,7 +96,9 @@ async def test_a_number_is_given_to_one_rebuild_only(redis: Redis, group: str) -
     await buildings.drop([1], [0], by=2)
     assert await buildings.numbers() == {2: True}
     assert await keys(redis, group) == {f"{group}:epochs", f"{group}.1:{{s:0}}:applied"}
-    assert await buildings.next(2) == 3
+    await buildings.drop([2], [0], by=0)
+    assert await buildings.next(0) == 3, "a number that was dropped is never given again"
+    assert await buildings.next(7) == 8, "the store had lost all it knew"
 
 
 async def test_while_one_rebuild_lives_another_is_refused(redis: Redis, group: str) -> None:
