@@ -12,7 +12,7 @@ from baton.errors import OperatorError
 from baton.home import all_names, environment, here, only_here
 
 if TYPE_CHECKING:
-    from baton.policies import Stored
+    from baton.policies import Report, Stored
 
 app = typer.Typer(no_args_is_help=True, help="Bring policies into force, and see which are.")
 
@@ -22,6 +22,9 @@ def apply(
     path: Path = typer.Argument(Path("policies"), help="One tenant's directory (policies/northstar), or that of all."),
     republish: bool = typer.Option(False, help="Publish again what did not change, too."),
     check: bool = typer.Option(False, "--check", help="Only say what is wrong with the files; nothing has to run."),
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Only say what would change, and which rules would count from then on only."
+    ),
     secrets_elsewhere: bool = typer.Option(
         False, "--secrets-elsewhere", help="Do not look whether write keys and secrets are there: ingest has them."
     ),
@@ -43,6 +46,12 @@ def apply(
             print(f"{found.tenant}: {len(found.bodies)} policies are good.")
         return
     names = environment(here())
+    if dry_run:
+        try:
+            _tell(asyncio.run(policies.preview(path, names["DATABASE_URL"])), "would be new")
+        except OSError as error:
+            raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
+        return
     try:
         report = asyncio.run(
             policies.apply(
@@ -58,11 +67,17 @@ def apply(
         raise OperatorError(f"Kafka or Postgres cannot be reached ({error}): is Baton up? Then apply again") from error
     if secrets_elsewhere:
         print("note: nobody looked whether the write keys and secrets that sources refer to are there.")
+    _tell(report, "new version")
+
+
+def _tell(report: Report, new: str) -> None:
     for warning in report.warnings:
         print(f"warning: {warning}")
     for entry in report.applied:
-        what = "new version" if entry.stored else "published again" if entry.published else "unchanged"
+        what = new if entry.stored else "published again" if entry.published else "unchanged"
         print(f"{entry.tenant:<12} {entry.kind:<14} version {entry.sequence:<4} {entry.hash[:12]}  {what}")
+        for note in entry.notes:
+            print(f"{entry.tenant:<12} {note}")
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from baton.policies.problems import PolicyErrors, Problem
 from baton.policies.reading import PolicySet, read
 from baton.policies.reading import read_all as check
-from baton.policies.store import Applied, Report, Stored, apply, in_force, show
+from baton.policies.store import Applied, Report, Stored, apply, in_force, preview, show
 
 __all__ = [
     "Applied",
@@ -15,6 +15,7 @@ __all__ = [
     "apply",
     "check",
     "in_force",
+    "preview",
     "read",
     "show",
 ]

@@ -12,6 +12,7 @@ import asyncpg
 from baton.policies.problems import Problem, suggest
 from baton.policies.published import published_sources
 from baton.policies.reading import PolicySet, body_hash, check_secrets, read_all
+from baton.policies.replays import replays
 from shared.kit.clock import Clock, SystemClock, iso
 from shared.kit.database import Connection, Pool, open_pool, tenant_transaction
 from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
@@ -21,7 +22,10 @@ from shared.schemas.topics import POLICIES
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of one policy: the version now in force, whether it is new, and whether it was published just now."""
+    """What became of one policy: the version now in force, whether it is new, and whether it was published just now.
+
+    notes: what its coming into force does not do by itself
+    """
 
     tenant: str
     kind: str
@@ -29,6 +33,7 @@ class Applied:
     hash: str
     stored: bool
     published: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,17 @@ async def apply(
     return Report(tuple(applied), (*(warning for each in sets for warning in each.warnings), *noted))
 
 
+async def preview(path: Path, database_url: str) -> Report:
+    """What `apply` would store of the policies at `path`; nothing is. Raises PolicyErrors."""
+    sets = read_all(path)
+    pool = await open_pool(database_url, "baton_app", application="baton-policy", size=1)
+    try:
+        applied = [entry for each in sets for entry in await _preview(pool, each)]
+    finally:
+        await pool.close()
+    return Report(tuple(applied), tuple(warning for each in sets for warning in each.warnings))
+
+
 async def show(tenant: str, kind: str, version: int | None = None, *, database_url: str) -> Stored:
     """A stored version of a policy: the latest, or the one of sequence `version`.
 
@@ -138,25 +154,31 @@ class Versions:
 
     async def apply(self, policies: PolicySet, *, republish: bool = False) -> list[Applied]:
         """Store what changed, in one transaction; then publish what is not known to be published."""
-        stored = await self.store(policies)
+        stored, notes = await self.store(policies)
         published = await self.publish(policies.tenant, republish=republish)
         async with tenant_transaction(self._pool, policies.tenant) as connection:
             latest = await _latest(connection, policies.tenant)
         return [
-            Applied(policies.tenant, kind, row["sequence"], row["hash"], kind in stored, row["sequence"] in published)
+            Applied(
+                policies.tenant,
+                kind,
+                row["sequence"],
+                row["hash"],
+                kind in stored,
+                row["sequence"] in published,
+                notes.get(kind, ()),
+            )
             for kind in policies.bodies
             for row in [latest[kind]]
         ]
 
-    async def store(self, policies: PolicySet) -> set[str]:
-        """The kinds that differed from what was stored, and got a new version."""
+    async def store(self, policies: PolicySet) -> tuple[set[str], dict[str, tuple[str, ...]]]:
+        """The kinds that differed from what was stored, and got a new version; and what is to be noted of these."""
         tenant = policies.tenant
         async with tenant_transaction(self._pool, tenant) as connection:
             await _lock(connection, tenant)
             latest = await _latest(connection, tenant)
-            hashes = {kind: body_hash(body) for kind, body in policies.bodies.items()}
-            changed = [k for k, digest in hashes.items() if k not in latest or latest[k]["hash"] != digest]
-            highest = max((row["sequence"] for row in latest.values()), default=0)
+            hashes, changed, highest = _compare(policies, latest)
             await connection.executemany(
                 "INSERT INTO policy.versions (tenant, sequence, kind, hash, body, activated_at)"
                 " VALUES ($1, $2, $3, $4, $5, $6)",
@@ -165,7 +187,7 @@ class Versions:
                     for number, kind in enumerate(changed, 1)
                 ],
             )
-        return set(changed)
+        return set(changed), _notes(policies, latest, changed)
 
     async def publish(self, tenant: str, *, republish: bool = False) -> set[int]:
         """Publish what is not known to be published, in order; with `republish` the version in force of every kind as well.
@@ -191,6 +213,40 @@ class Versions:
                 sequences,
             )
         return set(sequences)
+
+
+async def _preview(pool: Pool, policies: PolicySet) -> list[Applied]:
+    async with tenant_transaction(pool, policies.tenant) as connection:
+        latest = await _latest(connection, policies.tenant)
+    hashes, changed, highest = _compare(policies, latest)
+    notes = _notes(policies, latest, changed)
+    coming = {kind: highest + number for number, kind in enumerate(changed, 1)}
+    return [
+        Applied(
+            policies.tenant,
+            kind,
+            coming[kind] if kind in coming else latest[kind]["sequence"],
+            digest,
+            kind in coming,
+            False,
+            notes.get(kind, ()),
+        )
+        for kind, digest in hashes.items()
+    ]
+
+
+def _compare(policies: PolicySet, latest: Mapping[str, Any]) -> tuple[dict[str, str], list[str], int]:
+    """The hashes of the policies by kind, the kinds that differ from the latest versions, and the highest sequence so far."""
+    hashes = {kind: body_hash(body) for kind, body in policies.bodies.items()}
+    changed = [k for k, digest in hashes.items() if k not in latest or latest[k]["hash"] != digest]
+    return hashes, changed, max((row["sequence"] for row in latest.values()), default=0)
+
+
+def _notes(policies: PolicySet, latest: Mapping[str, Any], changed: Collection[str]) -> dict[str, tuple[str, ...]]:
+    if "scoring" not in changed:
+        return {}
+    before = latest["scoring"]["body"] if "scoring" in latest else None
+    return {"scoring": tuple(replays(before, policies.bodies["scoring"]))}
 
 
 async def _lock(connection: Connection, tenant: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from baton.policies import Applied, PolicyErrors, PolicySet, apply, read, show
+from baton.policies import Applied, PolicyErrors, PolicySet, apply, preview, read, show
 from baton.policies.reading import body_hash
 from baton.policies.store import Versions
 from shared.kit.clock import FakeClock
@@ -227,3 +227,20 @@ async def test_tenants_count_their_versions_apart(
     other = Path(shutil.copytree(directory, tmp_path / f"{tenant}-2"))
     await versions.apply(read(directory))
     assert [entry.sequence for entry in await versions.apply(read(other))] == list(range(1, len(KINDS) + 1))
+
+
+async def test_a_preview_says_what_would_change_and_changes_nothing(
+    versions: Versions, directory: Path, database_url: str, pool: Pool
+) -> None:
+    assert all(entry.stored for entry in (await preview(directory, database_url)).applied)
+    await versions.apply(read(directory))
+    path = directory / "scoring.yaml"
+    text = path.read_text()
+    path.write_text(re.sub(r"limit: \d+", "limit: 17", text, count=1))
+    seen = await preview(directory, database_url)
+    assert [(entry.kind, entry.sequence) for entry in seen.changed()] == [("scoring", len(KINDS) + 1)]
+    (note,) = next(entry.notes for entry in seen.applied if entry.kind == "scoring")
+    assert re.fullmatch(r"rule \S+ counts from now on only: its `limit` changed; `baton scoring rebuild` .*", note)
+    assert stored(again := await versions.apply(read(directory))) == ["scoring"]
+    assert next(entry.notes for entry in again if entry.kind == "scoring") == (note,)
+    assert not any(entry.notes for entry in await versions.apply(read(directory)))

@@ -1,0 +1,73 @@
+"""Which rules of a scoring policy begin at nothing when it comes into force: what they would count was not kept for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.scoring.domain.ledger import DAY
+from services.scoring.domain.rules import Behaviour, Rules
+from shared.schemas.policies import ScoringPolicy
+from shared.schemas.scores import PolicyRef
+
+REBUILD = "`baton scoring rebuild` counts what came before"
+
+
+def replays(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[str]:
+    """One sentence for each rule and hand-raise of `after` that counts from now on only. Both are bodies of scoring policies.
+
+    None of a tenant's first policy: there was nothing to count. Points, caps and half-lives within the horizon are read from
+    the same marks.
+    """
+    if before is None:
+        return []
+    new = _rules(after)
+    try:
+        old = _rules(before)
+    except ValidationError:  # of an earlier version of this program
+        return [
+            f"the policy before this one cannot be read any more: what it kept is not known; if in doubt, {REBUILD}"
+        ]
+    found = [f"{name} counts from now on only: {why}; {REBUILD}" for name, why in _changed(old, new)]
+    return found + [
+        f"hand-raise {kind} counts from now on only: it is new; {REBUILD}"
+        for kind in sorted(new.hand_raises - old.hand_raises)
+    ]
+
+
+def _rules(body: Mapping[str, Any]) -> Rules:
+    return Rules(ScoringPolicy.model_validate(body), PolicyRef(sequence=0, hash=""))
+
+
+def _changed(old: Rules, new: Rules) -> Iterator[tuple[str, str]]:
+    kept = old.keys()
+    before = {(rules.region, rule.rule_id): rule for rules in old.rule_sets() for rule in rules.behaviour}
+    told: set[tuple[str, str]] = set()
+    for rules in new.rule_sets():
+        for rule in rules.behaviour:
+            if rule.key in kept or (rule.rule_id, rule.key) in told:  # an overlay has the base's rules, too
+                continue
+            told.add((rule.rule_id, rule.key))
+            known = before.get((rules.region, rule.rule_id)) or before.get((None, rule.rule_id))
+            where = f" of overlay {rules.region}" if rules.region else ""
+            yield f"rule {rule.rule_id}{where}", _why(known, rule) if known else "it is new"
+
+
+def _why(old: Behaviour, new: Behaviour) -> str:
+    """What of the key differs; its parts are those of `ledger.rule_key`."""
+    when, limit, horizon, per, zone = (
+        before != after for before, after in zip(old.key.split("."), new.key.split("."), strict=True)
+    )
+    changes = [name for name, changed in (("its `when`", when), ("its `limit`", limit), ("its `per`", per)) if changed]
+    if horizon:
+        changes.append(f"its reach ({_days(old)} to {_days(new)} days, by half-life and window)")
+    if zone and not per:
+        changes.append("the zone of its days")
+    *others, last = changes
+    return f"{', '.join(others)} and {last} changed" if others else f"{last} changed"
+
+
+def _days(rule: Behaviour) -> str:
+    return f"{rule.horizon / DAY:g}"
