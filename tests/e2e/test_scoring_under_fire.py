@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ TOUCHES, PEOPLE = 50_000, 3_000
 GROUP = "scoring-fire"
 PARTITIONS = range(EMBEDDED_PARTITIONS)
 SESSION_SECONDS = 6  # the least that the broker admits
+CRASHES = 30 * ROUNDS  # by which a worker noticed that something is wrong, after which nothing will come right any more
 
 Json = dict[str, Any]
 
@@ -129,6 +130,7 @@ class World:
             "SCORING_GROUP": GROUP,
             "SCORING_SESSION_SECONDS": str(SESSION_SECONDS),
             "SCORING_POLICY_PATIENCE_SECONDS": "1",
+            "SCORING_CACHED_LEADS": "200",  # of about 660 in a partition: some are held, some are read again
             "BATON_LOG_LEVEL": "WARNING",
         }
         self.workers: list[Worker] = []
@@ -148,12 +150,12 @@ class World:
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while time.monotonic() < end and sum(worker.statuses[1] for worker in self.workers) < CRASHES:
             with suppress(KafkaError, OSError):
                 if condition():
                     return
             time.sleep(0.05)
-        pytest.fail(f"{what} did not come about within {seconds} s\n{self.said()}")
+        pytest.fail(f"{what} did not come about within {seconds} s and {CRASHES} crashes\n{self.said()}")
 
     # --- faults
 
@@ -165,17 +167,24 @@ class World:
         return self._rng.choice([worker for worker in self.workers if worker.is_ready()] or self.workers)
 
     def stop_a_worker_in_the_middle_of_a_batch(self) -> None:
-        """Redis hangs, so that the worker waits for its answer, and is stopped before it reads it: a zombie, when it wakes up in
-        the belief that what it read then still stands. Meanwhile the other one has done all its work."""
-        victim, redis = self._one_that_works(), self.stack._child("redis").pid
-        pids = [redis, *_descendants(redis)]
-        _signal(pids, signal.SIGSTOP)
-        time.sleep(0.5 + self._rng.random())  # until its next batch is under way
-        victim.send(signal.SIGSTOP)
-        _signal(pids, signal.SIGCONT)
+        """It waits for Redis, which hangs, and is stopped before it reads the answer: a zombie, when it wakes up in the belief that
+        what it reads then still stands. Meanwhile the other one has done all its work."""
+        victim = self._one_that_works()
+        with self._hanging_redis():
+            victim.send(signal.SIGSTOP)
         sent = self.ends()
         self.until(lambda: _sum(self.applied()) >= _sum(sent), "the other worker's taking over")
         victim.send(signal.SIGCONT)
+
+    @contextmanager
+    def _hanging_redis(self) -> Iterator[None]:
+        """From when on a worker with anything to do waits for it."""
+        redis = self.stack._child("redis").pid
+        pids = [redis, *_descendants(redis)]
+        _signal(pids, signal.SIGSTOP)
+        time.sleep(0.5 + self._rng.random())  # until a batch is under way
+        yield
+        _signal(pids, signal.SIGCONT)
 
     def restart_redis(self) -> None:
         self.stack.kill("redis")
@@ -204,9 +213,15 @@ class World:
         found = [*folder.glob("appendonlydir/*.incr.aof"), *folder.glob("appendonly.aof")]
         return max(found, key=lambda file: file.stat().st_mtime_ns)
 
-    def kill_the_broker(self) -> None:
+    def kill_the_broker_and_a_worker_that_waits_for_it(self) -> None:
+        """What the worker has saved and not published goes down with both: it could do the one and not the other."""
+        victim, kafka = self._one_that_works(), self.stack._child("kafka").pid
+        with self._hanging_redis():
+            _signal([kafka, *_descendants(kafka)], signal.SIGSTOP)
+        time.sleep(0.5)  # until it is saved
+        victim.send(signal.SIGKILL)
         self.stack.kill("kafka")
-        time.sleep(1 + self._rng.random())  # the fault itself
+        time.sleep(self._rng.random())  # the fault itself: a broker that is away for so long
         self.stack.restart("kafka")
 
     # --- what is there
@@ -401,8 +416,9 @@ async def _publish_policy(kafka: str, body: Json) -> None:
 
 def _burn(world: World, story: Story, rng: random.Random, seed: int) -> None:
     """Tell the whole story, a part of it around each fault."""
-    later = [world.kill_a_worker] * 4 * ROUNDS
-    later += [world.stop_a_worker_in_the_middle_of_a_batch, world.restart_redis, world.kill_the_broker] * ROUNDS
+    later = [world.kill_a_worker] * 3 * ROUNDS
+    later += [world.kill_the_broker_and_a_worker_that_waits_for_it] * ROUNDS
+    later += [world.stop_a_worker_in_the_middle_of_a_batch, world.restart_redis] * ROUNDS
     rng.shuffle(later)
     out = story.told()
     size = len(out) // (len(later) + 2)
@@ -415,7 +431,7 @@ def _burn(world: World, story: Story, rng: random.Random, seed: int) -> None:
     sender.start()
     sender.give(parts.pop(0))
     world.until(lambda: sender.sent > 100, "records that are there before anybody reads them")
-    world.hire(SCORING_CACHED_LEADS="50")
+    world.hire()
     time.sleep(rng.random())  # the second one comes while the first one begins: nothing is committed yet
     world.hire(SCORING_INSTANCE_ID="scoring-1")
     world.until(lambda: world.workers[0].is_ready() and world.workers[1].is_ready(), "the start")

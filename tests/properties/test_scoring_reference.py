@@ -27,7 +27,7 @@ from tests import scoring_reference as reference
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_790_000_000_000
-BLOCKS, HISTORIES = 10, 500 if os.environ.get("CI") else 150  # in each block
+BLOCKS, HISTORIES = 10, 500 if os.environ.get("CI") else 100  # in each block
 BASE = 0 if os.environ.get("CI") else uuid4().int % 10**9  # in CI the same each time
 TENANT = "acme"
 IDENTITIES = {"mail": "email", "account": "user", "phone": "anonymous", "tablet": "anonymous"}
