@@ -76,12 +76,21 @@ class Fading:
             pending += [(middle, end), (begin, middle)]
         return None
 
-    def _band(self, given: _Sums, taken: _Sums) -> int:
-        """How many edges are reached by what is given at one moment and taken at another."""
+    def total(self, moment: int) -> int:
+        """Milli-points, as `engagement` has them."""
+        sums = self._at(moment)
+        return self._total(sums, sums)
+
+    def _total(self, given: _Sums, taken: _Sums) -> int:
+        """What is given at one moment, less what is taken at another."""
         total = 0
         for (cap, _, _), (gains, _), (_, losses) in zip(self._groups, given, taken, strict=True):
             total += min(cap, gains - losses)
-        total = min(self._cap, total)
+        return min(self._cap, total)
+
+    def _band(self, given: _Sums, taken: _Sums) -> int:
+        """How many edges are reached."""
+        total = self._total(given, taken)
         return sum([total >= edge for edge in self._bands])
 
     def _at(self, moment: int) -> _Sums:
