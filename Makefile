@@ -23,7 +23,7 @@ check: venv ## Format, lint, types, import contracts and the tests that need no 
 	$(BIN)/pytest -q -n auto tests/unit tests/properties tests/contracts
 
 chaos: venv ## Faults at random moments, again and again (ROUNDS=5, BATON_FIRE_SEED repeats an order)
-	BATON_FIRE_ROUNDS=$(or $(ROUNDS),5) $(BIN)/pytest -s tests/e2e/test_ingest_under_fire.py
+	BATON_FIRE_ROUNDS=$(or $(ROUNDS),5) $(BIN)/pytest -s tests/e2e/test_ingest_under_fire.py tests/e2e/test_scoring_under_fire.py
 
 bench: venv ## Measure, each figure beside a baseline of the same run
 	$(BIN)/python -m bench
