@@ -17,11 +17,12 @@ Attributes = Mapping[str, Told]
 
 
 class Fitness(NamedTuple):
-    """The fit at a moment. step: when a rule comes into force, ends or forgets next, ms;  better: what would raise its letter"""
+    """The fit since a moment. step: when a rule comes into force, ends or forgets next, ms;  better: what would raise its letter"""
 
     partial: Partial
     step: int
     better: list[Suggestion]
+    since: int = 0
 
 
 def facts_of(attributes: Attributes) -> dict[str, Scalar]:
@@ -30,17 +31,21 @@ def facts_of(attributes: Attributes) -> dict[str, Scalar]:
 
 
 def fit(attributes: Attributes, facts: Facts, rules: RuleSet, as_of: int) -> Fitness:
-    """Remembered where it depends on nothing but the attributes: many leads look alike to the rules, and one to itself."""
-    if not rules.timeless:
-        return _fit(attributes, facts, rules, as_of)
-    known = [attributes.get(name) for name in rules.fit_attributes]
-    looks = tuple([(told.value, told.value.__class__) if told else None for told in known])  # 1 is not True
+    """Remembered while nothing but the attributes can change it: many leads look alike to the rules, and one to itself."""
+    looks = tuple([_look(attributes.get(name), forgotten) for name, forgotten in rules.fit_attributes])
     found: Fitness | None = rules.fits.get(looks)
-    if found is None:
+    if found is None or not found.since <= as_of < found.step:
         if len(rules.fits) >= REMEMBERED:
             rules.fits.clear()
         found = rules.fits[looks] = _fit(attributes, facts, rules, as_of)
     return found
+
+
+def _look(told: Told | None, forgotten: bool) -> tuple[object, ...] | None:
+    """What the rules see of an attribute; when it was told, if one of them forgets it."""
+    if told is None:
+        return None
+    return (told.value, told.value.__class__, told.at if forgotten else None)  # 1 is not True
 
 
 def _fit(attributes: Attributes, facts: Facts, rules: RuleSet, as_of: int) -> Fitness:
@@ -58,7 +63,7 @@ def _fit(attributes: Attributes, facts: Facts, rules: RuleSet, as_of: int) -> Fi
                 best[slot] = rule
     parts = [Part(rule.rule_id, rule.points, rule.points, group=rule.group, label=rule.label) for rule in best.values()]
     partial = cap_all(parts, rules.fit_cap)
-    return Fitness(partial, step, _better(partial, facts, rules, as_of))
+    return Fitness(partial, step, _better(partial, facts, rules, as_of), 0 if rules.timeless else as_of)
 
 
 def _expires(rule: Fit, attributes: Attributes) -> int:

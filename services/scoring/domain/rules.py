@@ -83,7 +83,10 @@ class RuleSet:
         self.grades = tuple(map(_milli, policy.fit.grades))
         self.temperature: Temperature = policy.temperature
         self.hand_raises = frozenset(policy.hand_raises)
-        self.fit_attributes = tuple(sorted({name for rule in self.fit for name in rule.attributes}))
+        forgotten = {name for rule in self.fit if rule.expires < NEVER for name in rule.attributes}
+        self.fit_attributes = tuple(
+            (name, name in forgotten) for name in sorted({name for rule in self.fit for name in rule.attributes})
+        )
         dated = [(rule.begins, rule.ends) for rule in self.behaviour] + [(rule.begins, rule.ends) for rule in self.fit]
         self.boundaries = sorted({at for dates in dated for at in dates if 0 < at < NEVER})
         self.fits: dict[tuple[Any, ...], Any] = {}
