@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from services.scoring.domain.ledger import DAY
-from services.scoring.rebuild import Progress, Report, Tell
+from services.scoring.rebuild import Progress, Report, Standing, Tell
 from services.scoring.recorded import HAND_RAISE, Kept, Partly
 from services.scoring.survey import Loss, Survey
 from shared.kit.clock import iso
@@ -69,6 +69,22 @@ def words_of_end(report: Report) -> list[str]:
         lines += [
             f"{tenant}: {counts_only(one)}. Its policy came while the log was read: rebuild again." for one in found
         ]
+    return lines
+
+
+def words_of_standing(standing: Standing, group: str) -> list[str]:
+    """Which states are in force, and what would take a rebuild."""
+    since = f", in force since {iso(standing.begun_at)}" if standing.begun_at else ""
+    lines = [f"The states of {group} are in epoch {standing.number}{since}."]
+    if standing.under_way:
+        lines.append("A rebuild is under way.")
+    elif standing.left_over:
+        numbers = ", ".join(map(str, standing.left_over))
+        lines.append(f"Others still take room in Redis ({numbers}): `baton scoring rebuild --drop-old` frees it.")
+    for tenant, found in standing.partly.items():
+        lines += [f"{tenant}: {counts_only(one)}" for one in found]
+    if standing.partly:
+        lines.append("`baton scoring rebuild` counts what came before.")
     return lines
 
 

@@ -157,10 +157,8 @@ class Builder:
             changes.append(Change(partition, believed, applied, states))
         refused = await self._states.save(changes)
         for change in changes:
-            really = refused.get(change.partition)
-            if (
-                really is not None and really != change.applied
-            ):  # else it is this very write, of which no answer had come
+            really = refused.get(change.partition, change.applied)
+            if really != change.applied:  # else it was refused by itself: of a first try no answer had come
                 self._refused(change.partition, really)
             self._applied[change.partition] = change.applied
             self._cache.hold(change.partition, change.applied, staged.get(change.partition, {}).items())

@@ -146,6 +146,10 @@ class Lease:
         with suppress(RedisError):
             await _done(self._redis.eval(RENEW, 1, self._key, self._who, "0"))
 
+    @classmethod
+    async def is_held(cls, redis: Redis, group: str) -> bool:
+        return bool(await redis.exists(cls(redis, group)._key))
+
     def check(self) -> None:
         """Raises LeaseLostError when it may have ended."""
         if monotonic() - self._renewed >= self._seconds:

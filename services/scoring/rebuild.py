@@ -22,7 +22,7 @@ from services.scoring.inputlog import Bounds, InputLog
 from services.scoring.pace import Pace
 from services.scoring.policies import Policies
 from services.scoring.recorded import Partly, Recorded, partly
-from services.scoring.states import RedisStates, SupersededError, connect
+from services.scoring.states import RedisStates, connect
 from services.scoring.survey import Loss, Survey, log_began, losses
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
@@ -106,6 +106,20 @@ class Report:
     partly: Mapping[str, Sequence[Partly]]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """number: the epoch in force;  begun_at: since when, ms; 0 for the first one
+    partly:     what its states know only in part, by tenant;  under_way: whether a rebuild is
+    left_over:  epochs that are not in force and still take room in the store
+    """
+
+    number: int
+    begun_at: int
+    partly: Mapping[str, Sequence[Partly]]
+    under_way: bool
+    left_over: Sequence[int]
+
+
 Tell = Callable[[Progress], None]
 
 
@@ -135,6 +149,20 @@ async def survey(options: Options) -> tuple[Survey, list[Loss]]:
     async with _world(options) as world:
         states, bounds = await _states(world, options), await world.inputs.bounds()
         return await _survey(world, states, bounds), await _losses(world, options, states, bounds)
+
+
+async def standing(options: Options) -> Standing:
+    """Which states are in force, and what they know only in part; nothing is changed."""
+    async with _world(options) as world:
+        states = await _states(world, options)
+        numbers = await Buildings(world.redis, options.group).numbers()
+        return Standing(
+            states.epoch,
+            world.epochs.begun_at if world.epochs.number == states.epoch else 0,
+            await _partly(world, options, states.epoch),
+            await Lease.is_held(world.redis, options.group),
+            sorted(number for number in numbers if number != states.epoch),
+        )
 
 
 async def drop_old(options: Options) -> list[int]:
@@ -210,8 +238,6 @@ class _Rebuild:
             await self._buildings.drop(others, self._partitions, states.epoch)
 
     async def _report(self, states: RedisStates, builder: Builder) -> Report:
-        since, now = await self._recorded.read(states.epoch), self._world.clock.now()
-        found = {tenant: partly(rules, since.get(tenant, {}), now) for tenant, rules in self._world.rules().items()}
         return Report(
             number=states.epoch,
             records=self._records,
@@ -219,7 +245,7 @@ class _Rebuild:
             rejected=builder.rejected,
             subjects=sum((await states.sizes(self._partitions)).values()),
             seconds=monotonic() - self._began,
-            partly={tenant: some for tenant, some in found.items() if some},
+            partly=await _partly(self._world, self._options, states.epoch),
         )
 
     async def _clear(self, old: RedisStates) -> int:
@@ -315,6 +341,12 @@ async def _states(world: World, options: Options) -> RedisStates:
     return states
 
 
+async def _partly(world: World, options: Options, epoch: int) -> dict[str, list[Partly]]:
+    since, now = await Recorded(world.redis, options.group).read(epoch), world.clock.now()
+    found = {tenant: partly(rules, since.get(tenant, {}), now) for tenant, rules in world.rules().items()}
+    return {tenant: some for tenant, some in found.items() if some}
+
+
 async def _free(buildings: Buildings, states: RedisStates, partitions: Sequence[int]) -> list[int]:
     """Free earlier epochs than the one in force, and later ones that were half built; their numbers.
 
@@ -398,18 +430,3 @@ async def _caught_up(world: World, topics: Sequence[CompactedTopic]) -> None:
             raise TimeoutError(f"the topics {names} could not be read within {PATIENCE_SECONDS:g} s")
     finally:
         ready.cancel()
-
-
-__all__ = [
-    "LossError",
-    "NoPolicyError",
-    "Options",
-    "Progress",
-    "Report",
-    "RoomError",
-    "SupersededError",
-    "UndecidedError",
-    "drop_old",
-    "rebuild",
-    "survey",
-]
