@@ -48,6 +48,11 @@ class Beginnings:
                 log.error("states_ahead_of_the_log", partition=partition, applied=dict(applied))
                 await self._states.reset(partition)
                 applied = {}
+            if planned.added:
+                log.info("inputs_added", partition=partition, offsets=dict(planned.added))
+                begun = {topic: applied.get(topic, 0) for topic in INPUTS} | planned.added
+                await self._states.save([Change(partition, applied, begun)])
+                applied = begun
             if self._begin:
                 await self._begin(partition, applied)
             if planned.lost:

@@ -19,12 +19,15 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """offsets: where to begin, by topic;  reset: the states are ahead of the log and must be dropped first;
-    lost: records, by topic, that are needed and no longer in the log."""
+    """offsets: where to begin, by topic;  reset: the states are ahead of the log and must be dropped first
+    lost:  records, by topic, that are needed and no longer in the log
+    added: topics that the states were built without, and the first offset of each that is still in the log
+    """
 
     offsets: Mapping[str, int]
     reset: bool
     lost: Mapping[str, int]
+    added: Mapping[str, int]
 
 
 def plan(logs: Mapping[str, Log], applied: Applied) -> Plan:
@@ -33,12 +36,16 @@ def plan(logs: Mapping[str, Log], applied: Applied) -> Plan:
     Nothing committed: from the start, since a rebalance may come before the first commit. Else from what is committed or applied,
     whichever is less: what is applied but not committed may not have been published yet, and what is committed but not
     applied was lost by the store.
+
+    A topic that the group never read, and that is absent where another is applied, was not yet an input when the states were
+    written: an earlier version did not need what has left it, and it is read from what is there.
     """
     reset = any(applied.get(topic, 0) > log.end for topic, log in logs.items())
     known: Applied = {} if reset else applied
-    lost = {topic: log.start - known.get(topic, 0) for topic, log in logs.items()}
+    added = {topic: log.start for topic, log in logs.items() if known and topic not in known and log.committed is None}
+    lost = {topic: log.start - known.get(topic, 0) for topic, log in logs.items() if topic not in added}
     offsets = {
         topic: log.start if log.committed is None else max(log.start, min(log.committed, known.get(topic, 0)))
         for topic, log in logs.items()
     }
-    return Plan(offsets, reset, {topic: records for topic, records in lost.items() if records > 0})
+    return Plan(offsets, reset, {topic: records for topic, records in lost.items() if records > 0}, added)

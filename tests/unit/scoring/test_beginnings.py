@@ -10,9 +10,9 @@ from services.scoring.beginnings import Beginnings, RecordsLostError
 from services.scoring.seek import Log, plan
 from services.scoring.states import Change, FakeStates
 from services.scoring.wire import INPUTS
-from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.topics import HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
 
-IN, TR = TOUCHPOINTS.name, SCORE_TRANSFERS.name
+IN, TR, HO = TOUCHPOINTS.name, SCORE_TRANSFERS.name, HANDOFF_EVENTS.name
 
 
 def offset(log: Log, applied: int | None) -> int:
@@ -65,6 +65,25 @@ async def test_a_loss_that_is_accepted_is_written_down_so_that_it_is_no_gap_late
     assert await begin(states, logs(start=40, committed=10), accept_loss=True) == {3: {IN: 40, TR: 0}}
     assert states.applied[3] == dict.fromkeys(INPUTS, 0) | {IN: 40}
     assert await begin(states, logs(start=40, committed=10), accept_loss=False) == {3: {IN: 40, TR: 0}}
+
+
+async def test_an_input_that_an_earlier_version_did_not_read_is_read_from_what_is_left_of_it() -> None:
+    """An upgrade: the topic is older than its retention, and the states never needed what has left it."""
+    states = FakeStates()
+    await states.save([Change(3, {}, {IN: 70, TR: 0})])
+    found = {3: logs(committed=70)[3] | {HO: Log(start=40, end=90, committed=None)}}
+    assert await begin(states, found, accept_loss=False) == {3: {IN: 70, TR: 0, HO: 40}}
+    assert states.applied[3] == dict.fromkeys(INPUTS, 0) | {IN: 70, HO: 40}, "or its first record would look like a gap"
+
+
+async def test_an_input_that_was_read_before_is_not_taken_for_a_new_one_when_the_store_forgot_it() -> None:
+    states = FakeStates()
+    await states.save([Change(3, {}, {IN: 70, TR: 0})])
+    with pytest.raises(RecordsLostError, match=HO):
+        await begin(states, {3: logs()[3] | {HO: Log(start=40, end=90, committed=80)}}, accept_loss=False)
+    await states.save([Change(3, {IN: 70}, {IN: 70, HO: 0})])
+    with pytest.raises(RecordsLostError, match=HO):
+        await begin(states, {3: logs()[3] | {HO: Log(start=40, end=90, committed=None)}}, accept_loss=False)
 
 
 async def test_states_ahead_of_the_log_are_reset() -> None:
