@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import Problem, suggest
+from baton.policies.scoring_checks import SCORING_CHECKS, overlay_lists
 from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
 
@@ -38,6 +39,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         ("sources", ("campaigns",), "id", policies.sources.campaigns),
         ("scoring", ("engagement", "rules"), "id", policies.scoring.engagement.rules),
         ("scoring", ("fit", "rules"), "id", policies.scoring.fit.rules),
+        *(("scoring", place, "id", items) for place, items in overlay_lists(policies.scoring)),
         ("lifecycle", ("stages",), "id", policies.lifecycle.stages),
         ("routing", ("rules",), "id", policies.routing.rules),
         ("routing", ("decline_reasons",), "code", policies.routing.decline_reasons),
@@ -123,25 +125,6 @@ def _reachable(policies: Policies) -> Iterator[Finding]:
             yield Finding("routing", ("rules",), message, warning=True)
 
 
-def _groups_and_bands(policies: Policies) -> Iterator[Finding]:
-    """Behaviour groups have caps, and thresholds fall."""
-    engagement, fit = policies.scoring.engagement, policies.scoring.fit
-    for index, rule in enumerate(engagement.rules):
-        if rule.group not in engagement.groups:
-            message = f"rule `{rule.id}` is of group `{rule.group}`, which `groups` gives no cap."
-            yield Finding(
-                "scoring", ("engagement", "rules", index, "group"), message + suggest(rule.group, engagement.groups)
-            )
-    for group in sorted(engagement.groups.keys() - {rule.group for rule in engagement.rules}):
-        message = f"no rule is of group `{group}`"
-        yield Finding("scoring", ("engagement", "groups", group), message, warning=True)
-    for place, values in ((("engagement", "bands"), engagement.bands), (("fit", "grades"), fit.grades)):
-        if not values[0] > values[1] > values[2]:
-            yield Finding(
-                "scoring", place, f"`{place[-1]}` are to fall, and {', '.join(f'{v:g}' for v in values)} do not"
-            )
-
-
 def _gate(policies: Policies) -> Iterator[Finding]:
     """A grade has one way."""
     gate = policies.qualification.gate
@@ -171,9 +154,9 @@ CHECKS: tuple[Check, ...] = (
     _pools_and_reps,
     _staff,
     _reachable,
-    _groups_and_bands,
     _gate,
     _write_keys,
     expired,
+    *SCORING_CHECKS,
     *WORD_CHECKS,
 )

@@ -152,7 +152,7 @@ class _Builder:
             raise _RefusedError(line, "holds a character that is none (NUL or half of a pair)")
         tag = str(self._yaml.resolver.resolve(ScalarNode, text, event.implicit)).rpartition(":")[2]
         if tag not in ("int", "float", "bool", "null"):
-            return text  # a date is text as well: no policy field is one
+            return text  # a date is text as well: models read it
         if len(text) > 40:
             raise _RefusedError(line, f"the number {text[:40]}… is too long")
         value = self._yaml.constructor.construct_object(ScalarNode(f"tag:yaml.org,2002:{tag}", text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from baton.policies.documents import Document, Place
 from shared.schemas.policies import (
@@ -19,7 +20,10 @@ from shared.schemas.policies import (
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policies of one tenant, each valid for itself, with their documents by kind."""
+    """The policies of one tenant, each valid for itself, with their documents by kind.
+
+    now: what is past is told by it
+    """
 
     sources: SourcesPolicy
     scoring: ScoringPolicy
@@ -29,6 +33,7 @@ class Policies:
     teams: TeamsPolicy
     sla: SlaPolicy
     documents: Mapping[str, Document]
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,9 @@ _WORDS = {
     "tuple_type": "is to be a list",
     "dict_type": "is to be a mapping",
     "model_type": "is to be a mapping of fields",
+    "date_type": "is to be a day such as `2026-11-21`",
+    "date_from_datetime_parsing": "is to be a day such as `2026-11-21`",
+    "date_from_datetime_inexact": "is to be a day such as `2026-11-21`, without a time",
     "model_attributes_type": "is to be a mapping of fields",
 }
 _PATTERNS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -42,8 +43,11 @@ def body_hash(body: Mapping[str, Any]) -> str:
     return sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def read(directory: Path) -> PolicySet:
-    """The policies in `directory`, whose name is the tenant's. Raises PolicyErrors with everything that is wrong."""
+def read(directory: Path, now: datetime | None = None) -> PolicySet:
+    """The policies in `directory`, whose name is the tenant's. Raises PolicyErrors with everything that is wrong.
+
+    now: what is past is told by it; the time when left out
+    """
     problems = _names(directory)
     documents: dict[str, Document] = {}
     policies: dict[str, Policy] = {}
@@ -63,7 +67,7 @@ def read(directory: Path) -> PolicySet:
             documents[kind], policies[kind] = document, policy
     if problems:
         raise PolicyErrors(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
-    checked = Policies(**cast(Any, policies), documents=documents)
+    checked = Policies(**cast(Any, policies), documents=documents, now=now or datetime.now(UTC))
     wrong, warnings = cross_check(checked)
     if wrong:
         raise PolicyErrors(wrong)
@@ -96,7 +100,7 @@ def check_secrets(
     return warnings
 
 
-def read_all(path: Path) -> list[PolicySet]:
+def read_all(path: Path, now: datetime | None = None) -> list[PolicySet]:
     """The policies of one tenant (`policies/northstar`) or of every tenant below `path` (`policies`), in order of name.
 
     Raises PolicyErrors with what is wrong in any of them.
@@ -105,7 +109,7 @@ def read_all(path: Path) -> list[PolicySet]:
     problems: list[Problem] = []
     for directory in directories(path):
         try:
-            sets.append(read(directory))
+            sets.append(read(directory, now))
         except PolicyErrors as errors:
             problems += errors.problems
     if problems:

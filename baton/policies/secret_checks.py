@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,10 +19,9 @@ _WITH_AN_ADDRESS = SIGNED | {"form"}  # whose address is made of the source's id
 
 def expired(policies: Policies) -> Iterator[Finding]:
     """A secret that is past its time proves nothing any more."""
-    now = datetime.now(UTC)
     for index, source in enumerate(policies.sources.sources):
         for number, secret in enumerate(source.secrets):
-            if secret.not_after is not None and secret.not_after <= now:
+            if secret.not_after is not None and secret.not_after <= policies.now:
                 place = ("sources", index, "secrets", number, "not_after")
                 message = f"source `{source.id}`: the secret `{secret.id}` is past its time: it proves nothing any more"
                 yield Finding("sources", place, message, warning=True)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import suggest
+from baton.policies.scoring_checks import scoring_conditions
 from shared.schemas import vocabulary as words
 from shared.schemas.policies import SourcesPolicy
 
@@ -113,11 +114,8 @@ def _condition_values(policies: Policies) -> Iterator[Finding]:
 def _conditions(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     for base, rules in _mappings(policies.sources):
         yield from (("sources", (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
-    lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (
-        ("scoring", ("engagement", "rules"), policies.scoring.engagement.rules),
-        ("scoring", ("fit", "rules"), policies.scoring.fit.rules),
-        ("routing", ("rules",), policies.routing.rules),
-    )
+    lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (("routing", ("rules",), policies.routing.rules),)
+    yield from (("scoring", place, raw) for place, raw in scoring_conditions(policies.scoring))
     for kind, base, rules in lists:
         yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
 
