@@ -42,7 +42,6 @@ class Beginnings:
         for partition, topics in (await read_logs()).items():
             applied = loaded[partition].applied
             planned = plan(topics, applied)
-            self._forget(partition)
             if planned.reset:
                 metrics.RESETS.inc()
                 log.error("states_ahead_of_the_log", partition=partition, applied=dict(applied))
@@ -50,13 +49,14 @@ class Beginnings:
                 applied = {}
             if planned.added:
                 log.info("inputs_added", partition=partition, offsets=dict(planned.added))
-                begun = {topic: applied.get(topic, 0) for topic in INPUTS} | planned.added
+                begun = {topic: applied.get(topic, 0) for topic in INPUTS} | dict(planned.added)
                 await self._states.save([Change(partition, applied, begun)])
                 applied = begun
             if self._begin:
                 await self._begin(partition, applied)
             if planned.lost:
                 await self._accept(partition, planned, applied)
+            self._forget(partition)
             found[partition] = planned.offsets
         return found
 

@@ -136,11 +136,14 @@ class Scorer:
 
         rescoring: to be noted with it, or not at all
 
-        Returns whether it is noted, which it is not when another worker has written.
+        Returns whether it is noted, which it is not when another worker has written. Raises StatesLostError.
         """
         async with self._one_at_a_time:
             loaded = (await self._states.load({partition: list(subjects)}))[partition]
             applied = {topic: loaded.applied.get(topic, 0) for topic in INPUTS}
+            if not self._still_stands(partition, loaded.applied):
+                return False
+            self._cache.hold(partition, applied, ())
             now = Now(sum(applied.values()), cause, epoch=self._states.epoch)
             known = {key: state for key in subjects if (state := loaded.states.get(key)) is not None}
             visits = [self._visited(key, raw, now, subjects[key], until) for key, raw in known.items()]
@@ -157,7 +160,7 @@ class Scorer:
             )
             refused = await self._states.save([change])
             if refused:
-                self._refused(change, refused[partition])
+                _overtaken(partition, loaded.applied, refused[partition])
             metrics.VISITS.labels(cause).inc(len(visits))
             _count_said(decisions)
             return not refused
@@ -199,15 +202,18 @@ class Scorer:
                 return saved
         raise ContendedError(f"partitions {sorted(pending)} were written by another worker {ATTEMPTS} times")
 
+    def _still_stands(self, partition: int, really: Applied) -> bool:
+        """Whether the store has what was there last. What it lost, or what another worker has gone on with, is not ours to tell:
+        of the latter a worker that still owns the partition gets to know by the records that come to it as well."""
+        held = self._cache.find(partition)
+        if held is None or all(really.get(topic, 0) == offset for topic, offset in held.applied.items()):
+            return True
+        _overtaken(partition, held.applied, really)
+        return False
+
     def _refused(self, change: Change, really: Applied) -> None:
         self._cache.drop(change.partition)
-        behind = [topic for topic, offset in change.believed.items() if really.get(topic, 0) < offset]
-        if behind:
-            raise StatesLostError(
-                f"partition {change.partition}: {dict(really)} is applied, {dict(change.believed)} had been acknowledged"
-            )
-        metrics.FENCED.inc()
-        log.warning("fenced", partition=change.partition, believed=dict(change.believed), applied=dict(really))
+        _overtaken(change.partition, change.believed, really)
 
     async def _gather(self, shares: Mapping[int, Share]) -> dict[int, Gathered]:
         """States from memory, the rest from the store in one round trip."""
@@ -294,6 +300,16 @@ class Scorer:
                 if refused:
                     metrics.REFUSED.labels(bound).inc(refused)
         metrics.CACHED.set(self._cache.size())
+
+
+def _overtaken(partition: int, believed: Applied, really: Applied) -> None:
+    """Another worker has written. Raises StatesLostError where it is rather that the store lost something."""
+    if any(really.get(topic, 0) < offset for topic, offset in believed.items()):
+        raise StatesLostError(
+            f"partition {partition}: {dict(really)} is applied, {dict(believed)} had been acknowledged"
+        )
+    metrics.FENCED.inc()
+    log.warning("fenced", partition=partition, believed=dict(believed), applied=dict(really))
 
 
 def _count_said(decisions: Sequence[Decision]) -> None:

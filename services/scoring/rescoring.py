@@ -54,13 +54,18 @@ class Rescoring:
 
     async def begin(self, partition: int, applied: Applied) -> None:
         """Before the first record of a partition is read by this worker, to which so much is applied."""
-        noted = (await self._states.rescoring([partition]))[partition]
-        notes = progress.at_the_beginning(
-            progress.read(noted), self._policies.sequences(), empty=not any(applied.values())
-        )
-        if notes:
+        while True:
+            noted = (await self._states.rescoring([partition]))[partition]
+            notes = progress.at_the_beginning(
+                progress.read(noted), self._policies.sequences(), empty=not any(applied.values())
+            )
+            if not notes:
+                return
             as_it_is = {topic: applied.get(topic, 0) for topic in INPUTS}
-            await self._states.save([Change(partition, applied, as_it_is, rescoring=notes)])
+            refused = await self._states.save([Change(partition, applied, as_it_is, rescoring=notes)])
+            if not refused:
+                return
+            applied = refused[partition]  # its last owner has written once more, and may have noted something, too
 
     async def step(self) -> float:
         """A page of each partition where something is to be re-scored; what that cost, in subjects."""
@@ -87,6 +92,8 @@ class Rescoring:
         return Pass(targets, (await self._states.sizes([partition]))[partition], self._clock.now())
 
     async def _page(self, partition: int, under_way: Pass) -> float:
+        # A batch under way may have been decided by the policy before, and a lead that is new in it is not in the store yet.
+        await self._scorer.quiet()
         wanted, after = await self._next(partition, under_way)
         await self._scorer.quiet()
         until = self._owned(self._clock.now()).get(partition, 0)

@@ -225,6 +225,52 @@ async def test_a_worker_that_scored_by_the_policy_before_re_scores_when_it_has_r
     assert last[lead_id(PEOPLE[0])].engagement.parts[0].times == 2
 
 
+async def test_a_note_of_the_last_owner_that_comes_in_between_does_not_stand_either(town: Any) -> None:
+    """It had read policy 3, and finished re-scoring by it while the next owner, that has yet to read it, began."""
+
+    class Finishing(FakeStates):
+        async def save(self, changes: Sequence[Change]) -> Any:
+            if "done/acme" not in self.noted.get(0, {}):
+                last = dict(self.applied[0]) | {TOUCHPOINTS.name: self.applied[0][TOUCHPOINTS.name] + 1}
+                await super().save([Change(0, self.applied[0], last, rescoring={"done/acme": "3", "done/beta": None})])
+            return await super().save(changes)
+
+    states = Finishing()
+    states.applied, states.noted = town.states.applied, {0: {"done/beta": "1"}}
+    town.states = states
+    await Office(town).rescoring.begin(0, dict(states.applied[0]))
+    assert noted(town) == read({})
+
+
+async def test_a_lead_that_is_new_in_a_batch_decided_by_the_policy_before_is_re_scored_too(
+    town: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescoring, "PAGE", 100)
+    office = Office(town)
+    await office.all()
+    town.publisher.records.clear()
+    saving, go_on = asyncio.Event(), asyncio.Event()
+    save = town.states.save
+
+    async def slowly(changes: Sequence[Change]) -> Any:
+        saving.set()
+        await go_on.wait()
+        return await save(changes)
+
+    town.states.save = slowly
+    town.touch("bob", 9)
+    handling = asyncio.create_task(office.scorer.handle([town.log.slice(TOUCHPOINTS.name, len(PEOPLE))]))
+    await saving.wait()
+    town.publish_policy("acme", points(10), 3)
+    passing = asyncio.create_task(office.all())
+    await asyncio.wait({passing}, timeout=0.02)
+    go_on.set()
+    await asyncio.gather(handling, passing)
+    await office.all()
+    last = {score.lead_id: score for score in sorted(said(town), key=lambda score: score.version)}
+    assert last[lead_id("bob")].policy.sequence == 3
+
+
 async def test_nothing_is_re_scored_before_anything_of_the_partition_is_read(town: Any) -> None:
     office = Office(town)
     office.read_until = 0

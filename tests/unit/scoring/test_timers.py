@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from services.scoring import curves, metrics
 from services.scoring.domain.codec import decode_state
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import at_moment, stand
-from services.scoring.handler import Scorer
+from services.scoring.handler import Scorer, StatesLostError
+from services.scoring.policies import Policies
 from services.scoring.states import Change, FakeStates
 from services.scoring.timers import LOOK_MS, MOST, Timers
 from services.scoring.wire import INPUTS
@@ -271,18 +273,50 @@ class Overtaken(FakeStates):
 
 
 async def test_a_zombie_tells_nothing_that_harms_and_stops_after_one_try(hot: Any) -> None:
-    watch = await ask(hot, "ann")
-    dues, zombie = dict(hot.states.dues[0]), Overtaken()
+    await ask(hot, "ann")
+    dues, real, zombie = dict(hot.states.dues[0]), hot.states, Overtaken()
     zombie.states, zombie.applied, zombie.dues = hot.states.states, hot.states.applied, hot.states.dues
     hot.states = zombie
     hot.clock.advance(days=0.5)
+    watch = Watch(hot)
     async with asyncio.timeout(5):
-        await Watch(hot).timers.fire()
+        await watch.timers.fire()
+        await watch.timers.fire()
     assert [change.version.position for change in told(hot)] == [1]
     assert hot.states.dues[0] == dues  # whoever owns the partition tells it
-    await watch.timers.fire()
+    hot.states = real
+    await Watch(hot).timers.fire()
     assert len({change.change_id for change in told(hot)}) == 1
     assert hot.states.dues[0][f"acme/{ANN}"] > dues[f"acme/{ANN}"]
+
+
+async def test_a_woken_zombie_does_not_note_what_is_due_by_a_policy_of_before(hot: Any) -> None:
+    """It finds the states of the worker that has gone on, and would take them for its own."""
+    zombie = await ask(hot, "ann")
+    old, hot.policies = hot.policies, Policies()
+    hot.publish_policy("acme", HOT, 3)
+    owner = Watch(hot)
+    hot.touch("ann", 1, type="contact_requested")
+    await owner.scorer.handle([hot.log.slice(TOUCHPOINTS.name, 1)])
+    assert zombie.scorer._policies is old
+    dues = dict(hot.states.dues[0])
+    await zombie.after(days=200)
+    assert told(hot) == []
+    assert hot.states.dues[0] == dues
+    await owner.timers.fire()
+    assert {change.policy.sequence for change in told(hot)} == {3}
+
+
+async def test_a_store_that_lost_its_tail_stops_the_worker_before_time_speaks_of_what_is_left(hot: Any) -> None:
+    """Nothing else may come to the partition for days; what is told of the states of before would be wrong until then."""
+    watch = await ask(hot, "ann")
+    kept = deepcopy((hot.states.applied, hot.states.states, hot.states.dues))
+    hot.touch("ann", 1, type="contact_requested")
+    await watch.scorer.handle([hot.log.slice(TOUCHPOINTS.name, 1)])
+    hot.states.applied, hot.states.states, hot.states.dues = kept
+    with pytest.raises(StatesLostError):
+        await watch.after(days=200)
+    assert told(hot) == []
 
 
 async def test_what_a_woken_zombie_publishes_late_carries_a_lower_version(hot: Any) -> None:
