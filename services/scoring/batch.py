@@ -100,6 +100,10 @@ def read(polled: Iterable[Slice], has_policy: Callable[[str], bool]) -> Batch:
                 told = decode(part.topic, record.value)
                 if told is None:
                     continue
+                if (
+                    "/" in told.tenant or "/" in told.lead_id
+                ):  # would be the state of another subject, or of another tenant
+                    raise Reject("undecodable", "neither a tenant nor a lead's id has a slash in it")
                 if isinstance(told, Touch | AccountSignal) and not has_policy(told.tenant):
                     batch.without_policy.add(told.tenant)
                     raise Reject("no_policy", "the tenant has no scoring policy: apply one, then replay this record")

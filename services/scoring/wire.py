@@ -94,7 +94,7 @@ class AccountSignal(msgspec.Struct, tag_field="record", tag="account-signal", om
     tenant: str
     account: str
     lead_id: str
-    version: Version
+    version: tuple[Whole, Whole, Whole, Whole]  # a Version
     as_of: Whole
     gone: bool = False
     engagement: Whole = 0
@@ -105,7 +105,7 @@ class AccountSignal(msgspec.Struct, tag_field="record", tag="account-signal", om
 
     def person(self) -> Person:
         return Person(
-            self.version,
+            Version(*self.version),
             self.gone,
             self.engagement,
             self.fit,

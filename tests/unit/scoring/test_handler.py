@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
+from services.scoring.domain.codec import decode_people
 from services.scoring.handler import ContendedError, GapError, StatesLostError
 from services.scoring.states import Change, FakeStates
 from services.scoring.wire import INPUTS
 from shared.kit.kafka import FakePublisher
 from shared.schemas.ids import lead_id
-from shared.schemas.scores import ScoreTransfer
-from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.scores import ScoreTransfer, Version
+from shared.schemas.topics import ACCOUNT_SIGNALS, LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
 
+NOW = 1_790_000_000_000
 ANN, BOB = lead_id("ann"), lead_id("bob")
 
 
@@ -88,6 +92,27 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_and_the_rest_is_scor
     await bench.restart().handle(bench.log.all())
     assert [dict(letter.headers)["baton-reason"] for letter in bench.letters.records] == [b"undecodable"] * 2
     assert bench.scores()[ANN].engagement.parts[0].times == 2
+
+
+@pytest.mark.parametrize(("tenant", "lead"), [("acme/", "x"), ("acme", "/x"), ("acme", "a/x")])
+async def test_no_record_reaches_the_state_of_an_account_or_of_another_tenant_by_its_name(
+    bench: Any, tenant: str, lead: str
+) -> None:
+    link = {"record": "link", "tenant": tenant, "lead_id": lead, "identity_id": "i", "identity_kind": "email"}
+    bench.junk(ANN, orjson.dumps(link | {"owner": "o", "sequence": 1, "received_at": NOW}))
+    await bench.restart().handle(bench.log.all())
+    assert [dict(letter.headers)["baton-reason"] for letter in bench.letters.records] == [b"undecodable"]
+    assert bench.states.states[0] == {}
+
+
+async def test_a_signal_that_no_state_can_hold_goes_to_the_dead_letters_and_stops_nobody(bench: Any) -> None:
+    signal = {"record": "account-signal", "tenant": "acme", "account": "d", "lead_id": "x", "as_of": NOW}
+    for position in (2**64, 7):
+        said = json.dumps(signal | {"version": [1, 1, position, NOW]}).encode()
+        bench.log.add(ACCOUNT_SIGNALS.name, b"acme/d", said)
+    await bench.restart().handle(bench.log.all())
+    assert [dict(letter.headers)["baton-reason"] for letter in bench.letters.records] == [b"undecodable"]
+    assert decode_people(bench.states.states[0]["acme//d"])["x"].version == Version(1, 1, 7, NOW)
 
 
 async def test_a_tenant_without_a_policy_is_rejected_and_stops_nobody_else(bench: Any) -> None:
