@@ -74,8 +74,8 @@ def words_of_end(report: Report) -> list[str]:
 
 def words_of_standing(standing: Standing, group: str) -> list[str]:
     """Which states are in force, and what would take a rebuild."""
-    since = f", in force since {iso(standing.begun_at)}" if standing.begun_at else ""
-    lines = [f"The states of {group} are in epoch {standing.number}{since}."]
+    since = f" since {iso(standing.begun_at)}" if standing.begun_at else ""
+    lines = [f"Epoch {standing.number} of {group} is in force{since}."]
     if standing.under_way:
         lines.append("A rebuild is under way.")
     elif standing.left_over:

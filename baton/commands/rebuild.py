@@ -43,7 +43,7 @@ def rebuild(
     """
     from rich.console import Console
 
-    from baton.rebuilding import shown, words_of, words_of_end, words_of_losses
+    from baton.rebuilding import shown, words_of, words_of_end, words_of_losses, words_of_standing
     from services.scoring import rebuild as work
     from shared.kit.start import spare_the_collector
 
@@ -64,8 +64,13 @@ def rebuild(
         print(f"freed: {', '.join(f'epoch {number}' for number in freed)}" if freed else "There is nothing to free.")
         return
     if dry_run:
+        standing = _run(work.standing(options), options, console)
         survey, losses = _run(work.survey(options), options, console)
-        for line in [*words_of(survey, fresh=fresh), *words_of_losses(losses)]:
+        for line in [
+            *words_of_standing(standing, group),
+            *words_of(survey, fresh=fresh),
+            *words_of_losses(losses),
+        ]:
             print(line)
         return
     spare_the_collector(full_every=1_000)
