@@ -145,7 +145,11 @@ class Story:
             "country": ("JP", "DE", "US")[person % 3],
             "kind": self.rng.choice(("customer", "student")),
         }
-        company = {"domain": domain, "account": self.rng.choice((domain, f"corporate:{person % 300}"))}
+        company = {
+            "domain": domain,
+            "own_domain": True,
+            "account": self.rng.choice((domain, f"corporate:{person % 300}")),
+        }
         return {name: value for name, value in told.items() if self.rng.random() < 0.5} | company
 
     def _link(self, identity: str, kind: str, to: str, number: int, heard: int) -> None:

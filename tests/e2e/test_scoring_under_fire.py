@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -44,8 +44,16 @@ from shared.kit.partitioner import by_murmur2
 from shared.schemas import ids
 from shared.schemas.base import record_key
 from shared.schemas.policies import PolicyPublished, ScoringPolicy
-from shared.schemas.scores import LeadScored, PolicyRef, Version
-from shared.schemas.topics import HANDOFF_EVENTS, LEAD_SCORED, POLICIES, SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.scores import AccountScored, LeadScored, PolicyRef, Version
+from shared.schemas.topics import (
+    ACCOUNT_SCORED,
+    HANDOFF_EVENTS,
+    LEAD_SCORED,
+    POLICIES,
+    SCORE_TRANSFERS,
+    TOUCHPOINTS,
+    Topic,
+)
 from shared.schemas.touches import STRONG
 from tests import scoring_reference as reference
 from tests.e2e.scoring_story import TENANT, Story, a_policy
@@ -257,8 +265,16 @@ class World:
         return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     def is_done(self) -> bool:
-        """Everything is acknowledged by the workers, which they do last; what they wrote themselves included."""
-        return asyncio.run(self._committed()) == {tp: end for tp, end in self.ends().items() if end}
+        """Nothing is due, and everything is acknowledged by the workers, which they do last; what they wrote themselves, too."""
+        return not asyncio.run(self._due()) and asyncio.run(self._committed()) == {
+            tp: end for tp, end in self.ends().items() if end
+        }
+
+    async def _due(self) -> dict[int, list[tuple[str, int]]]:
+        redis = connect(self.redis_url)
+        found = await RedisStates(redis, group=GROUP).due(PARTITIONS, time.time_ns() // 1_000_000, 1)
+        await redis.aclose()
+        return found
 
     async def _committed(self) -> dict[tuple[str, int], int]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
@@ -349,7 +365,8 @@ class Sender(threading.Thread):
 @dataclass
 class Aftermath:
     """records: by topic;  states: by lead, as decoded from Redis;  undisturbed: by lead, of a reading in which nothing failed
-    scores: of each lead, those of the highest version;  statuses: with which the workers ended"""
+    scores, accounts: of each lead and account, those of the highest version;  ended: when nothing was left to be done, ms
+    statuses: with which the workers ended"""
 
     story: Story
     policy: ScoringPolicy
@@ -357,6 +374,8 @@ class Aftermath:
     states: dict[str, LeadState]
     undisturbed: dict[str, LeadState]
     scores: dict[str, list[LeadScored]]
+    accounts: dict[str, list[AccountScored]]
+    ended: int
     statuses: list[Counter[int]]
     fenced: int
     leads: dict[str, reference.Lead] = field(init=False)
@@ -386,7 +405,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory, whole_topic: Any) -> Ite
     with ExitStack() as closing:
         world = World(tmp_path_factory.mktemp("fire"), closing, rng)
         asyncio.run(_publish_policy(world.kafka, policy))
-        _burn(world, story, rng, seed)
+        ended = _burn(world, story, rng, seed)
         statuses = [worker.stop() for worker in world.workers]
         assert statuses == [0, 0], world.said()
         read = (*wire.INPUTS, *(f"{topic}-dlq" for topic in wire.INPUTS))
@@ -400,7 +419,9 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory, whole_topic: Any) -> Ite
             records,
             states,
             _undisturbed([*records[TOUCHPOINTS.name], *records[HANDOFF_EVENTS.name]], rules),
-            asyncio.run(_highest(world.kafka)),
+            asyncio.run(_highest(world.kafka, LEAD_SCORED, LeadScored)),
+            asyncio.run(_highest(world.kafka, ACCOUNT_SCORED, AccountScored)),
+            ended,
             [worker.statuses for worker in world.workers],
             sum(worker.log.read_text(errors="replace").count('"fenced"') for worker in world.workers),
         )
@@ -414,8 +435,8 @@ async def _publish_policy(kafka: str, body: Json) -> None:
     await publisher.stop()
 
 
-def _burn(world: World, story: Story, rng: random.Random, seed: int) -> None:
-    """Tell the whole story, a part of it around each fault."""
+def _burn(world: World, story: Story, rng: random.Random, seed: int) -> int:
+    """Tell the whole story, a part of it around each fault; when all was done, ms."""
     later = [world.kill_a_worker] * 3 * ROUNDS
     later += [world.kill_the_broker_and_a_worker_that_waits_for_it] * ROUNDS
     later += [world.stop_a_worker_in_the_middle_of_a_batch, world.restart_redis] * ROUNDS
@@ -448,7 +469,8 @@ def _burn(world: World, story: Story, rng: random.Random, seed: int) -> None:
     sender.close()
     sender.join(120)
     assert not sender.is_alive(), "the sender still waits for an acknowledgement"
-    world.until(world.is_done, "an end")
+    world.until(lambda: all(worker.is_ready() for worker in world.workers) and world.is_done(), "an end")
+    return time.time_ns() // 1_000_000
 
 
 def _undisturbed(records: list[ConsumerRecord], rules: Rules) -> dict[str, LeadState]:
@@ -476,18 +498,21 @@ def _undisturbed(records: list[ConsumerRecord], rules: Rules) -> dict[str, LeadS
     return states
 
 
+S = TypeVar("S", LeadScored, AccountScored)
+
+
 class Head(msgspec.Struct):
-    """The part of a LeadScored that says which of two stands."""
+    """The part of a score that says which of two stands."""
 
     version: Version
 
 
-async def _highest(kafka: str) -> dict[str, list[LeadScored]]:
-    """Of every lead the scores of the highest version, one for each body. The topic is too large to be held whole."""
+async def _highest(kafka: str, topic: Topic, kind: type[S]) -> dict[str, list[S]]:
+    """Of each subject the scores of the highest version, one for each body. The topic is too large to be held whole."""
     best: dict[bytes, tuple[Version, set[bytes]]] = {}
     head = msgspec.json.Decoder(Head)
     async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
-        partitions = [TopicPartition(LEAD_SCORED.name, number) for number in PARTITIONS]
+        partitions = [TopicPartition(topic.name, number) for number in PARTITIONS]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         while any([await consumer.position(p) < ends[p] for p in partitions]):
@@ -500,7 +525,7 @@ async def _highest(kafka: str) -> dict[str, list[LeadScored]]:
                     elif version == known[0]:
                         known[1].add(record.value)
     return {
-        key.decode().partition("/")[2]: [LeadScored.model_validate_json(body) for body in bodies]
+        key.decode().partition("/")[2]: [kind.model_validate_json(body) for body in bodies]
         for key, (_, bodies) in best.items()
     }
 
@@ -572,6 +597,33 @@ def test_the_highest_version_of_every_lead_says_what_its_state_says(aftermath: A
     wanted = {lead: aftermath.read(lead, score.as_of) for lead, score in said.items()}
     assert differing(found, wanted) == {}
     assert all(score.cause == "time" or score.as_of == aftermath.read(lead)["as_of"] for lead, score in said.items())
+
+
+def test_what_time_alone_changed_is_told(aftermath: Aftermath) -> None:
+    """As grade and temperature would be now, so they were said when they became it."""
+    known, policy = aftermath.known(), aftermath.policy
+    said = {lead: score for lead, [score] in aftermath.scores.items() if score.merged_into is None}
+    now = {
+        lead: reference.scored(known[lead], policy, max(aftermath.ended, score.as_of)) for lead, score in said.items()
+    }
+    wanted = {lead: (scored["grade"], scored["temperature"]) for lead, scored in now.items()}
+    assert differing({lead: (score.grade, score.temperature) for lead, score in said.items()}, wanted) == {}
+    assert sum(score.cause == "time" for score in said.values()) > 100
+
+
+def test_every_account_knows_its_people_as_they_were_last_scored(aftermath: Aftermath) -> None:
+    scores = [score for [score] in aftermath.scores.values()]
+    counted = [one for one in scores if not (one.merged_into or one.is_test or one.internal) and one.account]
+    people = Counter(score.account for score in counted)
+    assert {account: said.people for account, [said] in aftermath.accounts.items() if said.people} == people
+    leads = {score.lead_id: (score.account, score.engagement.total, score.grade[0]) for score in counted}
+    named = {
+        one.lead_id: (account, one.engagement, one.fit)
+        for account, [said] in aftermath.accounts.items()
+        for one in said.contributors
+    }
+    assert len(named) > 100
+    assert differing(named, {lead: leads.get(lead) for lead in named}) == {}
 
 
 def test_every_known_lead_has_a_score_and_every_other_one_that_had_says_who_took_over(aftermath: Aftermath) -> None:
