@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.harness import ROOT, write
 
-NAMES = ("ingest", "webhook", "scoring", "pipeline")
+NAMES = ("ingest", "webhook", "scoring", "rescore", "pipeline")
 
 
 def main(names: list[str]) -> int:

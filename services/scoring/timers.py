@@ -11,7 +11,7 @@ from services.scoring.states import States
 from shared.kit.clock import Clock
 
 LOOK_MS = 1_000
-MOST = 50  # subjects of a partition between two batches of new events
+MOST = 25  # subjects of a partition between two batches of new events
 
 
 class Timers:
