@@ -85,7 +85,7 @@ class States(Protocol):
     async def subjects(self, partition: int, cursor: int, about: int) -> tuple[int, list[str]]:
         """Of all subjects about so many, and the cursor for those that follow; it begins and ends with 0.
 
-        Whatever was there throughout comes by at least once, whatever is written meanwhile (Redis, HSCAN).
+        Whatever was there throughout comes by at least once, whatever is written meanwhile, and however often the store restarts.
         """
         ...
 
@@ -158,6 +158,12 @@ end
 return redis.call('UNLINK', unpack(KEYS))
 """
 
+# KEYS: applied   ARGV: the epoch that has taken over
+DROPPED = """
+redis.call('DEL', KEYS[1])
+return redis.call('HSET', KEYS[1], 'superseded', ARGV[1])
+"""
+
 # KEYS: the number of the epoch in force, which never falls   ARGV: one that is told
 HIGHEST = """
 local known, told = tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[1])
@@ -168,16 +174,19 @@ end
 return known
 """
 
-# KEYS: states   ARGV: cursor, count. The names alone: states are large.
+# KEYS: states   ARGV: run of the server that gave the cursor, cursor, count. The names alone: states are large.
+# Each run of a server, a replica's too, hashes by a seed of its own: a cursor of another run would pass over what is there.
 SUBJECTS = """
-local found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local run = tonumber(string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 5), 16)
+local from = tonumber(ARGV[1]) == run and ARGV[2] or '0'
+local found = redis.call('HSCAN', KEYS[1], from, 'COUNT', ARGV[3])
 local names = {}
 for i = 1, #found[2], 2 do
   names[#names + 1] = found[2][i]
 end
-return {found[1], names}
+return {found[1], names, run}
 """
-
+PLACES = 2**43  # what HSCAN's cursors are below; what is above them in ours is the run, and both fit into 63 bits
 
 KEPT = ("states", "due", "rescoring")  # by partition, beside what is applied
 
@@ -276,8 +285,10 @@ class RedisStates:
 
     async def subjects(self, partition: int, cursor: int, about: int) -> tuple[int, list[str]]:
         key = self._key(partition, "states")
-        following, names = await self._persistently(lambda: self._redis.eval(SUBJECTS, 1, key, cursor, about))
-        return int(following), [name.decode() for name in names]
+        run, place = divmod(cursor, PLACES)
+        answer: Any = await self._persistently(lambda: _answer(self._redis.eval(SUBJECTS, 1, key, run, place, about)))
+        following, names, run = answer
+        return (run * PLACES + int(following) if int(following) else 0), [name.decode() for name in names]
 
     async def rescoring(self, partitions: Sequence[int]) -> dict[int, dict[str, str]]:
         answers = await self._persistently(lambda: self._each(partitions, "hgetall", "rescoring"))
@@ -319,13 +330,15 @@ class RedisStates:
             await pipe.execute()
 
     async def drop(self, partitions: Sequence[int], by: int) -> None:
-        """Free what these states take, in the background (UNLINK). What is left says to whoever comes that epoch `by` took over."""
+        """Free what these states take, in the background (UNLINK). What is left says to whoever comes that epoch `by` took over;
+        to a version of this program of before epochs it says that nothing is applied, or that would go on without the states.
+        """
         await self._persistently(lambda: self._drop(partitions, by))
 
     async def _drop(self, partitions: Sequence[int], by: int) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
             for partition in partitions:
-                pipe.hset(self._key(partition, "applied"), SUPERSEDED, by)
+                pipe.eval(DROPPED, 1, self._key(partition, "applied"), by)
                 pipe.unlink(*(self._key(partition, what) for what in KEPT))
             await pipe.execute()
 

@@ -70,6 +70,8 @@ async def test_what_is_dropped_leaves_nothing_but_the_word_that_it_is_over(redis
     first = RedisStates(redis, group=group)
     await first.save([Change(0, {}, {B: 7}, {"acme/ann": b"old"}, {"acme/ann": 5}, {"done/acme": "1"})])
     await first.drop([0, 1], 1)
+    # No offsets: a version of before epochs would go on from them, without the states.
+    assert await redis.hgetall(f"{group}:{{s:0}}:applied") == {b"superseded": b"1"}
     assert await keys(redis, group) == {f"{group}:{{s:{partition}}}:applied" for partition in (0, 1)}
     with pytest.raises(SupersededError):
         await first.save([Change(0, {B: 7}, {B: 8}, {"acme/ann": b"late"})])

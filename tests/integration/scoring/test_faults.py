@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from baton.stack import Stack
+from services.scoring.states import Change, RedisStates
 from services.scoring.wire import INPUTS
 from shared.kit.kafka import EMBEDDED_PARTITIONS, Outgoing, ensure_topics
 from shared.schemas.base import record_key
@@ -123,6 +124,22 @@ async def test_a_redis_that_restarts_is_waited_for(town: Town, own_stack: Stack)
     own_stack.restart("redis")
     await agree(town, expected)
     assert await worker.metric("baton_scoring_redis_retries_total") > 0
+
+
+async def test_a_walk_over_all_subjects_misses_none_when_redis_restarts(town: Town, own_stack: Stack) -> None:
+    """Or a re-scoring would leave some out, and a rebuild would lose them."""
+    states = RedisStates(town.redis, group=town.group)
+    names = {f"{town.tenant}/lead-{number}" for number in range(3_000)}
+    await states.save([Change(0, {}, {TOUCHPOINTS.name: 1}, dict.fromkeys(names, b"s" * 100))])
+    cursor, found = 0, set[str]()
+    while len(found) < len(names) // 2:
+        cursor, some = await states.subjects(0, cursor, 100)
+        found |= set(some)
+    own_stack.restart("redis")
+    while cursor:
+        cursor, some = await states.subjects(0, cursor, 100)
+        found |= set(some)
+    assert found == names
 
 
 async def test_a_redis_that_lost_its_last_second_is_brought_up_to_date_from_the_log(

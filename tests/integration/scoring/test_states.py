@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from services.scoring.states import Change, FakeStates, RedisStates, States, connect
+from services.scoring.states import PLACES, Change, FakeStates, RedisStates, States, connect
 
 A, B = "score-transfers", "touchpoints"
 
@@ -98,6 +98,18 @@ async def test_a_lost_connection_is_waited_out(redis: Redis, redis_url: str) -> 
     assert await states.save([Change(0, {B: 1}, {B: 2})]) in ({}, {0: {B: 2}})
     assert (await states.load({0: []}))[0].applied == {B: 2}
     await other.aclose()
+
+
+@pytest.mark.servers
+async def test_a_cursor_of_another_run_of_the_server_begins_anew(redis: Redis) -> None:
+    """Each run hashes by a seed of its own, so that what a cursor of another one has before it may be anywhere."""
+    states = RedisStates(redis, group=f"g-{uuid4().hex[:8]}")
+    names = {f"acme/lead-{number}" for number in range(1_000)}
+    await states.save([Change(0, {}, {B: 1}, dict.fromkeys(names, b"s" * 100))])
+    cursor, found = await states.subjects(0, 0, 100)
+    assert cursor, "or there is nothing to go on with"
+    assert (await states.subjects(0, cursor, 100))[1] != found
+    assert (await states.subjects(0, cursor ^ PLACES, 100))[1] == found
 
 
 @pytest.mark.servers
