@@ -85,9 +85,15 @@ def show(
     kind: str = typer.Argument(help="sources, scoring, lifecycle, qualification, routing, teams or sla"),
     tenant: str = typer.Option("northstar", help="Whose policy."),
     version: int | None = typer.Option(None, help="A sequence number; the one in force when left out."),
+    region: str | None = typer.Option(
+        None, help="Of scoring: the rules that count in this region, the id of an overlay; those of its own are marked."
+    ),
 ) -> None:
     """Print a stored version of a policy as YAML."""
     from baton import policies
+
+    if region is not None and kind != "scoring":
+        raise OperatorError(f"only scoring has regions, not {kind}")
 
     names = environment(here())
     try:
@@ -96,14 +102,19 @@ def show(
         raise OperatorError(str(error.args[0])) from None
     except OSError as error:
         raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
-    print(_yaml(stored))
+    try:
+        print(_yaml(stored, region))
+    except LookupError as error:
+        raise OperatorError(str(error.args[0])) from None
 
 
-def _yaml(stored: Stored) -> str:
+def _yaml(stored: Stored, region: str | None = None) -> str:
+    """As text; of one region where one is named. Raises LookupError for a region that is not there."""
     import io
 
     from ruamel.yaml import YAML
 
+    from baton.policies.regions import effective, marked
     from shared.kit.clock import iso
 
     record, out = stored.record, io.StringIO()
@@ -111,6 +122,9 @@ def _yaml(stored: Stored) -> str:
         f"# {record.tenant} {record.kind}, version {record.sequence}, in force since {iso(record.activated_at)}\n"
     )
     out.write(f"# SHA-256 {record.hash}{'' if stored.published else '; NOT YET PUBLISHED: apply again'}\n")
+    if region is not None:
+        out.write(marked(effective(record.body, region)))
+        return out.getvalue().rstrip()
     yaml: Any = YAML(typ="safe")
     yaml.default_flow_style, yaml.allow_unicode, yaml.sort_base_mapping_type_on_output = False, True, False
     yaml.width = 120

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from baton.policies.problems import suggest
 
 
-def effective(body: Mapping[str, Any], region: str) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
-    """The policy that counts in a region (the id of an overlay), and what the overlay did to which rule: `added`, `changed` or
-    `off`, by `behaviour` or `fit` and the rule's id. Raises LookupError that says which regions there are.
-    """
+class Effective(NamedTuple):
+    """The policy that counts in a region. done: what its overlay did to which rule (`added`, `changed` or `off`), by `behaviour`
+    or `fit` and the rule's id"""
+
+    region: str
+    policy: dict[str, Any]
+    done: dict[tuple[str, str], str]
+
+
+def effective(body: Mapping[str, Any], region: str) -> Effective:
+    """region: the id of an overlay, in any case. Raises LookupError that says which there are."""
     overlays = body.get("overlays", [])
     overlay = next((one for one in overlays if one["id"].casefold() == region.casefold()), None)
     if overlay is None:
@@ -33,4 +44,23 @@ def effective(body: Mapping[str, Any], region: str) -> tuple[dict[str, Any], dic
             rules.append(theirs.pop(rule["id"], rule))
         done |= {(kind, rule_id): "added" for rule_id in theirs}
         found[section] = {**body[section], "rules": [*rules, *theirs.values()]}
-    return found, done
+    return Effective(overlay["id"], found, done)
+
+
+def marked(effective: Effective) -> str:
+    """As YAML that says of each rule of the region's own that it is one, and which rules are off."""
+    region, policy, done = effective
+    whole = CommentedMap(policy)
+    for kind, section in (("behaviour", "engagement"), ("fit", "fit")):
+        rules = CommentedSeq(policy[section]["rules"])
+        for place, rule in enumerate(rules):
+            if what := done.get((kind, rule["id"])):
+                words = f"{region}: {'in place of the rule of all' if what == 'changed' else 'in this region alone'}"
+                rules.yaml_set_comment_before_after_key(place, before=words, indent=2)
+        whole[section] = CommentedMap({**policy[section], "rules": rules})
+        if off := sorted(rule_id for (of, rule_id), what in done.items() if of == kind and what == "off"):
+            whole.yaml_set_comment_before_after_key(section, before=f"{region}: without {', '.join(off)}")
+    yaml, out = YAML(), io.StringIO()
+    yaml.width = 120
+    yaml.dump(whole, out)
+    return out.getvalue()

@@ -65,6 +65,17 @@ def test_a_policy_in_force_is_shown(baton: Any) -> None:
     assert "kind: sla" in done.stdout
 
 
+def test_the_scoring_policy_of_a_region_is_shown_with_its_own_rules_marked(baton: Any) -> None:
+    done = baton.run("policy", "show", "scoring", "--region", "EMEA")
+    assert done.returncode == 0, done.stderr
+    assert "# emea: in place of the rule of all" in done.stdout
+    assert "# emea: without email_opened" in done.stdout
+    refused = baton.run("policy", "show", "scoring", "--region", "emae")
+    assert refused.returncode == 1
+    assert "there is no overlay `emae`. Did you mean `emea`?" in refused.stderr
+    assert baton.run("policy", "show", "sla", "--region", "emea").returncode == 1
+
+
 def test_applying_the_same_policies_again_changes_nothing(baton: Any) -> None:
     done = baton.run("policy", "apply", "policies/northstar")
     assert done.returncode == 0, done.stderr
