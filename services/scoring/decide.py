@@ -84,7 +84,11 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
     records.append(Outgoing(LEAD_SCORED.name, record_key(told.tenant, told.lead), wire.encode(record)))
     moved = now.cause == "policy" or any(_names_companies(record) for record, _ in told.inputs)
     merged = merged_into is not None
-    records += _signals(told, membership(state, scored, saying.version, merged=merged, may_have_moved=moved))
+    people = membership(state, scored, saying.version, merged=merged, may_have_moved=moved)
+    if moved:  # the bound forgot some, at which the lead may have been until now
+        forgotten = accounts_of(base.memories.values()) - accounts_of(state.memories.values())
+        people |= gone(forgotten, saying.version)
+    records += _signals(told, people)
     due = None if merged_into else _due(scored)
     return Decision(state, records, "merged" if merged_into else "scored", due, refused)
 

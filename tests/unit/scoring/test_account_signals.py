@@ -13,13 +13,14 @@ from services.scoring.batch import Told
 from services.scoring.decide import Decision, Now, decide
 from services.scoring.domain.codec import decode_memory, decode_state
 from services.scoring.domain.companies import accounts_of
+from services.scoring.domain.memory import MOST_ACCOUNTS
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from services.scoring.subjects import account_key, lead_key
 from shared.schemas.ids import lead_id
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import AccountScored, PolicyRef
-from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, SCORE_TRANSFERS
+from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, SCORE_TRANSFERS, TOUCHPOINTS
 
 DAY = 86_400_000
 NOW = 1_790_000_000_000
@@ -293,6 +294,17 @@ async def settle(bench: Any) -> None:
     for record in bench.published(ACCOUNT_SIGNALS.name)[len(bench.log.topics.get(ACCOUNT_SIGNALS.name, [])) :]:
         bench.log.add(record.topic, record.key, record.value)
     await bench.restart().handle(bench.log.all())
+
+
+async def test_a_company_that_the_bound_forgets_in_the_batch_of_the_move_is_left_all_the_same(bench: Any) -> None:
+    scorer = bench.restart()
+    for number in range(MOST_ACCOUNTS + 2):
+        name = f"{number}.example"
+        bench.touch("ann", number, attributes={"account": name, "domain": name, "own_domain": True})
+    for first, end in ((0, 1), (1, MOST_ACCOUNTS + 2)):
+        await scorer.handle([bench.log.slice(TOUCHPOINTS.name, first, end)])
+    told = [orjson.loads(record.value) for record in bench.published(ACCOUNT_SIGNALS.name)]
+    assert [signal.get("gone", False) for signal in told if signal["account"] == "0.example"] == [False, True]
 
 
 async def test_three_people_of_one_company_are_its_breadth_and_a_move_is_seen_at_both(bench: Any) -> None:
