@@ -47,7 +47,7 @@ def rebuild(
     from services.scoring import rebuild as work
     from shared.kit.start import spare_the_collector
 
-    _hush()
+    hush()
     names = environment(here())
     options = work.Options(
         names["KAFKA_BOOTSTRAP_SERVERS"],
@@ -80,7 +80,7 @@ def rebuild(
         print(line)
 
 
-def _hush() -> None:
+def hush() -> None:
     """The terminal is for people: what stops the work is told in a sentence, and nothing else is worth a line."""
     import logging
 

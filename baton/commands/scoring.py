@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from baton.commands.account import account
 from baton.commands.rebuild import rebuild
+from baton.commands.scoring_status import status
 from baton.errors import OperatorError
 
 if TYPE_CHECKING:
     from baton.replay.olist import Lead
 
-app = typer.Typer(no_args_is_help=True, help="How good a scoring policy is, and pictures of what it does.")
+app = typer.Typer(
+    no_args_is_help=True, help="How scoring stands, how good its policy is, pictures of what it does; all states anew."
+)
+app.command()(account)
 app.command()(rebuild)
+app.command()(status)
 
 ROOT = Path(__file__).parents[2]
 RESULT = Path("bench/results/olist_quality.json")

@@ -301,6 +301,17 @@ class RedisStates:
         answers = await self._persistently(lambda: self._each(partitions, "hlen", "states"))
         return dict(zip(partitions, answers, strict=True))
 
+    async def some(self, partition: int, most: int) -> list[str]:
+        """Subjects by lot, none twice: all of them where there are no more."""
+        key = self._key(partition, "states")
+        names: Any = await self._persistently(lambda: _answer(self._redis.hrandfield(key, most)))
+        return [name.decode() for name in names]
+
+    async def begun(self, most: int) -> list[int]:
+        """The partitions that a worker has ever begun, of so many."""
+        answers = await self._persistently(lambda: self._each(range(most), "exists", "applied"))
+        return [partition for partition, exists in enumerate(answers) if exists]
+
     async def bytes(self, partitions: Sequence[int]) -> int:
         """What the states take in the store, about: Redis looks at some of them."""
         answers = await self._persistently(lambda: self._each(partitions, "memory_usage", "states"))
