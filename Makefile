@@ -12,8 +12,9 @@ export BATON_HOME PYTHON
 run: venv ## Start everything, play the demo, stay up until Ctrl-C (DEMO=0 starts idle)
 	@exec $(BIN)/baton up $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
-test: check ## Check, then every other test; starts its own servers
-	$(BIN)/pytest tests --ignore tests/unit --ignore tests/properties --ignore tests/contracts
+test: check ## Check, then every other test; starts its own servers (two sets of them side by side, where tests mostly wait)
+	$(BIN)/pytest -n 2 --dist loadfile tests/integration tests/ops
+	$(BIN)/pytest tests/e2e
 
 check: venv ## Format, lint, types, import contracts and the tests that need no server
 	$(BIN)/ruff format --check .
