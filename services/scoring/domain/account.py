@@ -35,7 +35,9 @@ class Contribution(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScoredAccount:
-    """steady_until: a moment before which time alone does not change the band, cheap to find; `next_change` is exact"""
+    """owed: to each of those who add depth, who has most of it first
+    steady_until: a moment before which time alone does not change the band, cheap to find; `next_change` is exact
+    """
 
     as_of: int
     score: Partial
@@ -45,8 +47,12 @@ class ScoredAccount:
     roles: list[str]
     departments: list[str]
     surging: bool
-    contributors: list[Contribution]
+    owed: list[Contribution]
     steady_until: int
+
+    @property
+    def contributors(self) -> list[Contribution]:
+        return self.owed[:NAMED]
 
 
 class Periods(NamedTuple):
@@ -90,7 +96,7 @@ def score_account(people: People, policy: AccountScoring, moment: int) -> Scored
         roles=breadth.roles,
         departments=breadth.departments,
         surging=surging,
-        contributors=owed[:NAMED],
+        owed=owed,
         steady_until=_steady_until(crowd, policy, periods, moment, kept, deep),
     )
 
