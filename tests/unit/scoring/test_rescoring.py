@@ -11,12 +11,14 @@ import pytest
 
 from services.scoring import metrics, rescoring
 from services.scoring.domain.codec import FIRST, VERSION, decode_state
+from services.scoring.domain.ledger import MOST_MARKS, rule_key
+from services.scoring.domain.memory import Memory
 from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
 from services.scoring.progress import read
 from services.scoring.rescoring import Rescoring
 from services.scoring.states import Change, FakeStates
-from services.scoring.wire import INPUTS
+from services.scoring.wire import INPUTS, Touch
 from shared.kit.kafka import FakePublisher
 from shared.schemas.ids import lead_id
 from shared.schemas.scores import AccountScored, LeadScored
@@ -490,6 +492,28 @@ async def test_how_far_it_is_is_noted_by_tenant(town: Any) -> None:
     assert under_way.targets == {"acme": 2}
     assert under_way.said == {"acme": len(said(town))}
     assert (under_way.total, under_way.began_at) == (25, town.clock.now())
+
+
+def test_marks_of_rules_that_no_policy_reads_any_more_are_bounded_and_make_room() -> None:
+    """Each change of a condition leaves the marks of the one before behind."""
+    memory = Memory(received_at=NOW)
+    for version in range(30):
+        key = rule_key({"touch.path": {"prefix": f"/{version}"}}, 5, "1d", 90 * DAY, 0)
+        for day in range(30):
+            at = NOW + version * DAY - day * DAY
+            memory.remember(
+                Touch(
+                    tenant="acme", lead_id="l", identity_id="i", identity_kind="email", event_id=f"{version}-{day}",
+                    source_id="site", type="page_viewed", at=at, received_at=NOW + version * DAY,
+                ),
+                [(key, at // DAY + place) for place in range(3)],
+                {},
+                raises_hand=False,
+            )  # fmt: skip
+        memory.tidy()
+        kept = sum(len(marks) for buckets in memory.marks.values() for marks in buckets.values())
+        assert kept < MOST_MARKS + 5, "whole buckets"
+        assert len(memory.marks[key]) == 32, "the rule that is read now has all its marks"
 
 
 async def test_reset_forgets_what_was_re_scored(town: Any) -> None:
