@@ -19,7 +19,7 @@ from services.scoring.domain.state import LeadState
 from services.scoring.subjects import account_key, lead_key
 from shared.schemas.ids import lead_id
 from shared.schemas.policies import ScoringPolicy
-from shared.schemas.scores import AccountScored, PolicyRef
+from shared.schemas.scores import AccountScored, AccountSignal, PolicyRef
 from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, SCORE_TRANSFERS, TOUCHPOINTS
 
 DAY = 86_400_000
@@ -274,6 +274,34 @@ def test_a_new_policy_says_all_again_and_time_only_what_changed() -> None:
         said[cause] = here(signals(decision))
     assert said["policy"] == {("a.example", ANN): False, ("b.example", ANN): True}
     assert said["time"] == {("b.example", ANN): True}
+
+
+def test_every_field_of_a_signal_is_read_as_it_was_written() -> None:
+    world = World()
+    world.touch(attributes=A)
+    decision = decide(
+        Told("acme", ANN, [(touch_of(attributes=A | {"level": "head", "department": "it"}), None)]),
+        world.states[ANN],
+        RULES,
+        Now(7),
+    )
+    (record,) = [record for record in decision.records if record.topic == ACCOUNT_SIGNALS.name]
+    read = wire.decode(record.topic, record.value)
+    told = AccountSignal.model_validate_json(record.value or b"")
+    assert isinstance(read, wire.AccountSignal)
+    assert {name: getattr(read, name) for name in read.__struct_fields__} == {
+        name: getattr(told, name) for name in read.__struct_fields__
+    }
+    assert told.key() == record.key
+    person = read.person()
+    assert (person.version, person.engagement, person.role, person.department, person.active) == (
+        told.version, told.engagement, "decision_maker", "it", told.active,
+    )  # fmt: skip
+
+
+def touch_of(**more: Any) -> wire.Touch:
+    body = {"identity_kind": "email", "source_id": "site", "type": "page_viewed", "at": NOW, "received_at": NOW}
+    return wire.Touch(**({"tenant": "acme", "lead_id": ANN, "identity_id": "ann", "event_id": "e"} | body | more))
 
 
 # --- through the handler ------------------------------------------------------------------------------------------------
