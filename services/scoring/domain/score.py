@@ -188,15 +188,14 @@ def score(state: LeadState, lead: str, rules: Rules, moment: int = 0) -> Scored:
         account=standing.account,
         person=_person(memories),
         steady_until=steady_until(standing, found, as_of),
-        active=_active(standing, own, touches, rules, as_of) if standing.account else (),
+        active=_active(standing, touches, rules, as_of) if standing.account else (),
     )
 
 
-def _active(
-    standing: Standing, own: Sequence[Memory], touches: Sequence[Recent], rules: Rules, as_of: int
-) -> tuple[int, ...]:
+def _active(standing: Standing, touches: Sequence[Recent], rules: Rules, as_of: int) -> tuple[int, ...]:
+    """A meeting or a call that sales tells of is something the person did, too."""
     since = as_of - periods_of(rules.account).usual
-    return active(own, touches, standing.rules, as_of, since, standing.condemned, rules.zone)
+    return active(standing.memories, touches, standing.rules, as_of, since, standing.condemned, rules.zone)
 
 
 def grade(fit_total: int, engagement_total: int, rules: RuleSet) -> str:

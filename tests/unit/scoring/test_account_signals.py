@@ -136,6 +136,18 @@ def test_what_turned_out_to_be_a_machine_s_made_nobody_active() -> None:
     assert said.active == ()
 
 
+def test_a_meeting_that_sales_tells_of_makes_a_person_active_and_a_refusal_does_not() -> None:
+    rules = [rule("meeting_held", 20), rule("sales_rejected_quality", -60, per="cycle")]
+    body = BODY | {"engagement": {"groups": {"web": 30}, "rules": rules}}
+    world = World(Rules(ScoringPolicy.model_validate(body), RULES.ref))
+    sales = {"identity": f"outcome/{ANN}", "lead": ANN, "identity_kind": "outcome", "campaign": "cycle/1"}
+    world.touch(type="identify", attributes=A)
+    (said,) = world.touch(type="sales_rejected_quality", **sales)
+    assert said.active == ()
+    (said,) = world.touch(type="meeting_held", **sales)
+    assert said.active == (NOW + world.number - 1,)
+
+
 def test_one_moment_of_each_day_is_told_the_latest_first() -> None:
     world = World()
     for days, hours in ((3, 1), (3, 2), (1, 5), (40, 0), (90, 0)):
