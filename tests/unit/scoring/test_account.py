@@ -122,7 +122,7 @@ def test_twice_as_much_as_usual_is_a_surge() -> None:
 
 
 def test_an_account_can_rise_by_time_alone_when_what_was_usual_is_forgotten() -> None:
-    policy = AccountScoring(memory_days=1, persons=0, bands=(60, 35, 10))
+    policy = AccountScoring(persons=0, bands=(60, 35, 10))
     before = tuple(NOW - round(day * DAY) for day in (33, 34, *range(8, 17)))
     account = people(person(active=tuple(NOW - day * DAY for day in range(5))), person(active=before))
     assert score_account(account, policy, NOW).band == 4
@@ -148,6 +148,15 @@ def test_an_account_falls_a_band_at_the_millisecond_in_which_a_window_ends() -> 
     assert score_account(account, POLICY, NOW).band == 3
     assert next_change(account, POLICY, NOW) == NOW + 7 * DAY
     assert next_change(account, POLICY, NOW + 7 * DAY) is None
+
+
+def test_an_account_falls_a_band_when_its_depth_has_faded() -> None:
+    account = people(*(person(None, engagement=100_000) for _ in range(3)))  # 24 points: a fifth of each, 8 at most
+    falls = next_change(account, POLICY, NOW)
+    assert falls is not None
+    assert falls == pytest.approx(NOW + 60 * DAY, abs=DAY / 24), "when a fifth of each is worth 5"
+    assert [score_account(account, POLICY, at).score.total for at in (falls - 1, falls)] == [15_000, 14_997]
+    assert NOW < score_account(account, POLICY, NOW).steady_until <= falls
 
 
 def test_of_too_many_people_those_stay_who_spoke_last() -> None:
