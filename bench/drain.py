@@ -33,7 +33,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka import KafkaPublisher
-from shared.schemas.topics import POLICIES
+from shared.schemas.topics import POLICIES, TOUCHPOINTS
 
 COMMIT_SECONDS = 1.0
 
@@ -69,7 +69,7 @@ class Metered(Scorer):
 
     async def handle(self, polled: Sequence[Slice]) -> None:
         await super().handle(polled)
-        self.meter.count(sum(len(part.records) for part in polled))
+        self.meter.count(sum(len(part.records) for part in polled if part.topic == TOUCHPOINTS.name))
 
 
 async def stream(settings: Settings, meter: Meter, policies: Policies, closing: AsyncExitStack) -> None:

@@ -104,6 +104,7 @@ def _form(person: Person) -> dict[str, object]:
             "size_band": f"s{2 + number % 5}",
             "company": f"Company {number % 2000}",
             "domain": domain,
+            "account": domain,
             "own_domain": True,
         },
         "evidence": {"N1": "stated", "T1": "3m"},
