@@ -176,6 +176,19 @@ def test_a_busy_person_s_past_is_remembered_by_marks_and_a_limited_rule_s_last_t
     assert said.active[0] == NOW + 2 * DAY
 
 
+def test_marks_tell_of_days_that_the_latest_touches_no_longer_do() -> None:
+    """Of a bucket of a week each day that it has a mark of; of what lies far back the last."""
+    week = NOW - NOW % (7 * DAY)
+    body = BODY | {"engagement": {"groups": {"web": 30}, "rules": [rule("page_viewed", per="7d", limit=3)]}}
+    for days, wanted in (([0, 1, 2], [2, 1, 0]), ([-70, -80, -63], [-63])):
+        world = World(Rules(ScoringPolicy.model_validate(body), RULES.ref))
+        for day in days:
+            world.touch(at=week + day * DAY)
+        for _ in range(20):
+            (said,) = world.touch(type="identify", attributes=A, at=week + 5 * DAY)
+        assert said.active == tuple(week + day * DAY for day in wanted)
+
+
 def test_days_begin_at_midnight_of_the_tenant_s_zone() -> None:
     midnight = (NOW // DAY) * DAY  # 09:00 in Tokyo
     for zone, days in ((0, 2), (540, 1)):
