@@ -6,7 +6,7 @@ Faust gives the worker, the assignment, rebalancing and the commit timer. What i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from time import monotonic
@@ -20,7 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, ack_lock
 from mode import CrashingSupervisor
-from mode.utils.futures import notify
+from mode.utils.futures import maybe_async, notify
 
 from services.scoring import metrics
 from services.scoring.batch import Slice
@@ -35,19 +35,45 @@ from shared.kit.kafka import FETCH_WAIT_MS
 log = structlog.get_logger(__name__)
 
 
-class FetchThread(driver.AIOKafkaConsumerThread):
-    """Faust lets the broker hold a fetch back for 1,500 ms, during which nothing else is fetched."""
+class Fetching(driver.AIOKafkaConsumerThread):
+    """aiokafka's consumer in the loop of the worker, where a poll is a call.
+
+    Faust gives it a thread of its own, with two hops between loops per poll, and the interpreter's lock to wait for at each. It
+    also lets the broker hold a fetch back for 1,500 ms, during which nothing else is fetched.
+    """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def start(self) -> None:
+        self._thread_started.set()
+        await self._default_start()
+
+    async def stop(self) -> None:
+        if self._started.is_set() and not self._stopped.is_set():
+            self._stopped.set()
+            await self._shutdown_thread()
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await maybe_async(fun(*args, **kwargs))
+
+    def hold_fetches(self) -> None:
+        """Ask the broker for nothing more, until told to go on."""
+        consumer = self._ensure_consumer()
+        consumer.pause(*consumer.assignment())
+
+    def go_on_fetching(self) -> None:
+        if self._consumer and (paused := self._consumer.paused()):
+            self._consumer.resume(*paused)
+
 
 class BatchConsumer(driver.Consumer):
     """Hands one message per poll to the agent, its value the list of slices; polls again only when that one is done."""
 
     beginnings: Beginnings  # set by `Stream`, which makes a subclass of its own
+    _thread: Fetching
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._done: dict[TP, int] = {}  # the next offset to commit
@@ -60,13 +86,14 @@ class BatchConsumer(driver.Consumer):
         ] = {}  # by partition begun and topic with more to read: until when it is read
         super().__init__(*args, **kwargs)
 
-    def _new_consumer_thread(self) -> FetchThread:
-        return FetchThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Fetching:
+        return Fetching(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
                 await self._wait_for_gate()
+                self.go_on_fetching()
                 generation = self.app.consumer_generation_id
                 records, active = await self._wait_next_records(1.0)
                 if self.should_stop:
@@ -93,6 +120,9 @@ class BatchConsumer(driver.Consumer):
             await self.wait_first(self._gate.wait(), self.suspend_flow.wait(), timeout=1.0)
         self._under_way = None
 
+    def go_on_fetching(self) -> None:
+        self._thread.go_on_fetching()
+
     async def _seek_again(self) -> None:
         """The partitions changed hands while records were fetched: they are dropped, so read them again."""
         try:
@@ -116,6 +146,10 @@ class BatchConsumer(driver.Consumer):
             return
         message = self._message(slices)
         self._under_way = message
+        # aiokafka would ask at once for more, get the one record that comes first, and ask no more while it lies there: the next
+        # batch would be that record, and all others would wait for the one after. A full batch has left some behind.
+        if sum([len(part.records) for part in slices]) < self.app.conf.broker_max_poll_records:
+            self._thread.hold_fetches()
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
         for part in slices:
             self._read_offset[TP(part.topic, part.partition)] = part.end()
@@ -239,9 +273,14 @@ class Stream:
 
     async def _score(self, stream: Any) -> AsyncIterator[None]:
         async for event in stream.noack().events():
-            await self._scorer.handle(event.value)
+            await self._handle(event)
             event.ack()
             yield
+
+    async def _handle(self, event: Any) -> None:
+        # Once the handler waits for anything: what came while it worked is fetched while it waits.
+        asyncio.get_running_loop().call_soon(self.app.consumer.go_on_fetching)
+        await self._scorer.handle(event.value)
 
     async def run(self) -> None:
         """Until cancelled, which commits what is done and leaves the group. Raises what crashed the stream."""

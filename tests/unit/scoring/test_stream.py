@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 from pydantic import ValidationError
 
 from services.scoring.batch import Slice
 from services.scoring.beginnings import Beginnings
 from services.scoring.settings import Settings
-from services.scoring.states import FakeStates
+from services.scoring.states import FakeStates, Loaded
 from services.scoring.stream import Stream, _shared
 from services.scoring.wire import INPUTS
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
@@ -41,7 +43,7 @@ async def stream(settings: Settings, bench: Any) -> Stream:
 
 
 @pytest.fixture
-def consumer(stream: Stream) -> Any:
+async def consumer(stream: Stream) -> AsyncIterator[Any]:
     """A consumer that owns partition 0 of both topics; `committing` says whether the broker takes commits."""
     made = stream.app._new_consumer()
     owned = {TP(IN, 0), TP(TR, 0)}
@@ -57,7 +59,17 @@ def consumer(stream: Stream) -> Any:
 
     made._commit = commit
     stream.app.producer.flush = flush
-    return made
+    async with reading(made):
+        yield made
+
+
+@asynccontextmanager
+async def reading(consumer: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """Gives it a consumer of aiokafka that is not connected to anything, with both partitions."""
+    consumer._thread._consumer = reader = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    reader.assign([TopicPartition(IN, 0), TopicPartition(TR, 0)])
+    yield reader
+    await reader.stop()
 
 
 def polled(consumer: Any, bench: Any, first: int, end: int) -> Any:
@@ -123,6 +135,45 @@ async def test_only_what_was_not_read_yet_is_delivered_and_all_partitions_at_onc
     await consumer._deliver(records, consumer.assignment())
     assert [(part.topic, part.first(), part.end()) for part in delivered[0]] == [(IN, 2, 5), (TR, 0, 3)]
     assert consumer._read_offset == {TP(IN, 0): 5, TP(TR, 0): 3}
+
+
+@pytest.mark.parametrize(("most", "held"), [(5, 2), (4, 0)], ids=["less than the most", "the most"])
+async def test_only_a_full_batch_has_more_fetched_at_once(consumer: Any, bench: Any, most: int, held: int) -> None:
+    async def callback(message: Any) -> None: ...
+
+    consumer.callback = callback
+    consumer.highwater = lambda _: 4
+    consumer.app.conf.broker_max_poll_records = most
+    polled(consumer, bench, 0, 4)
+    await consumer._deliver({TP(IN, 0): _records(bench, IN, 4)}, consumer.assignment())
+    assert len(consumer._thread._consumer.paused()) == held
+
+
+class SlowStates(FakeStates):
+    """Reading takes a turn of the loop; `watch` is asked before and after."""
+
+    watch: Callable[[], int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    async def load(self, wanted: Mapping[int, Sequence[str]]) -> dict[int, Loaded]:
+        self.seen.append(self.watch())
+        await asyncio.sleep(0)
+        self.seen.append(self.watch())
+        return await super().load(wanted)
+
+
+async def test_fetching_goes_on_once_the_handler_waits_for_the_store(settings: Settings, bench: Any) -> None:
+    bench.states = states = SlowStates()
+    stream = Stream(settings, bench.restart(), Beginnings(states, lambda _: None, accept_loss=False))
+    consumer = stream.app.consumer
+    async with reading(consumer) as reader:
+        states.watch = lambda: len(reader.paused())
+        consumer._thread.hold_fetches()
+        await stream._handle(polled(consumer, bench, 0, 3))
+    assert states.seen == [2, 0]
 
 
 async def test_a_partition_is_up_to_date_when_nothing_waits_in_it_else_as_of_what_was_read(
