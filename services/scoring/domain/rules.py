@@ -177,8 +177,8 @@ def _without(rules: Mapping[str, Rule], off: frozenset[str]) -> list[Rule]:
 
 def _behaviour(rule: BehaviourRule, zone: int) -> Behaviour:
     condition = parse(rule.when, BEHAVIOUR_FIELDS)
-    half_life = round(rule.half_life_days * DAY)
-    horizon = horizon_of(half_life, round(rule.window_days * DAY) if rule.window_days else None)
+    half_life = max(1, round(rule.half_life_days * DAY))  # ms, of which none is nothing
+    horizon = horizon_of(half_life, max(1, round(rule.window_days * DAY)) if rule.window_days else None)
     begins, ends = _in_force(rule.valid_from, rule.valid_until, zone)
     return Behaviour(
         rule_id=rule.id,

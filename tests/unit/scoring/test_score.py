@@ -67,6 +67,13 @@ def test_a_window_ends_what_a_half_life_would_keep() -> None:
     assert worth(under, NOW, NOW + 7 * DAY + 1) == 0
 
 
+def test_a_half_life_or_a_window_of_less_than_a_millisecond_is_one_and_stops_nobody() -> None:
+    for short in ({"half_life_days": 1e-12}, {"window_days": 1e-12}):
+        under = rules([page(**short)])
+        assert worth(under, NOW, NOW) == 8_000
+        assert worth(under, NOW, NOW + 60_000) == 0
+
+
 def test_a_touch_from_after_the_moment_asked_for_is_worth_its_full_points() -> None:
     assert worth(rules([page()]), NOW + DAY, NOW) == 8_000
 
