@@ -189,17 +189,22 @@ def own_domain(touch: Touch) -> str:
 
 
 def by_sales(event: Mapping[str, Any]) -> Touch | None:
-    """What sales says of a lead, as a touch that nobody did; None where it says nothing."""
+    """What sales says of a lead, as a touch that nobody did; None where it says nothing. A decline and the change of stage that
+    follows from it say one thing."""
     said = None
-    if event["kind"] in ("offer-declined", "stage-changed"):
-        said = OUTCOME_OF_REASON.get(event.get("reason") or "", OUTCOME_OF_STAGE.get(event.get("stage") or ""))
+    if event["kind"] == "offer-declined":
+        said = OUTCOME_OF_REASON.get(event.get("reason") or "")
+    elif event["kind"] == "stage-changed":
+        said = OUTCOME_OF_STAGE.get(event.get("stage") or "", OUTCOME_OF_REASON.get(event.get("reason") or ""))
     elif event["kind"] == "activity-logged" and event.get("activity") in TOUCH_TYPES:
         said = event["activity"]
     if said is None:
         return None
+    told = [event["tenant"], event["lead_id"], event["cycle"], event["at"], said, event.get("reason")]
+    event_id = event["event_id"] if event["kind"] == "activity-logged" else ids.derived_id("outcome", *told)
     touch = {"type": said, "event": event.get("reason"), "campaign": f"cycle/{event['cycle']}", "source_id": "handoff"}
     silent = {"trusted": True, "automated": False, "is_test": False, "attributes": {}, "evidence": {}}
-    whose = {"identity_id": f"outcome/{event['lead_id']}", "identity_kind": "outcome", "event_id": event["event_id"]}
+    whose = {"identity_id": f"outcome/{event['lead_id']}", "identity_kind": "outcome", "event_id": event_id}
     return touch | silent | whose | {"at": event["at"], "received_at": event["at"]}
 
 

@@ -84,8 +84,8 @@ class Life:
     def _change(self, day: float, known: float) -> float | None:
         """The first after `day`."""
         state = self._decide(_moment(day), known).state
-        moment = curve_of(Subject(_TENANT, _LEAD, is_account=False), state, self._rules).next_change(_moment(day))
-        return None if moment is None else (moment - START) / DAY
+        change = curve_of(Subject(_TENANT, _LEAD, is_account=False), state, self._rules).next_change(_moment(day))
+        return None if change is None else (change.at - START) / DAY
 
     def _decide(self, moment: int, known: float) -> Decision:
         told = [_touch(number, happening) for number, happening in enumerate(self.happenings) if happening.day <= known]

@@ -115,8 +115,7 @@ class Builder:
     def _joined(self, told: Told, base: LeadState, following: Shares) -> LeadState:
         joining = join(told, base, self._rules(told.tenant))
         state = joining.finish()
-        for identity, register in joining.to_pass_on(told.lead):
-            memory = state.memories[identity]
+        for identity, register, memory in joining.to_pass_on:
             transfer = wire.score_transfer(
                 told.tenant, told.lead, identity, memory.kind, register, memory.received_at, ""
             )

@@ -15,7 +15,7 @@ from services.scoring.domain.account import ScoredAccount, score_account
 from services.scoring.domain.codec import encode_memory
 from services.scoring.domain.companies import accounts_of
 from services.scoring.domain.membership import gone, membership
-from services.scoring.domain.memory import OUTCOME
+from services.scoring.domain.memory import OUTCOME, Memory
 from services.scoring.domain.parts import NEVER
 from services.scoring.domain.people import People, Person
 from services.scoring.domain.rules import Rules
@@ -67,7 +67,7 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
     """Join what was told into `base` (which stays as it was). Telling it again makes the same state and the same records."""
     joining = join(told, base, rules)
     state = joining.finish()
-    records = _transfers(told, joining)
+    records = _transfers(told, joining.to_pass_on)
     refused = {"identities": joining.refused_identities, "marks": joining.refused_marks}
     if rules is None:
         return Decision(state, records, "silent", refused=refused)
@@ -114,13 +114,13 @@ def _due(scored: Scored | ScoredAccount) -> int | None:
 
 
 def join(told: Told, base: LeadState, rules: Rules | None) -> Joining:
-    joining = Joining(base)
+    joining = Joining(told.lead, base)
     for record, remembered in told.inputs:
         identity = record.identity_id
         if isinstance(record, wire.Touch):
-            memory = joining.memory(identity)
-            if memory is None or rules is None:
+            if rules is None:
                 continue
+            memory = joining.memory(identity)
             if record.identity_kind == OUTCOME:
                 memory.hear_outcome(record.at, record.event_id, rules.slots(record))
             else:
@@ -132,16 +132,14 @@ def join(told: Told, base: LeadState, rules: Rules | None) -> Joining:
             )
         else:
             joining.register(identity, Register(record.sequence, record.lead_id, record.identity_kind, 0))
-            memory = joining.memory(identity)
-            if memory is not None and remembered is not None:
-                memory.absorb(remembered)
+            if remembered is not None:
+                joining.memory(identity).absorb(remembered)
     return joining
 
 
-def _transfers(told: Told, joining: Joining) -> list[Outgoing]:
+def _transfers(told: Told, to_pass_on: list[tuple[str, Register, Memory]]) -> list[Outgoing]:
     records = []
-    for identity, register in joining.to_pass_on(told.lead):
-        memory = joining.state.memories[identity]
+    for identity, register, memory in to_pass_on:
         transfer = wire.score_transfer(
             told.tenant, told.lead, identity, memory.kind, register, memory.received_at, encode_memory(memory)
         )

@@ -18,6 +18,7 @@ from services.scoring.domain.score import Scored
 from services.scoring.domain.state import OUTCOMES, Register
 from shared.kit import person as seam
 from shared.kit.dead_letters import Reject
+from shared.schemas.ids import derived_id
 from shared.schemas.person import SealedPerson
 from shared.schemas.scores import Version
 from shared.schemas.topics import ACCOUNT_SIGNALS, HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
@@ -140,12 +141,17 @@ def decode(topic: str, value: bytes | None) -> Received | None:
 
 
 def outcome(event: HandoffEvent) -> Touch | None:
-    """What sales says of a lead, as a touch of the identity that stands for it; None where it says nothing that a human found."""
-    kind = None
-    if event.kind in ("offer-declined", "stage-changed"):
-        kind = OUTCOME_OF_REASON.get(event.reason or "") or OUTCOME_OF_STAGE.get(event.stage or "")
-    elif event.kind == "activity-logged" and event.activity in TOUCH_TYPES:
-        kind = event.activity
+    """What sales says of a lead, as a touch of the identity that stands for it; None where it says nothing that a human found.
+
+    Handoff tells a decline twice: as the end of the offer, and as the change of stage that follows from it. It is one outcome.
+    """
+    event_id, kind = event.event_id, None
+    if event.kind == "activity-logged":
+        kind = event.activity if event.activity in TOUCH_TYPES else None
+    elif event.kind in ("offer-declined", "stage-changed"):
+        kind = OUTCOME_OF_STAGE.get(event.stage or "") if event.kind == "stage-changed" else None
+        kind = kind or OUTCOME_OF_REASON.get(event.reason or "")
+        event_id = derived_id("outcome", event.tenant, event.lead_id, event.cycle, event.at, kind, event.reason)
     if kind is None:
         return None
     return Touch(
@@ -153,7 +159,7 @@ def outcome(event: HandoffEvent) -> Touch | None:
         lead_id=event.lead_id,
         identity_id=OUTCOMES + event.lead_id,
         identity_kind=OUTCOME,
-        event_id=event.event_id,
+        event_id=event_id,
         source_id="handoff",
         type=kind,
         at=event.at,

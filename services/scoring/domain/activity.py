@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from services.scoring.domain.better import types_of
-from services.scoring.domain.ledger import DAY, key_parts
+from services.scoring.domain.ledger import DAY, MARK, key_parts, moments, read
 from services.scoring.domain.memory import Memory, Recent
 from services.scoring.domain.people import MOST_MOMENTS
 from services.scoring.domain.rules import RuleSet
@@ -20,23 +20,21 @@ NOT_THEIRS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What a policy gives points for that people do themselves. types: of touches;  keys: of marks, each with its horizon (ms), and
-    whether a bucket of it is a day"""
+    """What a policy gives points for that people do themselves. types: of touches;  keys: of marks, each with its horizon, ms"""
 
     types: frozenset[str]
-    keys: dict[str, tuple[int, bool]]
+    keys: dict[str, int]
 
 
 @lru_cache(maxsize=256)
 def acts(rules: RuleSet) -> Acts:
     types: set[str] = set()
-    keys: dict[str, tuple[int, bool]] = {}
+    keys: dict[str, int] = {}
     for rule in rules.behaviour:
         named = set(types_of(rule.condition))
         if rule.points > 0 and named and not named & NOT_THEIRS:
             types |= named
-            horizon, _ = keys.get(rule.key, (0, False))
-            keys[rule.key] = max(horizon, rule.horizon), key_parts(rule.key).length == DAY
+            keys[rule.key] = max(keys.get(rule.key, 0), rule.horizon)
     return Acts(frozenset(types), keys)
 
 
@@ -55,32 +53,18 @@ def active(
     person's past is forgotten nor a limited rule's last touch.
     """
     own = acts(rules)
-    days: dict[int, int] = {}
-    for touch in touches:
-        if touch.type in own.types:
-            _note(days, touch.at, zone)
-    before = 0  # the last of what lies before `since`
+    found = [touch.at for touch in touches if touch.type in own.types]
     for memory in memories:
-        for key in own.keys.keys() & memory.marks:
-            horizon, of_one_day = own.keys[key]
-            oldest = as_of - horizon
-            for marks in memory.marks[key].values():
-                for at, event in marks[-1:] if of_one_day and not condemned else marks:  # sorted by time
-                    if at < oldest or event in condemned:
-                        continue
-                    if at > since:
-                        day = (at + zone) // DAY  # as `_note`, which is a call too many for each of hundreds
-                        if at > days.get(day, -1):
-                            days[day] = at
-                    elif at > before:
-                        before = at
-    if before:
-        _note(days, before, zone)
+        for key, buckets in memory.marks.items():
+            horizon = own.keys.get(key)
+            if horizon is not None:
+                oldest = max(as_of - horizon, 0)
+                if key_parts(key)[2:] == (DAY, zone) and not condemned:  # a bucket is a day: its last mark says it all
+                    last = b"".join([marks[-MARK:] for marks in buckets.values()])
+                    found += [at for (at,) in moments(last) if at >= oldest]
+                else:
+                    marks = read(b"".join(buckets.values()))
+                    found += [at for at, event in marks if at >= oldest and event not in condemned]
+    days = {(at + zone) // DAY: at for at in sorted(found)}
     latest = sorted(days.values(), reverse=True)[:MOST_MOMENTS]
     return tuple([at for place, at in enumerate(latest) if at > since or not place])
-
-
-def _note(days: dict[int, int], at: int, zone: int) -> None:
-    day = (at + zone) // DAY
-    if at > days.get(day, -1):
-        days[day] = at

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple
 
 import msgspec
 
-from services.scoring.domain.engagement import Engagement, used
-from services.scoring.domain.ledger import bucket_of, key_parts
+from services.scoring.domain.engagement import Engagement, capped, net, used
+from services.scoring.domain.ledger import CAMPAIGN, Bucket, bucket_of, key_parts
 from services.scoring.domain.memory import Memory
 from services.scoring.domain.parts import MOST_SUGGESTIONS, Suggestion
 from services.scoring.domain.rules import Behaviour, RuleSet
-from shared.schemas.conditions import All, Condition, Test
+from shared.schemas.catalogue import BEHAVIOUR_FIELDS
+from shared.schemas.conditions import All, AnyOf, Condition, Test
+from shared.schemas.touches import Scalar
+from shared.schemas.vocabulary import TOUCH_TYPES
 
-# Done by us, by partners, by machines, or by customers alone: nothing that one could hope for from a lead.
+# Done by us, by partners, by machines or by the world, or by customers alone: nothing that one could hope for from a lead.
 IMPLAUSIBLE = frozenset(
     [
         "sales_rejected_quality",
@@ -25,6 +29,8 @@ IMPLAUSIBLE = frozenset(
         "opportunity_lost",
         "call_attempted",
         "email_sent_by_rep",
+        "email_delivered",
+        "email_bounced",
         "intent_surged",
         "deal_registered",
         "referral_received",
@@ -34,11 +40,28 @@ IMPLAUSIBLE = frozenset(
         "review_held",
         "product_used",
         "product_activated",
+        "usage_dropped",
+        "seats_changed",
+        "nps_answered",
+        "support_opened",
+        "renewal_due",
+        "invoice_overdue",
+        "job_changed",
+        "company_news",
         "email_unsubscribed",
+        "consent_withdrawn",
         "careers_page_viewed",
+        "webinar_missed",
         "card_exchanged",
+        "identify",
     ]
 )
+PAGE = "page_viewed"  # what a rule means that names a page or a topic and no type
+MOST_TRIALS = 300  # of touches together, where one brings something to several groups
+_NAMING = ("eq", "in", "prefix", "suffix", "contains", "exists")
+FRESH = ""  # in place of the name of a campaign that nobody has heard of
+
+Touch = dict[str, Any]  # as conditions name its facts
 
 
 class Better(msgspec.Struct, gc=False):
@@ -48,105 +71,203 @@ class Better(msgspec.Struct, gc=False):
     by: list[Suggestion]
 
 
+class Offer(NamedTuple):
+    """A touch that one could hope for, and that costs nothing.
+
+    rule:     that describes it;  meets: all rules that it meets, those together that read the same marks
+    campaign: that it belongs to;  most: milli-points that it brings where nothing is used up
+    """
+
+    rule: Behaviour
+    meets: tuple[tuple[Behaviour, ...], ...]
+    campaign: str
+    most: int
+
+
+class Offers(NamedTuple):
+    """Those first that bring most. plain: each brings something to one group alone"""
+
+    all: tuple[Offer, ...]
+    plain: bool
+
+
 def by_touches(engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, as_of: int) -> list[Suggestion]:
     """The fewest touches that reach the next band, the last of them no larger than it has to be, since small ones come easier; none
-    where there is no better band, or it is out of reach.
-
-    The gain of a group grows the less the more is added to it, so that taking the largest gain again and again is the best choice.
-    """
+    where there is no better band, or it is out of reach."""
     needed = min((edge for edge in rules.bands if edge > engaged.total), default=None)
-    if needed is None:
+    if needed is None or needed > rules.engagement_cap:
         return []
-    groups = dict(engaged.groups)
-    kept = sum([min(points, max(rules.cap_of(group), 0)) for group, points in groups.items()])
+    outlook = _Outlook(engaged, memories, rules, as_of, needed)
     offers = plausible(rules)
-    taken: dict[str, int] = {}
-
-    def may_come(rule: Behaviour) -> bool:
-        return taken.get(rule.rule_id, 0) < _places(rule, memories, as_of)
-
-    found: list[Suggestion] = []
-    while kept < needed and len(found) < MOST_SUGGESTIONS:
-        rooms = {group: max(rules.cap_of(group), 0) - groups.get(group, 0) for group in offers}
-        rule = _least(offers, rooms, needed - kept, may_come) or _largest(offers, rooms, may_come)
-        if rule is None:
-            return []
-        gain = min(rule.points, rooms[rule.group])
-        found.append(Suggestion(rule.rule_id, gain, label=rule.label))
-        taken[rule.rule_id] = taken.get(rule.rule_id, 0) + 1
-        groups[rule.group] = groups.get(rule.group, 0) + rule.points
-        kept += gain
-    return found if min(kept, rules.engagement_cap) >= needed else []
+    found = outlook.greedily(offers.all)
+    if not offers.plain and len(found) != 1:
+        found = outlook.exactly(offers.all) or found
+    return outlook.told(found)
 
 
-Offers = Mapping[str, Sequence[Behaviour]]  # by group, the largest points first
+class _Outlook:
+    """The engagement as it would be after a few touches more."""
 
+    def __init__(
+        self, engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, as_of: int, needed: int
+    ) -> None:
+        self.engaged, self.memories, self.rules, self.as_of, self.needed = engaged, memories, rules, as_of, needed
+        self.places: dict[tuple[str, Bucket], int] = {}
+        self.trials = 0
 
-def _least(
-    offers: Offers, rooms: Mapping[str, int], needed: int, may_come: Callable[[Behaviour], bool]
-) -> Behaviour | None:
-    """The smallest touch that is enough; None where none is."""
-    least: Behaviour | None = None
-    for group, candidates in offers.items():
-        if rooms[group] < needed:
-            continue
-        enough = bisect_right(candidates, -needed, key=lambda rule: -rule.points)
-        for rule in reversed(candidates[:enough]):
-            if least is not None and rule.points >= least.points:
+    def total(self, offers: Iterable[Offer]) -> int:
+        groups = net(self.engaged.gains, self.engaged.losses)
+        taken: dict[tuple[str, Bucket], int] = {}
+        for offer in offers:
+            for readers in offer.meets:
+                parts = key_parts(readers[0].key)
+                if parts.length != CAMPAIGN or offer.campaign != FRESH:
+                    place = readers[0].key, bucket_of(parts, self.as_of, offer.campaign)
+                    taken[place] = taken.get(place, 0) + 1
+                    if taken[place] > self._places(readers[0], place):
+                        continue
+                for rule in readers:
+                    if rule.begins <= self.as_of < rule.ends:
+                        groups[rule.group] = groups.get(rule.group, 0) + rule.points
+        return capped(groups, self.rules)
+
+    def greedily(self, offers: Sequence[Offer]) -> list[Offer]:
+        """The largest gain, until one touch is enough. What a touch adds to one group only shrinks with what was added before, so
+        that for touches of one group each this is the best choice."""
+        found: list[Offer] = []
+        while len(found) < MOST_SUGGESTIONS:
+            total = self.total(found)
+            if last := self._smallest(offers, found, total):
+                return [*found, last]
+            best, reached = None, total
+            for offer in offers:
+                if total + offer.most <= reached:
+                    break
+                would = self.total([*found, offer])
+                if would > reached:
+                    best, reached = offer, would
+            if best is None:
                 break
-            if may_come(rule):
-                least = rule
-                break
-    return least
+            found.append(best)
+        return []
 
+    def exactly(self, offers: Sequence[Offer]) -> list[Offer]:
+        """Two, or three, of which each may bring something to several groups; none where that takes too long to find."""
+        total = self.engaged.total
+        alone = [(self.total([offer]) - total, offer) for offer in offers]
+        gains = sorted([one for one in alone if one[0] > 0], key=lambda one: -one[0])
+        for many in range(2, MOST_SUGGESTIONS + 1):
+            if found := self._some(gains, 0, [], total, many):
+                last = self._smallest(offers, found[:-1], self.total(found[:-1]))
+                return [*found[:-1], last or found[-1]]
+        return []
 
-def _largest(offers: Offers, rooms: Mapping[str, int], may_come: Callable[[Behaviour], bool]) -> Behaviour | None:
-    """The touch that brings most; None where none brings anything."""
-    largest: Behaviour | None = None
-    most = 0
-    for group, candidates in offers.items():
-        for rule in candidates:
-            gain = min(rule.points, rooms[group])
-            if gain <= most:
+    def _smallest(self, offers: Sequence[Offer], found: list[Offer], total: int) -> Offer | None:
+        """That is enough, after those found; None where none is."""
+        for offer in reversed(offers):
+            if total + offer.most >= self.needed and self.total([*found, offer]) >= self.needed:
+                return offer
+        return None
+
+    def _some(
+        self, gains: list[tuple[int, Offer]], first: int, chosen: list[Offer], total: int, many: int
+    ) -> list[Offer]:
+        """So many that are enough, from the `first` on; no touch brings more than it does alone."""
+        for place in range(first, len(gains)):
+            gain, offer = gains[place]
+            self.trials += 1
+            if total + many * gain < self.needed or self.trials > MOST_TRIALS:
                 break
-            if may_come(rule):
-                largest, most = rule, gain
-                break
-    return largest
+            would = self.total([*chosen, offer])
+            if would >= self.needed:
+                return [*chosen, offer]
+            if many > 1 and (found := self._some(gains, place, [*chosen, offer], would, many - 1)):
+                return found
+        return []
+
+    def told(self, offers: list[Offer]) -> list[Suggestion]:
+        """Each with what it brings when it comes after the others."""
+        totals = [self.engaged.total, *(self.total(offers[: many + 1]) for many in range(len(offers)))]
+        return [
+            Suggestion(offer.rule.rule_id, after - before, label=offer.rule.label)
+            for offer, before, after in zip(offers, totals, totals[1:], strict=False)
+        ]
+
+    def _places(self, rule: Behaviour, place: tuple[str, Bucket]) -> int:
+        """How many touches would count in a bucket, with those that are in it already left out."""
+        left = self.places.get(place)
+        if left is None:
+            left = self.places[place] = rule.limit - used(self.memories, rule, place[1])
+        return left
 
 
 @lru_cache(maxsize=256)
-def plausible(rules: RuleSet) -> dict[str, list[Behaviour]]:
-    """By group, the rules that a touch of the lead itself would meet, the largest points first."""
-    offers: dict[str, list[Behaviour]] = {}
-    for rule in rules.behaviour:
-        types = set(types_of(rule.condition))
-        if rule.points > 0 and types and not types & IMPLAUSIBLE:
-            offers.setdefault(rule.group, []).append(rule)
-    for candidates in offers.values():
-        candidates.sort(key=lambda rule: (-rule.points, rule.rule_id))
-    return offers
+def plausible(rules: RuleSet) -> Offers:
+    """Of each rule that gives points the touch that it describes, if the lead itself could do it and it would meet no rule that
+    takes some; of several such touches the one that brings least, so that no more is promised than any of them keeps."""
+    found: dict[Any, Offer] = {}
+    for rule in sorted(rules.behaviour, key=lambda rule: (-rule.points, rule.rule_id)):
+        touches = [touch for asked in islice(_asked(rule.condition, {}), 20) if (touch := _whole(asked))]
+        offers = [offer for touch in touches if (offer := _offer(rule, touch, rules))]
+        if offers:
+            least = min(offers, key=lambda offer: offer.most)
+            found.setdefault((*(one.rule_id for key in least.meets for one in key), least.campaign), least)
+    every = sorted(found.values(), key=lambda offer: (offer.most, offer.rule.rule_id), reverse=True)
+    return Offers(tuple(every), all(len({rule.group for key in one.meets for rule in key}) == 1 for one in every))
 
 
-def _places(rule: Behaviour, memories: Sequence[Memory], as_of: int) -> int:
-    """How often a touch of this kind would count now."""
-    if not rule.begins <= as_of < rule.ends:
-        return 0
-    parts = key_parts(rule.key)
-    if parts.length < 0:  # a campaign that is not known yet
-        return rule.limit
-    return rule.limit - used(memories, rule, bucket_of(parts, as_of, ""))
+def _offer(rule: Behaviour, touch: Touch, rules: RuleSet) -> Offer | None:
+    met = [one for one in rules.behaviour if one.points and one.condition.holds(touch)]
+    if rule not in met or any(one.points < 0 for one in met):
+        return None
+    by_key: dict[str, list[Behaviour]] = {}
+    for one in met:
+        by_key.setdefault(one.key, []).append(one)
+    most = sum(one.points for one in met)
+    return Offer(rule, tuple(map(tuple, by_key.values())), touch.get("touch.campaign", FRESH), most)
+
+
+def _whole(touch: Touch) -> Touch | None:
+    """A touch that the lead itself could do; None for any other."""
+    named = {"touch.type": PAGE} if "touch.path" in touch or "touch.topic" in touch else {}
+    whole = {"touch.automated": False, "touch.is_test": False, "source.trusted": False, **named, **touch}
+    if "touch.type" not in whole or whole["touch.type"] in IMPLAUSIBLE:
+        return None
+    return None if whole["touch.automated"] or whole["touch.is_test"] else whole
+
+
+def _asked(condition: Condition, touch: Touch) -> Iterator[Touch]:
+    """Facts by which the condition may hold, beside those of the touch; what it denies is left to be seen."""
+    if isinstance(condition, All):
+        first, *rest = condition.parts or (None,)
+        if first is None:
+            yield touch
+        else:
+            for told in _asked(first, touch):
+                yield from _asked(All(tuple(rest)), told)
+    elif isinstance(condition, AnyOf):
+        for part in condition.parts:
+            yield from _asked(part, touch)
+    elif isinstance(condition, Test) and condition.op in _NAMING and condition.value is not False:
+        for value in [touch[condition.field]] if condition.field in touch else _values(condition):
+            yield {**touch, condition.field: value}
+    else:
+        yield touch
+
+
+def _values(test: Test) -> Iterable[Scalar]:
+    """Of the field, by which the test holds."""
+    if test.field == "touch.type":
+        return [kind for kind in TOUCH_TYPES if test.holds({test.field: kind})]
+    if test.op == "exists":
+        return [BEHAVIOUR_FIELDS[test.field] is bool or "any"]
+    return test.value if isinstance(test.value, tuple) else (test.value,)
 
 
 def types_of(condition: Condition) -> Iterator[str]:
-    for test in _tests(condition):
-        if test.field == "touch.type" and test.op in ("eq", "in"):
-            yield from [test.value] if isinstance(test.value, str) else test.value
-
-
-def _tests(condition: Condition) -> Iterator[Test]:
-    if isinstance(condition, Test):
-        yield condition
-    elif isinstance(condition, All):
+    """The types of touches that a condition names."""
+    if isinstance(condition, All):
         for part in condition.parts:
-            yield from _tests(part)
+            yield from types_of(part)
+    elif isinstance(condition, Test) and condition.field == "touch.type" and condition.op in ("eq", "in"):
+        yield from [condition.value] if isinstance(condition.value, str) else condition.value

@@ -11,27 +11,36 @@ from collections.abc import Iterable
 from math import exp2
 from typing import NamedTuple
 
-from services.scoring.domain.engagement import marks_of
+from services.scoring.domain.engagement import ROUND, times_of
 from services.scoring.domain.parts import NEVER
 from services.scoring.domain.rules import RuleSet
 from services.scoring.domain.score import Standing, asked_until, at_moment
 
+MOST_LOOKS = 300  # at what a lead is worth, before the search is put off
 
-class _Mark(NamedTuple):
-    """A touch that a rule counts: `worth` is above 0, in milli-points; after `last` it gives nothing."""
+
+class Change(NamedTuple):
+    """at: ms;  certain: something changes then. Else nothing does before, and whether it does then is to be looked at again"""
 
     at: int
+    certain: bool = True
+
+
+class _Touches(NamedTuple):
+    """Those that a rule counts: when they happened, and what each is worth then, in milli-points above 0."""
+
+    times: list[int]
     worth: int
     half_life: int
-    last: int
+    horizon: int
 
 
 class _Group(NamedTuple):
     """Touches that give, and touches that take."""
 
     cap: int
-    gains: list[_Mark]
-    losses: list[_Mark]
+    gains: list[_Touches]
+    losses: list[_Touches]
 
 
 _Sums = list[tuple[int, int]]  # by group: given, taken
@@ -45,22 +54,22 @@ class Fading:
         groups: dict[str, _Group] = {}
         for key in {key for memory in standing.memories for key in memory.marks}:
             for rule in rules.by_key.get(key, ()):
-                if not rule.begins <= as_of < rule.ends:
-                    continue
-                group = groups.setdefault(rule.group, _Group(max(rules.cap_of(rule.group), 0), [], []))
-                (group.gains if rule.points > 0 else group.losses).extend(
-                    _Mark(at, abs(rule.points), rule.half_life, at + rule.horizon)
-                    for marks in marks_of(standing.memories, rule)
-                    for at, event in marks
-                    if at + rule.horizon >= as_of and event not in standing.condemned
-                )
+                if rule.begins <= as_of < rule.ends:
+                    group = groups.setdefault(rule.group, _Group(max(rules.cap_of(rule.group), 0), [], []))
+                    times = times_of(standing.memories, rule, as_of, standing.condemned)
+                    touches = _Touches(times, abs(rule.points), rule.half_life, rule.horizon)
+                    (group.gains if rule.points > 0 else group.losses).append(touches)
         self._groups = list(groups.values())
         self._cap, self._bands = max(rules.engagement_cap, 0), rules.bands
         self._known: dict[int, _Sums] = {}
-        self.ends = max((mark.last + 1 for one in self._groups for mark in (*one.gains, *one.losses)), default=as_of)
+        every = [touches for one in self._groups for touches in (*one.gains, *one.losses) if touches.times]
+        self.ends = max((max(touches.times) + touches.horizon + 1 for touches in every), default=as_of)
 
-    def next_change(self, first: int, last: int) -> int | None:
-        """The first ms after `first`, and no later than `last`, at which the band is another than at `first`."""
+    def next_change(self, first: int, last: int) -> Change | None:
+        """The first ms after `first`, and no later than `last`, at which the band is another than at `first`.
+
+        Where an engagement stays at an edge for long, because some points fall as fast as others rise, the search is put off.
+        """
         now = self._band(self._at(first), self._at(first))
         pending = [(first, last)]
         while pending:
@@ -70,8 +79,10 @@ class Fading:
                 continue
             if end - begin == 1:
                 if self._band(after, after) != now:
-                    return end
+                    return Change(end)
                 continue
+            if len(self._known) > MOST_LOOKS:
+                return Change(begin + 1, certain=False)
             middle = (begin + end) // 2
             pending += [(middle, end), (begin, middle)]
         return None
@@ -101,16 +112,17 @@ class Fading:
         return found
 
 
-def _sum(marks: Iterable[_Mark], moment: int) -> int:
+def _sum(rules: Iterable[_Touches], moment: int) -> int:
     """As `engagement` counts: each touch rounded once."""
-    total = 0
-    for at, worth, half_life, last in marks:
-        if moment <= last:
-            total += round(worth * exp2((at - moment) / half_life)) if at < moment else worth
-    return total
+    total = 0.0
+    for times, worth, half_life, horizon in rules:
+        oldest = moment - horizon
+        ages = [at - moment if at < moment else 0 for at in times if at >= oldest]
+        total += sum([worth * exp2(age / half_life) + ROUND - ROUND for age in ages])
+    return int(total)
 
 
-def next_change(standing: Standing, as_of: int) -> int | None:
+def next_change(standing: Standing, as_of: int) -> Change | None:
     """The first ms after `as_of` at which grade or temperature is another than then; None when time alone does not change them."""
     if standing.internal:
         return None
@@ -119,7 +131,7 @@ def next_change(standing: Standing, as_of: int) -> int | None:
     while True:
         found = at_moment(standing, begin)
         if found.bands() != now:
-            return begin
+            return Change(begin)
         end = _end(standing.rules, begin, found.fit.step, asked_until(standing.hand_raise, standing.rules))
         fading = Fading(standing, begin)
         if (change := fading.next_change(begin, min(end - 1, max(fading.ends, begin)))) is not None:

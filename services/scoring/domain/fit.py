@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from services.scoring.domain.memory import Told
-from services.scoring.domain.parts import MOST_SUGGESTIONS, NEVER, Part, Partial, Suggestion, cap_all
+from services.scoring.domain.parts import NEVER, Part, Partial, cap_all
 from services.scoring.domain.rules import Facts, Fit, RuleSet
-from shared.schemas.conditions import All, Condition, Test
 from shared.schemas.touches import Scalar
 
 REMEMBERED = 10_000  # leads that look different to the rules of fit
@@ -16,12 +15,24 @@ REMEMBERED = 10_000  # leads that look different to the rules of fit
 Attributes = Mapping[str, Told]
 
 
+class Look(NamedTuple):
+    """All of a lead that its fit depends on: two that look alike are worth the same.
+
+    known: by attribute that a rule asks about, what is known of it (1 is not True)
+    off:   rules that are not in force;  stale: rules, and what they ask about that was told too long ago for them
+    """
+
+    known: tuple[object, ...]
+    off: frozenset[str] = frozenset()
+    stale: frozenset[tuple[str, str]] = frozenset()
+
+
 class Fitness(NamedTuple):
-    """The fit since a moment. step: when a rule comes into force, ends or forgets next, ms;  better: what would raise its letter"""
+    """The fit from `since` on, until the `step` when a rule comes into force, ends or forgets next; ms"""
 
     partial: Partial
     step: int
-    better: list[Suggestion]
+    look: Look
     since: int = 0
 
 
@@ -32,84 +43,43 @@ def facts_of(attributes: Attributes) -> dict[str, Scalar]:
 
 def fit(attributes: Attributes, facts: Facts, rules: RuleSet, as_of: int) -> Fitness:
     """Remembered while nothing but the attributes can change it: many leads look alike to the rules, and one to itself."""
-    looks = tuple([_look(attributes.get(name), forgotten) for name, forgotten in rules.fit_attributes])
-    found: Fitness | None = rules.fits.get(looks)
+    seen = tuple([_seen(attributes.get(name), forgotten) for name, forgotten in rules.fit_attributes])
+    found: Fitness | None = rules.fits.get(seen)
     if found is None or not found.since <= as_of < found.step:
         if len(rules.fits) >= REMEMBERED:
             rules.fits.clear()
-        found = rules.fits[looks] = _fit(attributes, facts, rules, as_of)
+        found = rules.fits[seen] = _fit(attributes, facts, rules, as_of)
     return found
 
 
-def _look(told: Told | None, forgotten: bool) -> tuple[object, ...] | None:
+def _seen(told: Told | None, forgotten: bool) -> tuple[object, ...] | None:
     """What the rules see of an attribute; when it was told, if one of them forgets it."""
-    if told is None:
-        return None
-    return (told.value, told.value.__class__, told.at if forgotten else None)  # 1 is not True
+    return (told.value, told.value.__class__, told.at if forgotten else None) if told else None
 
 
 def _fit(attributes: Attributes, facts: Facts, rules: RuleSet, as_of: int) -> Fitness:
+    told = [attributes.get(name) for name, _ in rules.fit_attributes]
+    known = tuple([(one.value, one.value.__class__) if one else None for one in told])
+    since, step, off, stale = 0, NEVER, set[str](), set[tuple[str, str]]()
+    for rule in rules.fit:
+        ends = {name: attributes[name].at + rule.expires for name in rule.attributes if name in attributes}
+        for moment in (rule.begins, rule.ends, *ends.values()):
+            since, step = (max(since, moment), step) if moment <= as_of else (since, min(step, moment))
+        if not rule.begins <= as_of < rule.ends:
+            off.add(rule.rule_id)
+        stale |= {(rule.rule_id, name) for name, end in ends.items() if end <= as_of}
+    look = Look(known, frozenset(off), frozenset(stale))
+    return Fitness(worth(facts, look, rules), step, look, since)
+
+
+def worth(facts: Facts, look: Look, rules: RuleSet, fresh: frozenset[str] = frozenset()) -> Partial:
+    """fresh: attributes that are told now"""
+    forgotten = {rule_id for rule_id, name in look.stale if name not in fresh}
     best: dict[str, Fit] = {}
-    step = NEVER
     for rule in rules.fit:
-        if not rules.timeless:
-            expires = _expires(rule, attributes)
-            step = min([step, *(moment for moment in (rule.begins, rule.ends, expires) if moment > as_of)])
-            if not rule.begins <= as_of < min(rule.ends, expires):
-                continue
-        if rule.condition.holds(facts):
-            slot = rule.group or f" {rule.rule_id}"  # a rule without a group stands alone
-            if slot not in best or rule.points > best[slot].points:
-                best[slot] = rule
+        if rule.rule_id in look.off or rule.rule_id in forgotten:
+            continue
+        if (rule.slot not in best or rule.points > best[rule.slot].points) and rule.condition.holds(facts):
+            best[rule.slot] = rule
     parts = [Part(rule.rule_id, rule.points, rule.points, group=rule.group, label=rule.label) for rule in best.values()]
-    partial = cap_all(parts, rules.fit_cap)
-    return Fitness(partial, step, _better(partial, facts, rules, as_of), 0 if rules.timeless else as_of)
-
-
-def _expires(rule: Fit, attributes: Attributes) -> int:
-    """When the first of what the rule asks about is forgotten."""
-    if rule.expires == NEVER:
-        return NEVER
-    told = [attributes[name].at + rule.expires for name in rule.attributes if name in attributes]
-    return min(told, default=NEVER)
-
-
-def _better(partial: Partial, facts: Facts, rules: RuleSet, as_of: int) -> list[Suggestion]:
-    """The fewest facts that reach the next letter, of those that are not known yet."""
-    needed = min((edge for edge in rules.grades if edge > partial.total), default=None)
-    if needed is None:
-        return []
-    given = {part.group or f" {part.rule_id}": part.given for part in partial.parts}
-    best: dict[str, tuple[int, Fit, str]] = {}
-    for rule in rules.fit:
-        slot = rule.group or f" {rule.rule_id}"
-        gain = rule.points - given.get(slot, 0)
-        if gain > best.get(slot, (0,))[0] and rule.begins <= as_of < rule.ends:
-            unknown = _unknown(rule.condition, facts)
-            if unknown:
-                best[slot] = gain, rule, unknown
-    total = sum(given.values())
-    found: list[Suggestion] = []
-    for gain, rule, unknown in sorted(best.values(), key=lambda one: (-one[0], one[1].rule_id))[:MOST_SUGGESTIONS]:
-        found.append(Suggestion(rule.rule_id, gain, unknown, rule.label))
-        total += gain
-        if min(total, rules.fit_cap) >= needed:
-            return found
-    return []
-
-
-def _unknown(condition: Condition, facts: Facts) -> str | None:
-    """The first field that would have to be known for the condition to hold; None where what is known already denies it."""
-    tests: list[Condition] = list(condition.parts) if isinstance(condition, All) else [condition]
-    unknown = None
-    for test in tests:
-        if not isinstance(test, Test):
-            return None
-        if test.op in ("ne", "not_in") or facts.get(test.field) is not None:
-            if not test.holds(facts):
-                return None
-        elif test.op == "exists" and not test.value:
-            return None
-        else:
-            unknown = unknown or test.field
-    return unknown
+    return cap_all(parts, rules.fit_cap)

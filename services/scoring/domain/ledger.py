@@ -7,8 +7,10 @@ which marks exist, and carries its limit, horizon and bucket length, so that led
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b, sha256
+from struct import Struct
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,21 +18,17 @@ import orjson
 DAY = 86_400_000
 HALF_LIVES = 7  # after which a touch is worth less than 1 % of its points, and is worth nothing
 HORIZONS = (30 * DAY, 90 * DAY, 180 * DAY, 400 * DAY)  # half-lives may change within one without a replay
-MOST_MARKS = 2_000  # of one identity
+MOST_MARKS = 2_000  # of one identity, of days and `once`
+MOST_CAMPAIGN_MARKS = 500  # of one identity, beside those
 ONCE, CAMPAIGN = 0, -1  # in place of a bucket's length
-ALWAYS_WITHIN = 40  # buckets of at most 50 marks each: fewer need no look at the bound
 
 Bucket = int | str  # number of the bucket since the epoch, or the name of a campaign
 
-
-class Mark(NamedTuple):
-    """One touch that a rule matched: when it happened (ms since the epoch, UTC), and which event it was (`event_of`)."""
-
-    at: int
-    event: bytes
-
-
-Marks = tuple[Mark, ...]  # sorted, distinct, no more than the limit of their key
+# A mark is one touch that a rule matched: when it happened (ms since the epoch, UTC, never before it), and which event it was
+# (`event_of`). In bytes, so that marks sort as (at, event) do, and a thousand of them are as cheap to hold as one.
+_MARK, _MOMENT = Struct(">Q16s"), Struct(">Q16x")
+MARK = _MARK.size  # bytes
+Marks = bytes  # one after the other: sorted, distinct, no more than the limit of their key
 Ledger = dict[str, dict[Bucket, Marks]]  # by rule key and bucket
 
 
@@ -53,6 +51,25 @@ def event_of(event_id: str) -> bytes:
     return blake2b(event_id.encode(), digest_size=16).digest()
 
 
+def marked(marks: Iterable[tuple[int, bytes]]) -> Marks:
+    """Marks of these moments and events."""
+    return b"".join(sorted({_MARK.pack(at, event) for at, event in marks}))
+
+
+def read(marks: Marks) -> Iterator[tuple[int, bytes]]:
+    """The moments and events of marks, the earliest first. Raises struct.error for what are no marks."""
+    return _MARK.iter_unpack(marks)
+
+
+def moments(marks: Marks) -> Iterator[tuple[int]]:
+    """The moments alone."""
+    return _MOMENT.iter_unpack(marks)
+
+
+def count(marks: Marks) -> int:
+    return len(marks) // MARK
+
+
 def horizon_of(half_life: int, window: int | None = None) -> int:
     """How long a touch counts, ms: seven half-lives or the window, and never longer than the topics are kept."""
     return min(HALF_LIVES * half_life, window or HORIZONS[-1], HORIZONS[-1])
@@ -73,6 +90,8 @@ def rule_key(when: Any, limit: int, per: str, horizon: int, zone: int) -> str:
 def key_parts(key: str) -> KeyParts:
     """Raises ValueError for what is no rule key."""
     limit, horizon, length, zone = map(int, key.split(".")[1:])
+    if limit < 1 or length < CAMPAIGN:
+        raise ValueError("a limit below 1, or a length that stands for nothing")
     return KeyParts(limit, horizon, length, zone)
 
 
@@ -87,19 +106,17 @@ def joined(limit: int, left: Marks, right: Marks) -> Marks:
     """The earliest `limit` marks of both."""
     if left == right:
         return left
-    return tuple(sorted({*left, *right})[:limit])
+    return b"".join(sorted({*_each(left), *_each(right)})[:limit])
 
 
-def record(ledger: Ledger, key: str, bucket: Bucket, mark: Mark) -> None:
-    """Add a mark to a ledger that the caller owns."""
+def record(ledger: Ledger, key: str, bucket: Bucket, mark: Marks) -> None:
+    """Add one mark to a ledger that the caller owns."""
     buckets = ledger.setdefault(key, {})
-    marks = buckets.get(bucket)
-    if marks is None:
-        buckets[bucket] = (mark,)
-    elif mark not in marks:
-        limit = key_parts(key).limit
-        if len(marks) < limit or mark < marks[-1]:
-            buckets[bucket] = joined(limit, marks, (mark,))
+    marks = buckets.get(bucket, b"")
+    if mark <= marks[-MARK:]:
+        buckets[bucket] = joined(key_parts(key).limit, marks, mark)
+    elif count(marks) < key_parts(key).limit:
+        buckets[bucket] = marks + mark
 
 
 def absorb(ledger: Ledger, other: Ledger) -> None:
@@ -108,55 +125,73 @@ def absorb(ledger: Ledger, other: Ledger) -> None:
         ours = ledger.setdefault(key, {})
         limit = key_parts(key).limit
         for bucket, marks in theirs.items():
-            ours[bucket] = joined(limit, ours.get(bucket, ()), marks)
+            ours[bucket] = joined(limit, ours.get(bucket, b""), marks)
 
 
-def tidy(ledger: Ledger, known_at: int, before: int = 0) -> int:
-    """Drop buckets that count 0 for ever since `known_at` (ms), then those past the bound; how many marks the bound refused.
+def tidy(ledger: Ledger, known_at: int, before: int = -1) -> int:
+    """Drop buckets that count 0 for ever since `known_at` (ms), then those past the bounds; how many marks the bounds refused.
 
     before: when the ledger was tidied last, ms; within a day there is nothing to forget that would be worth the look
 
-    Only whole buckets go: a mark that counts 0 still holds its place against later ones of its bucket. What the bound drops is
-    decided by a fixed order of the buckets (newest days first, campaigns last), never by the order of arrival.
+    Only whole buckets go: a mark that counts 0 still holds its place against later ones of its bucket; `once` and campaigns hold
+    theirs for ever. When this is done, and how often, changes nothing that is read: a bound keeps the first so many of a fixed
+    order in which no bucket ever comes to stand before another, and what is forgotten is always the end of that order.
     """
-    if sum(map(len, ledger.values())) <= ALWAYS_WITHIN:
-        return 0
     if known_at // DAY != before // DAY:
         _forget(ledger, known_at)
-    if sum([len(buckets) * key_parts(key).limit for key, buckets in ledger.items()]) <= MOST_MARKS:
+    if sum([sum(map(len, buckets.values())) for buckets in ledger.values()]) <= MOST_CAMPAIGN_MARKS * MARK:
         return 0
-    if sum(len(marks) for buckets in ledger.values() for marks in buckets.values()) <= MOST_MARKS:
-        return 0
-    return _bounded(ledger)
+    return _bound(ledger, MOST_MARKS, campaigns=False) + _bound(ledger, MOST_CAMPAIGN_MARKS, campaigns=True)
+
+
+def check(ledger: Ledger) -> None:
+    """Raises ValueError for what no ledger can be."""
+    for key, buckets in ledger.items():
+        named = str if key_parts(key).length == CAMPAIGN else int
+        for bucket, marks in buckets.items():
+            if bucket.__class__ is not named or not marks or len(marks) % MARK:
+                raise ValueError("a bucket of another kind than its key says, or marks cut short")
+
+
+def _each(marks: Marks) -> list[Marks]:
+    size = MARK
+    return [marks[start : start + size] for start in range(0, len(marks), size)]
 
 
 def _forget(ledger: Ledger, known_at: int) -> None:
-    for key, buckets in ledger.items():
-        parts = key_parts(key)
+    for key in list(ledger):
+        parts, buckets = key_parts(key), ledger[key]
         if parts.length > 0:
             oldest = (known_at - parts.horizon + parts.zone) // parts.length
             for bucket in [b for b in buckets if isinstance(b, int) and b < oldest]:
                 del buckets[bucket]
+        if not buckets:
+            del ledger[key]
 
 
-def _bounded(ledger: Ledger) -> int:
+def _bound(ledger: Ledger, most: int, *, campaigns: bool) -> int:
+    keys = [key for key in ledger if (key_parts(key).length == CAMPAIGN) is campaigns]
+    if sum([sum(map(len, ledger[key].values())) for key in keys]) <= most * MARK:
+        return 0
     kept = refused = 0
-    for _, key, name in sorted(
-        (_rank(key, bucket), key, str(bucket)) for key, slots in ledger.items() for bucket in slots
-    ):
-        bucket: Bucket = name if key_parts(key).length == CAMPAIGN else int(name)
-        count = len(ledger[key][bucket])
-        if kept >= MOST_MARKS:
-            refused += count
+    slots = [(key, bucket) for key in keys for bucket in ledger[key]]
+    for key, bucket in sorted(slots, key=_rank):
+        marks = count(ledger[key][bucket])
+        if kept >= most:
+            refused += marks
             del ledger[key][bucket]
         else:
-            kept += count
+            kept += marks
+    for key in keys:
+        if not ledger[key]:
+            del ledger[key]
     return refused
 
 
-def _rank(key: str, bucket: Bucket) -> int:
-    """`once` first, then days from the newest on, then campaigns."""
+def _rank(slot: tuple[str, Bucket]) -> tuple[int, str, Bucket]:
+    """`once` first, then days, those first that count longest; campaigns by their names."""
+    key, bucket = slot
     parts = key_parts(key)
-    if parts.length == CAMPAIGN:
-        return 1
-    return -(int(bucket) * parts.length) if parts.length > 0 else -(10**18)
+    if parts.length > 0 and isinstance(bucket, int):
+        return -((bucket + 1) * parts.length - parts.zone + parts.horizon), key, bucket
+    return -(10**18), key, bucket

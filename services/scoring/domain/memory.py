@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from services.scoring.domain import ledger
-from services.scoring.domain.ledger import Bucket, Ledger, Mark, event_of
+from services.scoring.domain.ledger import Bucket, Ledger, event_of, marked
 from shared.schemas.touches import Scalar
 
 LATEST_TOUCHES = 20
@@ -173,9 +173,9 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
             _insert(touches, recent)
 
     def mark(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
-        mark = None
+        mark = b""
         for key, bucket in slots:
-            mark = mark or Mark(at, event_of(event_id))
+            mark = mark or marked([(at, event_of(event_id))])
             ledger.record(self.marks, key, bucket, mark)
 
     def hear_outcome(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
@@ -210,7 +210,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
                 name_company(self.accounts, account, domain, named)
         _bound(self.accounts)
 
-    def tidy(self, before: int = 0) -> int:
+    def tidy(self, before: int = -1) -> int:
         """Forget marks that count 0 for ever, keep to the bounds; how many marks and verdicts those refused.
 
         before: `received_at` when it was tidied last

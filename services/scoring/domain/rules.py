@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
+from math import exp2
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -28,7 +29,8 @@ Facts = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What one kind of touch is worth. points: milli-points;  half_life, horizon: ms;  key: of its marks;
-    begins, ends: when the rule is in force, ms, the end excluded"""
+    begins, ends: when the rule is in force, ms, the end excluded;
+    usual: share that a steady stream of touches is worth by a quarter of the half-life"""
 
     rule_id: str
     condition: Condition
@@ -42,11 +44,13 @@ class Behaviour:
     judges_automated: bool
     begins: int
     ends: int
+    usual: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Milli-points for what a lead is. attributes: that it asks about;  expires: ms after which what was told of them is void"""
+    """Milli-points for what a lead is. attributes: that it asks about;  expires: ms after which what was told of them is void;
+    slot: of the rules of one only the best counts: its group's, or its own"""
 
     rule_id: str
     condition: Condition
@@ -57,6 +61,7 @@ class Fit:
     expires: int
     begins: int
     ends: int
+    slot: str
 
 
 class RuleSet:
@@ -64,11 +69,18 @@ class RuleSet:
 
     by_key:     rules that read the same marks
     boundaries: moments at which a rule comes into force or ends, sorted
-    timeless:   no rule of fit has a date or forgets: fit depends on attributes alone;  fits: what is remembered of it
+    asked:      attributes that rules of fit ask about, each with the most milli-points per slot that it can have a part in
+    deciding:   attributes that decide which rules count for a lead, or that none do
+    fits, missing: what is remembered of fit, and of what would raise it
     """
 
     def __init__(
-        self, policy: ScoringPolicy, behaviour: Iterable[Behaviour], fit: Iterable[Fit], region: str | None = None
+        self,
+        policy: ScoringPolicy,
+        behaviour: Iterable[Behaviour],
+        fit: Iterable[Fit],
+        deciding: Iterable[str],
+        region: str | None = None,
     ) -> None:
         self.region = region
         self.behaviour = tuple(sorted(behaviour, key=lambda rule: rule.rule_id))
@@ -89,8 +101,13 @@ class RuleSet:
         )
         dated = [(rule.begins, rule.ends) for rule in self.behaviour] + [(rule.begins, rule.ends) for rule in self.fit]
         self.boundaries = sorted({at for dates in dated for at in dates if 0 < at < NEVER})
-        self.fits: dict[tuple[Any, ...], Any] = {}
-        self.timeless = all(rule.begins == 0 and rule.ends == NEVER and rule.expires == NEVER for rule in self.fit)
+        self.asked: dict[str, dict[str, int]] = {name: {} for name, _ in self.fit_attributes}
+        for one in self.fit:
+            for name in one.attributes:
+                self.asked[name][one.slot] = max(self.asked[name].get(one.slot, 0), one.points)
+        self.deciding = frozenset(field.removeprefix("lead.") for field in deciding)
+        self.fits: dict[Any, Any] = {}
+        self.missing: dict[Any, Any] = {}
 
     def cap_of(self, group: str) -> int:
         return self.group_caps.get(group, self.engagement_cap)
@@ -109,10 +126,12 @@ class Rules:
         self.internal = parse(policy.internal, FIT_FIELDS) if policy.internal else None
         behaviour = {rule.id: _behaviour(rule, zone) for rule in policy.engagement.rules}
         fit = {rule.id: _fit(rule, zone) for rule in policy.fit.rules}
-        self.base = RuleSet(policy, behaviour.values(), fit.values())
+        regions = [parse(overlay.when, FIT_FIELDS) for overlay in policy.overlays]
+        deciding = frozenset[str]().union(*(condition.fields() for condition in [*regions, self.internal] if condition))
+        self.base = RuleSet(policy, behaviour.values(), fit.values(), deciding)
         self.overlays = [
-            (parse(overlay.when, FIT_FIELDS), _laid_over(policy, behaviour, fit, overlay, zone))
-            for overlay in policy.overlays
+            (condition, _laid_over(policy, behaviour, fit, overlay, deciding, zone))
+            for condition, overlay in zip(regions, policy.overlays, strict=True)
         ]
         # Marks are kept for the rules of every region: which one a lead belongs to may change, and is asked when it is read.
         every = [rule for rules in self.rule_sets() for rule in rules.behaviour]
@@ -134,12 +153,13 @@ class Rules:
         return next((rules for condition, rules in self.overlays if condition.holds(facts)), self.base)
 
     def slots(self, touch: TouchLike) -> list[tuple[str, Bucket]]:
-        """Rule keys and buckets that the touch marks; none of a rule whose horizon it was already past when it arrived."""
+        """Rule keys and buckets that the touch marks; none of a rule whose horizon it was already past when it arrived, and
+        none of a touch from before 1970."""
         facts = self._facts(touch)
         keys = self._matches.get(facts)
         if keys is None:
             keys = self._remember(facts)
-        if not keys:
+        if not keys or touch.at < 0:
             return []
         age = touch.received_at - touch.at
         campaign = touch.campaign or touch.event or touch.type
@@ -163,12 +183,19 @@ Rule = TypeVar("Rule", Behaviour, Fit)
 
 
 def _laid_over(
-    policy: ScoringPolicy, behaviour: Mapping[str, Behaviour], fit: Mapping[str, Fit], overlay: Overlay, zone: int
+    policy: ScoringPolicy,
+    behaviour: Mapping[str, Behaviour],
+    fit: Mapping[str, Fit],
+    overlay: Overlay,
+    deciding: Iterable[str],
+    zone: int,
 ) -> RuleSet:
     theirs = {rule.id: _behaviour(rule, zone) for rule in overlay.behaviour}
     their_fit = {rule.id: _fit(rule, zone) for rule in overlay.fit}
     off = frozenset(overlay.off)
-    return RuleSet(policy, _without({**behaviour, **theirs}, off), _without({**fit, **their_fit}, off), overlay.id)
+    return RuleSet(
+        policy, _without({**behaviour, **theirs}, off), _without({**fit, **their_fit}, off), deciding, overlay.id
+    )
 
 
 def _without(rules: Mapping[str, Rule], off: frozenset[str]) -> list[Rule]:
@@ -177,8 +204,8 @@ def _without(rules: Mapping[str, Rule], off: frozenset[str]) -> list[Rule]:
 
 def _behaviour(rule: BehaviourRule, zone: int) -> Behaviour:
     condition = parse(rule.when, BEHAVIOUR_FIELDS)
-    half_life = max(1, round(rule.half_life_days * DAY))  # ms, of which none is nothing
-    horizon = horizon_of(half_life, max(1, round(rule.window_days * DAY)) if rule.window_days else None)
+    half_life = _days(rule.half_life_days)
+    horizon = horizon_of(half_life, _days(rule.window_days) if rule.window_days else None)
     begins, ends = _in_force(rule.valid_from, rule.valid_until, zone)
     return Behaviour(
         rule_id=rule.id,
@@ -193,7 +220,13 @@ def _behaviour(rule: BehaviourRule, zone: int) -> Behaviour:
         judges_automated="touch.automated" in condition.fields(),
         begins=begins,
         ends=ends,
+        usual=_faded(horizon, half_life / 4) / _faded(horizon, half_life),
     )
+
+
+def _faded(horizon: int, half_life: float) -> float:
+    """How much a steady stream of touches is worth (∫ 2^(-t / half-life) dt up to the horizon), but for a factor."""
+    return half_life * (1 - exp2(-horizon / half_life))
 
 
 def _fit(rule: FitRule, zone: int) -> Fit:
@@ -206,19 +239,25 @@ def _fit(rule: FitRule, zone: int) -> Fit:
         group=rule.group,
         label=rule.label.texts(),
         attributes=tuple(sorted(field.removeprefix("lead.") for field in condition.fields())),
-        expires=round(rule.expires_days * DAY) if rule.expires_days else NEVER,
+        expires=_days(rule.expires_days) if rule.expires_days else NEVER,
         begins=begins,
         ends=ends,
+        slot=rule.group or f" {rule.id}",
     )
 
 
 def _in_force(first: date | None, last: date | None, zone: int) -> tuple[int, int]:
     begins = _midnight(first, zone) if first else 0
-    return begins, _midnight(last + timedelta(days=1), zone) if last else NEVER
+    return begins, _midnight(last, zone) + DAY if last else NEVER
 
 
 def _midnight(day: date, zone: int) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp()) * 1000 - zone
+
+
+def _days(days: float) -> int:
+    """ms, never none at all."""
+    return max(1, round(days * DAY))
 
 
 def _milli(points: float) -> int:

@@ -11,7 +11,7 @@ from services.scoring.domain.activity import active
 from services.scoring.domain.better import Better, by_touches
 from services.scoring.domain.companies import account_of
 from services.scoring.domain.engagement import NOBODY, Engagement, engagement
-from services.scoring.domain.fit import Fitness, facts_of, fit
+from services.scoring.domain.fit import Fitness, Look, facts_of, fit
 from services.scoring.domain.ledger import DAY, event_of
 from services.scoring.domain.memory import (
     LATEST_TOUCHES,
@@ -24,6 +24,7 @@ from services.scoring.domain.memory import (
     Recent,
     Told,
 )
+from services.scoring.domain.missing import by_facts
 from services.scoring.domain.parts import NEVER, Partial
 from services.scoring.domain.rules import Rules, RuleSet
 from services.scoring.domain.state import LeadState
@@ -105,7 +106,7 @@ class Moment(NamedTuple):
         return self.grade, self.temperature
 
 
-NOTHING = Fitness(Partial(0, []), NEVER, [])
+NOTHING = Fitness(Partial(0, []), NEVER, Look(()))
 
 
 def stand(state: LeadState, lead: str, rules: Rules) -> Standing:
@@ -135,7 +136,7 @@ def stand(state: LeadState, lead: str, rules: Rules) -> Standing:
 def at_moment(standing: Standing, as_of: int) -> Moment:
     rules = standing.rules
     if standing.internal:
-        return Moment(NOTHING, Engagement(Partial(0, []), {}), grade(0, 0, rules), "cold")
+        return Moment(NOTHING, Engagement(Partial(0, []), {}, {}), grade(0, 0, rules), "cold")
     fitness = fit(standing.attributes, standing.facts, rules, as_of)
     engaged = engagement(standing.memories, rules, as_of, standing.condemned)
     letter = grade(fitness.partial.total, engaged.total, rules)
@@ -149,8 +150,7 @@ def steady_until(standing: Standing, moment: Moment, as_of: int) -> int:
     rules, engaged = standing.rules, moment.engaged
     low = max((edge for edge in rules.bands if edge <= engaged.total), default=-NEVER)
     high = min((edge for edge in rules.bands if edge > engaged.total), default=NEVER)
-    steady = engaged.steady_for(low, high)
-    until = min(as_of + steady, engaged.step, moment.fit.step, NEVER)
+    until = min(as_of + engaged.steady_for(low, high), engaged.step, moment.fit.step, NEVER)
     if rules.boundaries:
         until = min([until, *(at for at in rules.boundaries if at > as_of)])
     ends = asked_until(standing.hand_raise, rules)
@@ -201,8 +201,11 @@ def _active(standing: Standing, touches: Sequence[Recent], rules: Rules, as_of: 
 def grade(fit_total: int, engagement_total: int, rules: RuleSet) -> str:
     """Fit letter A-D and engagement band 1-4."""
     letter = next((letter for letter, least in zip("ABC", rules.grades, strict=True) if fit_total >= least), "D")
-    band = next((band for band, least in zip("123", rules.bands, strict=True) if engagement_total >= least), "4")
-    return letter + band
+    return f"{letter}{band_of(engagement_total, rules)}"
+
+
+def band_of(engagement_total: int, rules: RuleSet) -> int:
+    return next((band for band, least in enumerate(rules.bands, 1) if engagement_total >= least), 4)
 
 
 def chosen(told: Iterable[ByFieldAndSource]) -> dict[str, Told]:
@@ -235,13 +238,15 @@ def asked_until(hand_raise: HandRaise | None, rules: RuleSet) -> int:
 
 
 def _better(standing: Standing, found: Moment, as_of: int) -> list[Better]:
-    rules = standing.rules
-    letter, band = found.grade[0], found.grade[1]
+    """What would raise the fit, and what the engagement, each with the grade that it leads to."""
+    rules, fitness, engaged = standing.rules, found.fit.partial, found.engaged
     better = []
-    if found.fit.better:
-        better.append(Better(chr(ord(letter) - 1) + band, found.fit.better))
-    if touches := by_touches(found.engaged, standing.memories, rules, as_of):
-        better.append(Better(f"{letter}{int(band) - 1}", touches))
+    if facts := by_facts(fitness, found.fit.look, standing.facts, rules):
+        reached = fitness.total + sum(one.points for one in facts)
+        better.append(Better(grade(reached, engaged.total, rules), facts))
+    if touches := by_touches(engaged, standing.memories, rules, as_of):
+        reached = engaged.total + sum(one.points for one in touches)
+        better.append(Better(grade(fitness.total, reached, rules), touches))
     return better
 
 

@@ -17,7 +17,8 @@ from services.scoring.domain.memory import OUTCOME, Memory
 from shared.schemas import ids
 from shared.schemas.touches import STRONG
 
-MOST_IDENTITIES = 50  # whose memory one lead holds; a further one is refused, and counted
+MOST_IDENTITIES = 50  # whose memory one lead holds; the others' are refused, and counted
+_FIRST = STRONG | {OUTCOME}
 
 OUTCOMES = "outcome/"  # and a lead: the identity that stands for what sales says of that lead
 
@@ -69,8 +70,9 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
         return [identity for identity in self.identities() if self.owner(identity) == lead]
 
     def as_of(self, identities: Iterable[str]) -> int:
-        """The largest `received_at` that these identities' touches and registers came with."""
-        return max((at for identity in identities for at in self._received(identity)), default=0)
+        """The largest `received_at` that these identities' touches and registers came with; without any, the registers'."""
+        heard = max((at for identity in identities for at in self._received(identity)), default=0)
+        return heard or max((register.received_at for register in self.registers.values()), default=0)
 
     def _received(self, identity: str) -> Iterator[int]:
         if memory := self.memories.get(identity):
@@ -100,14 +102,17 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
 
 @dataclass(slots=True)
 class Joining:
-    """A state while one batch is joined into it; the state that it began with stays as it was.
+    """The state of `lead` while one batch is joined into it; the state that it began with stays as it was.
 
-    touched: identities that the batch said something about;  refused: memories and marks that a bound kept out
+    touched:    identities that the batch said something about;  refused: memories and marks that a bound kept out
+    to_pass_on: when it is finished: of those the memories that another lead has to get, with the register that says so
     """
 
+    lead: str
     base: LeadState
     state: LeadState = field(init=False)
     touched: set[str] = field(default_factory=set)
+    to_pass_on: list[tuple[str, Register, Memory]] = field(default_factory=list)
     refused_identities: int = 0
     refused_marks: int = 0
     _mine: set[str] = field(default_factory=set)
@@ -115,19 +120,15 @@ class Joining:
     def __post_init__(self) -> None:
         self.state = LeadState(dict(self.base.memories), dict(self.base.registers))
 
-    def memory(self, identity: str) -> Memory | None:
-        """The identity's memory, to be changed; None when the lead holds as many as it may."""
+    def memory(self, identity: str) -> Memory:
+        """The identity's memory, to be changed."""
         self.touched.add(identity)
         memories = self.state.memories
-        if identity in self._mine:
-            return memories[identity]
-        known = memories.get(identity)
-        if known is None and len(memories) >= MOST_IDENTITIES:
-            self.refused_identities += 1
-            return None
-        memories[identity] = memory = known.copy() if known else Memory()
-        self._mine.add(identity)
-        return memory
+        if identity not in self._mine:
+            known = memories.get(identity)
+            memories[identity] = known.copy() if known else Memory()
+            self._mine.add(identity)
+        return memories[identity]
 
     def register(self, identity: str, register: Register) -> None:
         self.touched.add(identity)
@@ -136,20 +137,32 @@ class Joining:
             self.state.registers[identity] = register
 
     def finish(self) -> LeadState:
+        """The state, tidied and kept to its bounds."""
         for identity in self._mine:
             known = self.base.memories.get(identity)
-            self.refused_marks += self.state.memories[identity].tidy(known.received_at if known else 0)
+            self.refused_marks += self.state.memories[identity].tidy(known.received_at if known else -1)
+        self.to_pass_on = self._foreign()
+        memories = self.state.memories
+        if len(memories) > MOST_IDENTITIES:
+            for identity in sorted(memories, key=self._rank)[MOST_IDENTITIES:]:
+                del memories[identity]
+                self.refused_identities += 1
         return self.state
 
-    def to_pass_on(self, lead: str) -> list[tuple[str, Register]]:
-        """Identities touched whose memory another lead has to get, with the register that says so."""
+    def _rank(self, identity: str) -> tuple[bool, bool, str]:
+        """The lead's own identity first, then those of people and what sales says, then devices: an order that no time changes, so
+        that of all that was ever told the same is kept."""
+        own = lead_of(identity) == self.lead
+        return not own, self.state.memories[identity].kind not in _FIRST, identity
+
+    def _foreign(self) -> list[tuple[str, Register, Memory]]:
         state = self.state
         if not state.registers:
             return []
         outcomes = [OUTCOMES + lead_of(identity) for identity in self.touched if not identity.startswith(OUTCOMES)]
         touched = self.touched.union(one for one in outcomes if one in state.memories)
         return [
-            (identity, register)
+            (identity, register, state.memories[identity])
             for identity in sorted(touched)
-            if (register := state.register_of(identity)) and register.owner != lead and identity in state.memories
+            if identity in state.memories and (register := state.register_of(identity)) and register.owner != self.lead
         ]

@@ -11,6 +11,7 @@ import pytest
 from services.scoring.batch import Slice
 from services.scoring.builder import Builder, BuildingLostError, MissingRecordsError
 from services.scoring.domain.codec import decode_people, decode_state, encode_memory, encode_state
+from services.scoring.domain.ledger import count, marked
 from services.scoring.domain.memory import Memory
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState, Register
@@ -29,6 +30,7 @@ from tests.unit.scoring.conftest import NOW, POLICY, Record
 PARTITIONS = range(4)
 RULES = Rules(ScoringPolicy.model_validate(POLICY), PolicyRef(sequence=1, hash="h"))
 (KEY,) = RULES.keys()
+TODAY = NOW // 86_400_000
 
 
 class Topics:
@@ -105,7 +107,7 @@ def of(states: FakeStates, lead: str) -> LeadState:
 
 
 def marks(state: LeadState, identity: str) -> int:
-    return sum(len(bucket) for bucket in state.memories[identity].marks.get(KEY, {}).values())
+    return sum(count(bucket) for bucket in state.memories[identity].marks.get(KEY, {}).values())
 
 
 async def test_what_one_lead_has_to_tell_another_is_told_at_once_wherever_it_is(
@@ -159,7 +161,9 @@ async def test_transfers_on_the_topic_are_joined_without_marks_that_no_rule_read
     states: FakeStates, topics: Topics
 ) -> None:
     other = KEY.replace(KEY.partition(".")[0], "0" * 16)
-    memory = Memory("email", NOW, 1, {KEY: {1: ((NOW, b"e" * 16),)}, other: {1: ((NOW, b"e" * 16),)}})  # type: ignore[dict-item]
+    memory = Memory(
+        "email", NOW, 1, {KEY: {TODAY: marked([(NOW, b"e" * 16)])}, other: {TODAY: marked([(NOW, b"e" * 16)])}}
+    )
     topics.say(
         SCORE_TRANSFERS.name,
         ScoreTransfer(
@@ -270,7 +274,8 @@ async def test_states_that_are_carried_over_lose_only_marks_that_no_rule_reads(
 ) -> None:
     other = KEY.replace(KEY.partition(".")[0], "0" * 16)
     lead = lead_id("ann")
-    old = LeadState({"ann": Memory("email", NOW - 9, 1, {KEY: {1: ((NOW - 9, b"e" * 16),)}, other: {1: ((NOW, b"e" * 16),)}})})  # type: ignore[dict-item]  # fmt: skip
+    marks_of_both = {KEY: {TODAY: marked([(NOW - 9, b"e" * 16)])}, other: {TODAY: marked([(NOW, b"e" * 16)])}}
+    old = LeadState({"ann": Memory("email", NOW - 9, 1, marks_of_both)})
     old.registers["bob"] = Register(7, lead, "email", NOW - 9)
     anew = builder(states)
     await anew.begin(starts())

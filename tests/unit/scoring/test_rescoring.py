@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from services.scoring import metrics, rescoring
+from services.scoring.domain import ledger
 from services.scoring.domain.codec import FIRST, VERSION, decode_state
 from services.scoring.domain.ledger import MOST_MARKS, rule_key
 from services.scoring.domain.memory import Memory
@@ -413,7 +414,7 @@ async def test_states_of_an_older_encoding_are_written_anew(town: Any) -> None:
     for identity, memory in state.memories.items():
         fields = [getattr(memory, name) for name in memory.__struct_fields__][:11]
         fields[3] = {
-            rule: {bucket: [(mark.at, "event-3") for mark in marks] for bucket, marks in slots.items()}
+            rule: {bucket: [(at, "event-3") for at, _ in ledger.read(marks)] for bucket, marks in slots.items()}
             for rule, slots in memory.marks.items()
         }
         memories[identity] = fields
@@ -511,7 +512,7 @@ def test_marks_of_rules_that_no_policy_reads_any_more_are_bounded_and_make_room(
                 raises_hand=False,
             )  # fmt: skip
         memory.tidy()
-        kept = sum(len(marks) for buckets in memory.marks.values() for marks in buckets.values())
+        kept = sum(ledger.count(marks) for buckets in memory.marks.values() for marks in buckets.values())
         assert kept < MOST_MARKS + 5, "whole buckets"
         assert len(memory.marks[key]) == 32, "the rule that is read now has all its marks"
 

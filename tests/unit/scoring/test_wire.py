@@ -142,14 +142,3 @@ def test_a_personal_field_that_is_not_known_is_ignored() -> None:
     read = wire.decode(TOUCHPOINTS.name, wire.encode(raw))
     assert isinstance(read, wire.Touch)
     assert wire.reveal(read.person) == {"name": "安田"}
-
-
-def test_a_state_comes_back_as_it_was() -> None:
-    state = LeadState({"ann": memory()}, {"ann": Register(1, "lead", "email", NOW)})
-    assert codec.decode_state(codec.encode_state(state)) == state
-
-
-@pytest.mark.parametrize("raw", [b"", b"\x01\xff", b"\x03" + codec.encode_state(LeadState())[1:]])
-def test_a_state_of_another_version_is_refused_never_guessed(raw: bytes) -> None:
-    with pytest.raises(codec.UnreadableError):
-        codec.decode_state(raw)
