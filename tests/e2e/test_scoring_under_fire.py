@@ -156,6 +156,22 @@ class World:
     def said(self) -> str:
         return "\n".join(worker.log.read_text(errors="replace")[-3000:] for worker in self.workers)
 
+    def left(self) -> str:
+        """What is still to be done, for whoever has to find out why."""
+        found: dict[str, Any] = {
+            "statuses": [worker.statuses for worker in self.workers],
+            "ready": [worker.is_ready() for worker in self.workers],
+        }
+        with suppress(KafkaError, OSError):
+            committed, applied = asyncio.run(self._committed()), self.applied()
+            found["end, committed, applied"] = {
+                tp: (end, committed.get(tp), applied.get(tp))
+                for tp, end in self.ends().items()
+                if end and not end == committed.get(tp) == applied.get(tp)
+            }
+            found["due"] = asyncio.run(self._due())
+        return "\n".join(f"{name}: {value}" for name, value in found.items())
+
     def until(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end and sum(worker.statuses[1] for worker in self.workers) < CRASHES:
@@ -163,7 +179,7 @@ class World:
                 if condition():
                     return
             time.sleep(0.05)
-        pytest.fail(f"{what} did not come about within {seconds} s and {CRASHES} crashes\n{self.said()}")
+        pytest.fail(f"{what} did not come about within {seconds} s and {CRASHES} crashes\n{self.left()}\n{self.said()}")
 
     # --- faults
 
