@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from services.scoring import wire
 from services.scoring.batch import Slice, Told, ToldAccount, read
-from services.scoring.cache import State, StateCache
+from services.scoring.cache import StateCache
 from services.scoring.decide import join
-from services.scoring.domain.codec import decode_people, decode_state, encode_people, encode_state
 from services.scoring.domain.memory import Memory
-from services.scoring.domain.people import People
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from services.scoring.states import Applied, Change, States
-from services.scoring.subjects import lead_key, parse
+from services.scoring.subjects import State, decoded, encoded, lead_in, lead_key, parse, people_in
 from shared.kit.partitioner import by_murmur2
 from shared.schemas.base import record_key
 
@@ -58,7 +56,7 @@ class Builder:
 
     async def carry(self, partition: int, states: Mapping[str, bytes]) -> None:
         """Begin with what these states (of the same partition, of an earlier epoch) remember, but for marks that no rule reads."""
-        shares: Staged = {partition: {key: self._lean(key, _decoded(key, raw)) for key, raw in states.items()}}
+        shares: Staged = {partition: {key: self._lean(key, decoded(key, raw)) for key, raw in states.items()}}
         await self._save(shares, {})
 
     async def build(self, polled: Sequence[Slice]) -> None:
@@ -107,9 +105,9 @@ class Builder:
             for key, told in subjects.items():
                 base = states.get(key)
                 if isinstance(told, ToldAccount):
-                    states[key] = (base if isinstance(base, People) else People()).join(told.people)[0]
+                    states[key] = people_in(base).join(told.people)[0]
                 else:
-                    states[key] = self._joined(told, base if isinstance(base, LeadState) else LeadState(), following)
+                    states[key] = self._joined(told, lead_in(base), following)
         return following
 
     def _joined(self, told: Told, base: LeadState, following: Shares) -> LeadState:
@@ -145,14 +143,14 @@ class Builder:
                     wanted.setdefault(partition, []).append(key)
         for partition, one in (await self._states.load(wanted) if wanted else {}).items():
             self._check(partition, one.applied)
-            staged[partition].update({key: _decoded(key, raw) for key, raw in one.states.items()})
+            staged[partition].update({key: decoded(key, raw) for key, raw in one.states.items()})
 
     async def _save(self, staged: Staged, ends: Mapping[int, Mapping[str, int]]) -> None:
         changes = []
         for partition in sorted(staged.keys() | ends.keys()):
             believed = self._applied[partition]
             applied = dict(believed) | dict(ends.get(partition, {})) | {WRITES: believed.get(WRITES, 0) + 1}
-            states = {key: _encoded(state) for key, state in staged.get(partition, {}).items()}
+            states = {key: encoded(state) for key, state in staged.get(partition, {}).items()}
             changes.append(Change(partition, believed, applied, states))
         refused = await self._states.save(changes)
         for change in changes:
@@ -186,11 +184,3 @@ def _lean(memory: Memory, rules: Rules | None) -> None:
         keys = rules.keys()
         for key in [key for key in memory.marks if key not in keys]:
             del memory.marks[key]
-
-
-def _decoded(key: str, raw: bytes) -> State:
-    return decode_people(raw) if parse(key).is_account else decode_state(raw)
-
-
-def _encoded(state: State) -> bytes:
-    return encode_state(state) if isinstance(state, LeadState) else encode_people(state)

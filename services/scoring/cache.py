@@ -6,11 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.scoring.domain.people import People
 from services.scoring.domain.state import LeadState
 from services.scoring.states import Applied
-
-State = LeadState | People
+from services.scoring.subjects import State
 
 PEOPLE_PER_LEAD = 16  # of an account, that take the room of one lead: 0.7 KB each beside 12 KB and more
 

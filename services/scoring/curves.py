@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from services.scoring.cache import State
 from services.scoring.domain import account, fading
 from services.scoring.domain.fading import Change
 from services.scoring.domain.people import People
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import stand
 from services.scoring.domain.state import LeadState
-from services.scoring.subjects import Subject
+from services.scoring.subjects import State, Subject
 
 MOST_AT_ONCE = 50  # changes of one subject, that lie behind by as much; the rest follows at the next look
 

@@ -11,17 +11,15 @@ import structlog
 
 from services.scoring import metrics
 from services.scoring.batch import Batch, Share, Slice, Told, ToldAccount, read
-from services.scoring.cache import Held, State, StateCache
+from services.scoring.cache import Held, StateCache
 from services.scoring.curves import curve_of
 from services.scoring.decide import Decision, Now, decide, decide_account
-from services.scoring.domain.codec import VERSION, decode_people, decode_state, encode_people, encode_state
-from services.scoring.domain.people import People
+from services.scoring.domain.codec import VERSION
 from services.scoring.domain.rules import Rules
-from services.scoring.domain.state import LeadState
 from services.scoring.policies import Policies
 from services.scoring.progress import done
 from services.scoring.states import Applied, Change, States
-from services.scoring.subjects import Subject, parse
+from services.scoring.subjects import State, Subject, decoded, encoded, lead_in, parse, people_in
 from services.scoring.wire import INPUTS
 from shared.kit import metrics as shared_metrics
 from shared.kit.clock import Clock
@@ -153,7 +151,7 @@ class Scorer:
                 partition,
                 loaded.applied,
                 applied,
-                {visit.key: _encoded(visit.state) for visit in visits if _is_old(known[visit.key])},
+                {visit.key: encoded(visit.state) for visit in visits if _is_old(known[visit.key])},
                 dict.fromkeys(subjects) | {visit.key: visit.due for visit in visits},
                 # A tenant without a policy is due for nothing until it has one, and then for all that it has.
                 dict(rescoring or {}) | {done(visit.tenant): None for visit in visits if visit.without_policy},
@@ -231,7 +229,7 @@ class Scorer:
             cached, fresh = held[partition], loaded.get(partition)
             states: dict[str, State] = {}
             if fresh:
-                states |= {key: _decoded(key, raw) for key, raw in fresh.states.items()}
+                states |= {key: decoded(key, raw) for key, raw in fresh.states.items()}
             if cached:
                 states |= {key: cached.states[key] for key in share.subjects() if key in cached.states}
             applied = cached.applied if cached else fresh.applied if fresh else {}
@@ -252,17 +250,17 @@ class Scorer:
         now = Now(sum(_applied_with(share, gathered.applied).values()), epoch=self._states.epoch)
         known = gathered.states
         decided = {
-            key: decide(told, _lead(known.get(key)), self._policies.find(told.tenant), now)
+            key: decide(told, lead_in(known.get(key)), self._policies.find(told.tenant), now)
             for key, told in share.leads.items()
         }
         for key, account in share.accounts.items():
             rules = self._policies.find(account.tenant)
             assert rules is not None, "the batch rejects signals of tenants without a policy"
-            decided[key] = decide_account(account, _people(known.get(key)), rules, now)
+            decided[key] = decide_account(account, people_in(known.get(key)), rules, now)
         return decided
 
     def _visited(self, key: str, raw: bytes, now: Now, due: int, until: int) -> Visit:
-        subject, state = parse(key), _decoded(key, raw)
+        subject, state = parse(key), decoded(key, raw)
         rules = self._policies.find(subject.tenant)
         if rules is None:
             return Visit(key, subject.tenant, state, [], None, without_policy=True)
@@ -324,7 +322,7 @@ def _applied_with(share: Share, applied: Applied) -> dict[str, int]:
 
 
 def _change(share: Share, believed: Applied, decided: Mapping[str, Decision], partition: int) -> Change:
-    states = {key: _encoded(decision.state) for key, decision in decided.items()}
+    states = {key: encoded(decision.state) for key, decision in decided.items()}
     due = {key: decision.due for key, decision in decided.items()}
     return Change(partition, believed, _applied_with(share, believed), states, due)
 
@@ -332,24 +330,8 @@ def _change(share: Share, believed: Applied, decided: Mapping[str, Decision], pa
 def _again(subject: Subject, state: State, rules: Rules, now: Now) -> Decision:
     """What is said of a state as it is."""
     if subject.is_account:
-        return decide_account(ToldAccount(subject.tenant, subject.name), _people(state), rules, now)
-    return decide(Told(subject.tenant, subject.name), _lead(state), rules, now)
-
-
-def _lead(state: State | None) -> LeadState:
-    return state if isinstance(state, LeadState) else LeadState()
-
-
-def _people(state: State | None) -> People:
-    return state if isinstance(state, People) else People()
-
-
-def _decoded(key: str, raw: bytes) -> State:
-    return decode_people(raw) if parse(key).is_account else decode_state(raw)
-
-
-def _encoded(state: State) -> bytes:
-    return encode_state(state) if isinstance(state, LeadState) else encode_people(state)
+        return decide_account(ToldAccount(subject.tenant, subject.name), people_in(state), rules, now)
+    return decide(Told(subject.tenant, subject.name), lead_in(state), rules, now)
 
 
 def _is_old(raw: bytes) -> bool:

@@ -22,7 +22,6 @@ from services.scoring.domain.score import at_moment, stand
 from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
 from services.scoring.rescoring import Rescoring
-from services.scoring.states import FakeStates
 from services.scoring.timers import Timers
 from shared.kit.clock import FakeClock
 from shared.kit.dead_letters import DeadLetters
@@ -32,6 +31,7 @@ from shared.schemas.scores import LeadScored, PolicyRef
 from shared.schemas.topics import LEAD_SCORED, TOUCHPOINTS
 from tests import scoring_reference as reference
 from tests.properties.test_scoring_reference import LEAD, TENANT, a_policy, a_touch, links
+from tests.scoring_fakes import FakeStates
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_790_000_000_000

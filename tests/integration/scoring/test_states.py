@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from services.scoring.states import PLACES, Change, FakeStates, RedisStates, States, connect
+from services.scoring.states import PLACES, Change, RedisStates, States, connect
+from tests.scoring_fakes import FakeStates
 
 A, B = "score-transfers", "touchpoints"
 

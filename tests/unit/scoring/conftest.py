@@ -12,7 +12,6 @@ import pytest
 from services.scoring.batch import Slice
 from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
-from services.scoring.states import FakeStates
 from shared.kit.clock import FakeClock
 from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka import FakePublisher, Message, Outgoing
@@ -22,6 +21,7 @@ from shared.schemas.policies import PolicyPublished
 from shared.schemas.scores import LeadScored
 from shared.schemas.topics import LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
 from shared.schemas.touches import LinkChanged, Touch
+from tests.scoring_fakes import FakeStates
 
 NOW = 1_790_000_000_000
 POLICY: dict[str, Any] = {

@@ -8,9 +8,10 @@ import pytest
 
 from services.scoring.beginnings import Beginnings, RecordsLostError
 from services.scoring.seek import Log, plan
-from services.scoring.states import Change, FakeStates
+from services.scoring.states import Change
 from services.scoring.wire import INPUTS
 from shared.schemas.topics import HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
+from tests.scoring_fakes import FakeStates
 
 IN, TR, HO = TOUCHPOINTS.name, SCORE_TRANSFERS.name, HANDOFF_EVENTS.name
 

@@ -15,7 +15,7 @@ from services.scoring.domain.ledger import count, marked
 from services.scoring.domain.memory import Memory
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState, Register
-from services.scoring.states import FakeStates, SupersededError
+from services.scoring.states import SupersededError
 from services.scoring.subjects import account_key, lead_key
 from services.scoring.wire import INPUTS
 from shared.kit.partitioner import by_murmur2
@@ -25,6 +25,7 @@ from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import AccountSignal, PolicyRef, ScoreTransfer, Version
 from shared.schemas.topics import ACCOUNT_SIGNALS, SCORE_TRANSFERS, TOUCHPOINTS
 from shared.schemas.touches import LinkChanged, Touch
+from tests.scoring_fakes import FakeStates
 from tests.unit.scoring.conftest import NOW, POLICY, Record
 
 PARTITIONS = range(4)

@@ -12,12 +12,13 @@ import pytest
 
 from services.scoring.domain.codec import decode_people
 from services.scoring.handler import ContendedError, GapError, StatesLostError
-from services.scoring.states import Change, FakeStates
+from services.scoring.states import Change
 from services.scoring.wire import INPUTS
 from shared.kit.kafka import FakePublisher
 from shared.schemas.ids import lead_id
 from shared.schemas.scores import ScoreTransfer, Version
 from shared.schemas.topics import ACCOUNT_SIGNALS, LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
+from tests.scoring_fakes import FakeStates
 
 NOW = 1_790_000_000_000
 ANN, BOB = lead_id("ann"), lead_id("bob")

@@ -18,12 +18,13 @@ from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
 from services.scoring.progress import read
 from services.scoring.rescoring import Rescoring
-from services.scoring.states import Change, FakeStates
+from services.scoring.states import Change
 from services.scoring.wire import INPUTS, Touch
 from shared.kit.kafka import FakePublisher
 from shared.schemas.ids import lead_id
 from shared.schemas.scores import AccountScored, LeadScored
 from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, LEAD_SCORED, TOUCHPOINTS
+from tests.scoring_fakes import FakeStates
 
 DAY = 86_400_000
 NOW = 1_790_000_000_000

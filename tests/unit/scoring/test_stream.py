@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from services.scoring.batch import Slice
 from services.scoring.beginnings import Beginnings
 from services.scoring.settings import Settings
-from services.scoring.states import FakeStates, Loaded
+from services.scoring.states import Loaded
 from services.scoring.stream import Stream, _shared
 from services.scoring.wire import INPUTS
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
+from tests.scoring_fakes import FakeStates
 
 NOW = 1_790_000_000_000  # of the records that `bench` makes
 IN, TR = TOUCHPOINTS.name, SCORE_TRANSFERS.name

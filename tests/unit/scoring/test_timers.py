@@ -15,7 +15,7 @@ from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import at_moment, stand
 from services.scoring.handler import Scorer, StatesLostError
 from services.scoring.policies import Policies
-from services.scoring.states import Change, FakeStates
+from services.scoring.states import Change
 from services.scoring.timers import LOOK_MS, MOST, Timers
 from services.scoring.wire import INPUTS
 from shared.kit.kafka import FakePublisher
@@ -23,6 +23,7 @@ from shared.schemas.ids import lead_id
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import AccountScored, LeadScored, PolicyRef
 from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
+from tests.scoring_fakes import FakeStates
 
 DAY = 86_400_000
 NOW = 1_790_000_000_000
