@@ -14,10 +14,10 @@ from baton.errors import OperatorError
 from baton.explaining import LEAD_ID
 from baton.explaining.history import Historian, History, Progress, historian
 from baton.policies import Stored, in_force, show
-from services.ingest.domain.normalise.email import address
 from services.scoring.domain.rules import Rules
 from services.scoring.history import Past, owner, past
 from shared.kit.person import reveal
+from shared.normalise.email import address
 from shared.schemas import ids
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import PolicyRef

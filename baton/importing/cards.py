@@ -17,7 +17,7 @@ from baton.importing.rules import Rules
 from baton.importing.table import Row, Table
 from baton.importing.values import Values
 from baton.policies.problems import suggest
-from services.ingest.domain.normalise.email import address
+from shared.normalise.email import address
 from shared.schemas.policies.sources import Campaign
 from shared.schemas.vocabulary import TOUCH_TYPES
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from baton.importing.faults import RowRefused
-from services.ingest.domain.normalise.email import address
+from shared.normalise.email import address
 
 
 def identify(fields: Mapping[str, str], external: str | None) -> tuple[str, ...]:

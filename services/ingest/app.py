@@ -24,7 +24,6 @@ from services.ingest.admin.requeue import Requeue
 from services.ingest.admin.routes import Admin
 from services.ingest.admin.routes import install as install_admin
 from services.ingest.api import Tracking
-from services.ingest.domain.normalise import email
 from services.ingest.domain.touch import Draft
 from services.ingest.doors.guard import Guard
 from services.ingest.doors.rates import Rates, rates_redis
@@ -49,6 +48,7 @@ from shared.kit.kafka import PATIENCE_SECONDS, KafkaPublisher, Message, Outgoing
 from shared.kit.policies import take
 from shared.kit.service import Probes, serve
 from shared.kit.start import spare_the_collector
+from shared.normalise import email
 from shared.schemas.ids import tenant_secret
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.book import PolicyBook

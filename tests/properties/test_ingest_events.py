@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.envelope import open_body
 from services.ingest.domain.inflate import inflate
-from services.ingest.domain.normalise.departments import department
-from services.ingest.domain.normalise.titles import level
 from services.ingest.domain.parse import parse
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.times import EARLIEST, settle
 from services.ingest.domain.touch import complete
 from services.ingest.reading import read_body
 from services.ingest.sources import Sources
+from shared.normalise.departments import department
+from shared.normalise.titles import level
 from shared.schemas.policies import SourcesPolicy
 from shared.schemas.touches import RejectedEvent, Touch
 

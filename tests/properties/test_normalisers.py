@@ -13,14 +13,14 @@ from services.ingest.domain import accounts, automated, channels, completeness, 
 from services.ingest.domain.consents import Consents
 from services.ingest.domain.envelope import Envelope, Event, read_event
 from services.ingest.domain.mapping import page_of
-from services.ingest.domain.normalise import company, email, names, phone, place
-from services.ingest.domain.normalise.corporate_number import check_digit, corporate_number
-from services.ingest.domain.normalise.departments import department
-from services.ingest.domain.normalise.text import clean
-from services.ingest.domain.normalise.titles import rank
-from services.ingest.domain.normalise.variants import fold
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.touch_types import TOUCH_TYPES, default_type, snake
+from shared.normalise import company, email, names, phone, place
+from shared.normalise.corporate_number import check_digit, corporate_number
+from shared.normalise.departments import department
+from shared.normalise.text import clean
+from shared.normalise.titles import rank
+from shared.normalise.variants import fold
 from shared.schemas import vocabulary
 from shared.schemas.policies.sources import ConsentRule
 from shared.schemas.touches import Consent

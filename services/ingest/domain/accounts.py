@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.ingest.domain.envelope import Event
-from services.ingest.domain.normalise import email
-from services.ingest.domain.normalise.text import clean
+from shared.normalise import email
+from shared.normalise.text import clean
 
 MOST_GROUP_ID = 200  # characters
 _NOBODY = frozenset(

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from services.ingest.domain import referrers
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.mapping import Page
-from services.ingest.domain.normalise.text import clean
+from shared.normalise.text import clean
 from shared.schemas.vocabulary import LEAD_SOURCES
 
 MOST_DETAIL = 100

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, get_args
 
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.mapping import MOST_ANSWERS
-from services.ingest.domain.normalise.text import clean
 from services.ingest.domain.touch_types import snake
+from shared.normalise.text import clean
 from shared.schemas.policies.sources import ConsentRule
 from shared.schemas.touches import ConsentChannel
 

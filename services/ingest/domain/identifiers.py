@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.ingest.domain.envelope import Event
-from services.ingest.domain.normalise import email
 from services.ingest.domain.refusals import Refused
+from shared.normalise import email
 from shared.schemas import ids
 
 

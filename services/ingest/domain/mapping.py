@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from services.ingest.domain.envelope import Event
-from services.ingest.domain.normalise.text import clean
 from services.ingest.domain.touch_types import default_type
+from shared.normalise.text import clean
 from shared.schemas import conditions
 from shared.schemas.catalogue import MAPPING_FIELDS
 from shared.schemas.policies.sources import EvidenceRule, MappingRule

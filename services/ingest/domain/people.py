@@ -6,8 +6,8 @@ import re
 from typing import Literal, NamedTuple
 
 from services.ingest.domain.identifiers import identity
-from services.ingest.domain.normalise import email, phone
 from services.ingest.domain.refusals import Refused
+from shared.normalise import email, phone
 from shared.schemas import ids
 
 KINDS = ("email", "user", "phone", "external", "anonymous", "lead", "identity")

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from services.ingest.domain.mapping import host_of
-from services.ingest.domain.normalise import email
+from shared.normalise import email
 
 _MOST = 2_000  # characters of an address that are read
 _SEARCH = re.compile(

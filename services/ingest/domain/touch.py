@@ -15,11 +15,11 @@ from services.ingest.domain.consents import Consents
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.identifiers import Identities, identities
 from services.ingest.domain.mapping import Evidence, Meanings, page_of
-from services.ingest.domain.normalise import email
-from services.ingest.domain.normalise.text import clean, unnamed
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.times import settle
 from shared.kit.person import seal
+from shared.normalise import email
+from shared.normalise.text import clean, unnamed
 from shared.schemas import ids
 
 DAY = 86_400_000

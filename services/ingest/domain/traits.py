@@ -10,9 +10,9 @@ from typing import Any
 from services.ingest.domain import accounts
 from services.ingest.domain.channels import TAGS
 from services.ingest.domain.envelope import Event
-from services.ingest.domain.normalise import company, departments, email, names, phone, place, titles
-from services.ingest.domain.normalise.corporate_number import corporate_number
-from services.ingest.domain.normalise.text import clean, unnamed
+from shared.normalise import company, departments, email, names, phone, place, titles
+from shared.normalise.corporate_number import corporate_number
+from shared.normalise.text import clean, unnamed
 
 Scalar = str | int | float | bool
 Told = dict[str, Any]  # field -> value as sent

@@ -7,7 +7,6 @@ from typing import Any
 
 from services.ingest.domain.envelope import Envelope
 from services.ingest.domain.fields import at, items, mapping, present, text
-from services.ingest.domain.normalise import email
 from services.ingest.domain.parse import parse
 from services.ingest.domain.refusals import Refused
 from services.ingest.domain.signatures import Scheme
@@ -16,6 +15,7 @@ from services.ingest.senders.signing import by
 from services.ingest.senders.tracker import Opened
 from services.ingest.senders.webhook import Webhook
 from services.ingest.sources import Keys
+from shared.normalise import email
 from shared.schemas.ids import derived_id
 
 SCHEME = Scheme(header=b"calendly-webhook-signature", separator=b",", field=b"v1", signed=b"{t}.{body}", timestamp=b"t")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.domain.normalise import company, email, names, phone, place
-from services.ingest.domain.normalise.corporate_number import corporate_number
-from services.ingest.domain.normalise.text import clean
-from services.ingest.domain.normalise.variants import fold
+from shared.normalise import company, email, names, phone, place
+from shared.normalise.corporate_number import corporate_number
+from shared.normalise.text import clean
+from shared.normalise.variants import fold
 
 SIZES = {
     1200: (1200, "s6"),

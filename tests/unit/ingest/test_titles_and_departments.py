@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.ingest.domain.normalise.departments import department
-from services.ingest.domain.normalise.titles import level, rank
+from shared.normalise.departments import department
+from shared.normalise.titles import level, rank
 
 LEVELS = {
     "代表取締役社長": "top",

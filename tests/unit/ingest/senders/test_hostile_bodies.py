@@ -9,10 +9,10 @@ import pytest
 
 from services.ingest import reading
 from services.ingest.domain import mapping
-from services.ingest.domain.normalise.text import clean
 from services.ingest.domain.parse import parse
 from services.ingest.request import Request
 from services.ingest.senders.snowplow import SNOWPLOW
+from shared.normalise.text import clean
 
 KEYED = {"X-Write-Key": "key"}
 ON_KEYS = [

@@ -7,8 +7,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
-from services.ingest.domain.normalise.text import MOST, clean
-from services.ingest.domain.normalise.variants import fold
+from shared.normalise.text import MOST, clean
+from shared.normalise.variants import fold
 
 _BANDS = ((5000, "s7"), (1000, "s6"), (300, "s5"), (100, "s4"), (30, "s3"), (10, "s2"), (1, "s1"))
 _NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(万|千|k\b)?", re.IGNORECASE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from services.ingest.domain.normalise.text import clean
-from services.ingest.domain.normalise.variants import fold
+from shared.normalise.text import clean
+from shared.normalise.variants import fold
 
 # At the end only, and never the whole of a name. 殿 after a single character is the end of a surname: 鵜殿, 真殿.
 _HONORIFIC = re.compile(r"(?<=\S)\s*(?:様|さん|氏|先生|(?<=\s)殿|(?<=\S\S)殿)$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from services.ingest.domain.normalise.titles import as_read
+from shared.normalise.titles import as_read
 
 OTHER = "other"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from services.ingest.domain.normalise.text import clean
+from shared.normalise.text import clean
 
 _COUNTRIES = {
     "日本": "JP",

@@ -1,1 +1,0 @@
-"""Facts about leads as senders write them, in the words of the vocabulary."""

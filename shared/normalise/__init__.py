@@ -1,0 +1,1 @@
+"""Facts about leads and companies as people write them, in the words of the vocabulary; no I/O."""
