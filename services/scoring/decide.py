@@ -74,9 +74,6 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
     owned = state.owned(told.lead)
     merged_into = state.merged_into(told.lead, owned)
     if merged_into is None and not state.is_known(owned):  # touches of nobody are kept, and emit nothing
-        if state.was_known():
-            version = now.saying(rules, state.as_of(state.identities())).version
-            records += _signals(told, gone(accounts_of(state.memories.values()), version))
         return Decision(state, records, "silent", refused=refused)
     scored = score(state, told.lead, rules, now.moment)
     saying = now.saying(rules, scored.as_of, told.tenant, told.lead)

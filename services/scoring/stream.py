@@ -35,6 +35,14 @@ from shared.kit.kafka import FETCH_WAIT_MS
 log = structlog.get_logger(__name__)
 
 
+WATCH_SECONDS = 1.0
+STOPPING_SECONDS = 10  # for the batch under way and a last commit; what was not committed is read again
+
+
+class StalledError(RuntimeError):
+    """The worker makes no progress, and a new start may."""
+
+
 class Fetching(driver.AIOKafkaConsumerThread):
     """aiokafka's consumer in the loop of the worker, where a poll is a call.
 
@@ -283,19 +291,37 @@ class Stream:
         await self._scorer.handle(event.value)
 
     async def run(self) -> None:
-        """Until cancelled, which commits what is done and leaves the group. Raises what crashed the stream."""
+        """Until cancelled, which commits what is done and leaves the group. Raises what crashed the stream, and StalledError."""
         crashed = asyncio.create_task(self.app._crashed.wait())
+        stalled = asyncio.create_task(self._stalled())
         starting = asyncio.create_task(self.app.start())
         try:
-            await asyncio.wait({starting, crashed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({starting, crashed, stalled}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
-            await crashed
+            await asyncio.wait({crashed, stalled}, return_when=asyncio.FIRST_COMPLETED)
+            if stalled.done():
+                stalled.result()
             raise self.app.crash_reason or RuntimeError("the stream crashed")
         finally:
-            crashed.cancel()
-            starting.cancel()
-            await asyncio.shield(self.app.stop())
+            for task in (crashed, stalled, starting):
+                task.cancel()
+            await self._stop()
+
+    async def _stalled(self) -> None:
+        """Raises StalledError when there is no sign of life: after a broker's restart a group may never be joined again, and nobody
+        else would notice where no probe is asked."""
+        while self.is_live():
+            await asyncio.sleep(WATCH_SECONDS)
+        log.error("stalled", waiting=_waiting())
+        raise StalledError(f"no progress in {self._liveness} s, although there is work or the group is not joined")
+
+    async def _stop(self) -> None:
+        stopping = asyncio.create_task(self.app.stop())
+        try:
+            await asyncio.wait_for(asyncio.shield(stopping), STOPPING_SECONDS)
+        except TimeoutError:
+            log.error("not_stopped_in_order", seconds=STOPPING_SECONDS)
 
     def is_ready(self) -> bool:
         consumer = self.app._consumer
@@ -319,6 +345,23 @@ class Stream:
             return bool(consumer.assignment()) or self.app.unassigned
         except faust.exceptions.ConsumerNotStarted:
             return False
+
+
+def _waiting() -> list[str]:
+    """Where the tasks of the loop wait, for whoever has to find out why nothing goes on."""
+    return sorted(
+        f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+        for task in asyncio.all_tasks()
+        if (frame := _innermost(task.get_coro())) is not None
+    )
+
+
+def _innermost(awaited: Any) -> Any:
+    frame = None
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "ag_frame", None) or frame
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "ag_await", None)
+    return frame
 
 
 def _app(settings: Settings) -> Any:

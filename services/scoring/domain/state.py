@@ -83,18 +83,14 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     def is_known(self, owned: Iterable[str]) -> bool:
         return any(self.kind(identity) in STRONG for identity in owned)
 
-    def was_known(self) -> bool:
-        """Whether an identity of a person was ever heard of here, though it may be another lead's now."""
-        return any(self.kind(identity) in STRONG for identity in self.identities())
-
     def merged_into(self, lead: str, owned: Iterable[str]) -> str | None:
-        """The lead that took over: for one that was known (it remembers touches of a strong identity) and owns none any more.
+        """The lead that took over: for one that was known, by touches or by links alone, and owns no strong identity any more.
 
         Should its identities have gone to several leads, the owner of the identity it derives from is named.
         """
         if self.is_known(owned):
             return None
-        strong = [i for i, memory in self.memories.items() if memory.kind in STRONG and i in self.registers]
+        strong = [identity for identity in self.registers if self.kind(identity) in STRONG]
         if not strong:
             return None
         return self.owner(min(strong, key=lambda identity: (lead_of(identity) != lead, identity)))

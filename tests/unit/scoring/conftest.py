@@ -109,9 +109,9 @@ class Bench:
         )
         self.log.add(TOUCHPOINTS.name, record.key(), record.model_dump_json(exclude_none=True).encode())
 
-    def link(self, lead: str, identity: str, owner: str, sequence: int) -> None:
+    def link(self, lead: str, identity: str, owner: str, sequence: int, kind: Any = "email") -> None:
         record = LinkChanged(
-            tenant="acme", lead_id=lead, identity_id=identity, identity_kind="email", owner=owner, sequence=sequence,
+            tenant="acme", lead_id=lead, identity_id=identity, identity_kind=kind, owner=owner, sequence=sequence,
             received_at=NOW,
         )  # fmt: skip
         self.log.add(TOUCHPOINTS.name, record.key(), record.model_dump_json().encode())

@@ -74,6 +74,22 @@ async def test_a_merged_lead_says_where_it_went_and_an_unmerged_one_is_back(benc
     assert apart[ANN].engagement.parts[0].times == apart[BOB].engagement.parts[0].times == 1
 
 
+async def test_a_lead_known_by_a_link_alone_says_where_it_went_though_a_device_is_left_behind(bench: Any) -> None:
+    bench.link(BOB, "bob", BOB, 1)
+    bench.touch("device", 1, identity_kind="anonymous")
+    bench.link(lead_id("device"), "device", BOB, 2, kind="anonymous")
+    scorer = bench.restart()
+    await scorer.handle(bench.log.all())
+    bench.feed_back()
+    await scorer.handle([bench.log.slice(SCORE_TRANSFERS.name)])
+    known = bench.scores()[BOB]
+    assert (known.merged_into, known.engagement.parts[0].times) == (None, 1)
+
+    bench.link(BOB, "bob", ANN, 3)
+    await scorer.handle([bench.log.slice(TOUCHPOINTS.name, 3)])
+    assert bench.scores()[BOB].merged_into == ANN
+
+
 async def test_a_transfer_goes_out_again_when_more_of_the_identity_arrives(bench: Any) -> None:
     bench.touch("bob", 1)
     bench.link(BOB, "bob", ANN, 1)

@@ -17,7 +17,7 @@ from services.scoring.batch import Slice
 from services.scoring.beginnings import Beginnings
 from services.scoring.settings import Settings
 from services.scoring.states import Loaded
-from services.scoring.stream import Stream, _shared
+from services.scoring.stream import StalledError, Stream, _shared
 from services.scoring.wire import INPUTS
 from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
 from tests.scoring_fakes import FakeStates
@@ -221,6 +221,13 @@ async def test_a_worker_without_progress_while_there_is_work_is_not_live(stream:
     assert stream.is_live()
     stream.app.consumer.last_sign = monotonic() - settings.liveness_seconds - 1
     assert not stream.is_live()
+
+
+async def test_a_worker_that_is_not_live_ends_by_itself(stream: Stream, settings: Settings) -> None:
+    """Trap 10: where nobody asks a probe, its supervisor starts it anew all the same."""
+    stream.app.consumer.last_sign = monotonic() - settings.liveness_seconds - 1
+    with pytest.raises(StalledError, match="no progress"):
+        await asyncio.wait_for(stream.run(), 20)
 
 
 async def test_it_is_not_ready_before_it_has_joined_its_group(stream: Stream) -> None:
