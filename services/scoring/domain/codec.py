@@ -1,46 +1,53 @@
 """States and memories as bytes: a version, then MessagePack in arrays. A version that is not known is refused, never guessed.
 
 A new version keeps the reader of each older one: fields may be added at the end of an array without ado (older bytes read as their
-defaults); whatever changes otherwise is decoded as it was and made new, as version 1 is. States are written in the newest version
-whenever they are written, and all of a tenant's are when its scoring policy changes.
+defaults); whatever changes otherwise is decoded as it was and made new, as versions 1 and 2 are. States are written in the newest
+version whenever they are written, and all of a tenant's are when its scoring policy changes.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from services.scoring.domain import ledger
-from services.scoring.domain.ledger import Bucket, event_of, marked
-from services.scoring.domain.memory import Memory
+from services.scoring.domain.ledger import Bucket, Marks, event_of, marked
+from services.scoring.domain.memory import Memory, Named, begin_domain
 from services.scoring.domain.people import People, Person
 from services.scoring.domain.state import OUTCOMES, LeadState, Register
 
-FIRST, VERSION = b"\x01", b"\x02"
+KNOWN = FIRST, SECOND, VERSION = b"\x01", b"\x02", b"\x03"
 T = TypeVar("T")
 
 _encode = msgspec.msgpack.Encoder().encode
-_states = msgspec.msgpack.Decoder(LeadState)
-_memories = msgspec.msgpack.Decoder(Memory)
-_people = msgspec.msgpack.Decoder(dict[str, Person])
 
 
-class FirstMemory(Memory, array_like=True, gc=False):
-    """Version 1: a mark was its moment and the text of its event."""
+class OlderNamed(NamedTuple):
+    """first: when the company was first named with this mail domain, as far as was remembered, ms"""
 
-    marks: dict[str, dict[Bucket, tuple[tuple[int, str], ...]]] = {}  # type: ignore[assignment] # noqa: RUF012 - copied by msgspec
+    at: int
+    event_id: str
+    first: int
 
 
-class FirstState(msgspec.Struct, array_like=True, gc=False):
-    memories: dict[str, FirstMemory] = {}
+class OlderMemory(Memory, array_like=True, gc=False):
+    """In version 1 a mark was its moment and the text of its event; in 1 and 2 it stood with a company when it was first named."""
+
+    marks: dict[str, dict[Bucket, bytes | tuple[tuple[int, str], ...]]] = {}  # type: ignore[assignment] # noqa: RUF012 - copied by msgspec
+    accounts: dict[str, dict[str, OlderNamed]] = {}  # type: ignore[assignment] # noqa: RUF012
+
+
+class OlderState(msgspec.Struct, array_like=True, gc=False):
+    memories: dict[str, OlderMemory] = {}
     registers: dict[str, Register] = {}
 
 
-_first_states = msgspec.msgpack.Decoder(FirstState)
-_first_memories = msgspec.msgpack.Decoder(FirstMemory)
+_states, _older_states = msgspec.msgpack.Decoder(LeadState), msgspec.msgpack.Decoder(OlderState)
+_memories, _older_memories = msgspec.msgpack.Decoder(Memory), msgspec.msgpack.Decoder(OlderMemory)
+_people = msgspec.msgpack.Decoder(dict[str, Person])
 
 
 class UnreadableError(ValueError):
@@ -53,10 +60,10 @@ def encode_state(state: LeadState) -> bytes:
 
 def decode_state(raw: bytes) -> LeadState:
     """Raises UnreadableError."""
-    if raw[:1] == FIRST:
-        first = _decode(_first_states, raw)
-        return LeadState({identity: _renewed(memory) for identity, memory in first.memories.items()}, first.registers)
-    state = _decode(_states, _newest(raw))
+    if _version(raw) != VERSION:
+        older = _decode(_older_states, raw)
+        return LeadState({identity: _renewed(memory) for identity, memory in older.memories.items()}, older.registers)
+    state = _decode(_states, raw)
     for memory in state.memories.values():
         _check(memory)
     return state
@@ -73,9 +80,9 @@ def decode_memory(text: str) -> Memory:
         raw = b64decode(text, validate=True)
     except ValueError as error:
         raise UnreadableError("not base64") from error
-    if raw[:1] == FIRST:
-        return _renewed(_decode(_first_memories, raw))
-    return _check(_decode(_memories, _newest(raw)))
+    if _version(raw) != VERSION:
+        return _renewed(_decode(_older_memories, raw))
+    return _check(_decode(_memories, raw))
 
 
 def digest(state: LeadState, lead: str) -> str:
@@ -98,8 +105,9 @@ def encode_people(people: People) -> bytes:
 
 
 def decode_people(raw: bytes) -> People:
-    """Raises UnreadableError."""
-    return People(_decode(_people, _newest(raw)))
+    """The same in all versions. Raises UnreadableError."""
+    _version(raw)
+    return People(_decode(_people, raw))
 
 
 def _in_order(value: Any) -> Any:
@@ -109,15 +117,24 @@ def _in_order(value: Any) -> Any:
     return [_in_order(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _renewed(first: FirstMemory) -> Memory:
-    memory = Memory(*(getattr(first, field) for field in Memory.__struct_fields__))
+def _renewed(older: OlderMemory) -> Memory:
+    memory = Memory(*(getattr(older, field) for field in Memory.__struct_fields__))
     memory.marks = {
-        key: {
-            bucket: marked((at, event_of(event)) for at, event in marks if at >= 0) for bucket, marks in slots.items()
-        }
-        for key, slots in first.marks.items()
+        key: {bucket: _marks(marks) for bucket, marks in buckets.items()} for key, buckets in older.marks.items()
     }
+    memory.accounts = {}
+    for account, by_domain in older.accounts.items():
+        memory.accounts[account] = {domain: Named(named.at, named.event_id) for domain, named in by_domain.items()}
+        for domain, named in by_domain.items():
+            if domain:
+                begin_domain(memory.begun, domain, named.first)
     return _check(memory)
+
+
+def _marks(older: bytes | tuple[tuple[int, str], ...]) -> Marks:
+    if isinstance(older, bytes):
+        return older
+    return marked((at, event_of(event)) for at, event in older if at >= 0)
 
 
 def _check(memory: Memory) -> Memory:
@@ -129,11 +146,11 @@ def _check(memory: Memory) -> Memory:
     return memory
 
 
-def _newest(raw: bytes) -> bytes:
-    if raw[:1] != VERSION:
-        known = f"{FIRST.hex()} and {VERSION.hex()} are"
-        raise UnreadableError(f"version {raw[:1].hex() or 'none'} is not known here, only {known}")
-    return raw
+def _version(raw: bytes) -> bytes:
+    if raw[:1] not in KNOWN:
+        known = " and ".join(version.hex() for version in KNOWN)
+        raise UnreadableError(f"version {raw[:1].hex() or 'none'} is not known here, only {known} are")
+    return raw[:1]
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[T], raw: bytes) -> T:

@@ -25,11 +25,11 @@ def account_of(memories: Sequence[Memory]) -> Told | None:
     if not named:
         return None
     at, event_id, latest, domain = max(
-        (*one[:2], account, domain) for account, by_domain in named.items() for domain, one in by_domain.items()
+        (*one, account, domain) for account, by_domain in named.items() for domain, one in by_domain.items()
     )
     if len(named) == 1:
         return Told(at, event_id, latest)
-    domains = _domains(named)
+    domains = _domains(named, memories)
     own = {domain} if domain else domains[latest]
     same = [account for account in named if domains[account] & own] or [latest]
     strongest = min(same, key=lambda account: (_strength(account), -_last(named, account), account))
@@ -41,13 +41,14 @@ def accounts_of(memories: Iterable[Memory]) -> set[str]:
     return {account for memory in memories for account in memory.accounts}
 
 
-def _domains(named: Accounts) -> dict[str, set[str]]:
+def _domains(named: Accounts, memories: Sequence[Memory]) -> dict[str, set[str]]:
     """The mail domains of the company of each key."""
     begun: dict[str, int] = {}
     for by_domain in named.values():
         for domain, one in by_domain.items():
-            if domain:
-                begun[domain] = min(one.first, begun.get(domain, one.first))
+            if domain:  # of one that is not remembered to have begun it is known when it was named last
+                first = min([memory.begun[domain] for memory in memories if domain in memory.begun], default=one.at)
+                begun[domain] = min(first, begun.get(domain, first))
     domains = {account: {domain for domain in by_domain if domain} for account, by_domain in named.items()}
     for account, told in domains.items():
         if not told and begun:

@@ -15,6 +15,7 @@ from shared.schemas.touches import Scalar
 
 LATEST_TOUCHES = 20
 MOST_ACCOUNTS = 10  # companies that an identity named last, by account key and mail domain
+MOST_DOMAINS = 10  # that it named first: to know when each began
 MOST_VERDICTS = 500  # events condemned last, of one identity
 REAL, TEST = 1, 2  # bits of Memory.seen
 OUTCOME = "outcome"  # kind of the identity that stands for what sales says of a lead
@@ -80,11 +81,10 @@ class Origin(NamedTuple):
 
 
 class Named(NamedTuple):
-    """When a company's account was last named, by which event, and when first."""
+    """When a company's account was last named, and by which event."""
 
     at: int
     event_id: str
-    first: int
 
 
 ByFieldAndSource = dict[str, dict[str, Told]]
@@ -103,6 +103,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     first, last: where the earliest and the latest touch came from
     condemned:   events that turned out to be a machine's, by the moment of the verdict, ms
     accounts:    companies that it was said to belong to, by account key and by the mail domain that was named with it
+    begun:       when each of those mail domains was first named, ms; of too many the earliest
     """
 
     kind: str = ""
@@ -118,6 +119,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     last: Origin | None = None
     condemned: dict[bytes, int] = {}
     accounts: Accounts = {}
+    begun: dict[str, int] = {}
 
     def copy(self) -> Memory:
         """One that may be changed without changing this one."""
@@ -135,6 +137,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
             self.last,
             dict(self.condemned),
             {account: dict(by) for account, by in self.accounts.items()},
+            dict(self.begun),
         )
 
     def remember(
@@ -149,9 +152,12 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         for name, value in touch.attributes.items():
             _hear(self.attributes.setdefault(name, {}), touch.source_id, Told(at, event_id, value, touch.trusted))
         if isinstance(account := touch.attributes.get("account"), str):
-            domain = touch.attributes.get("domain") if touch.attributes.get("own_domain") is True else None
-            name_company(self.accounts, account, domain if isinstance(domain, str) else "", Named(at, event_id, at))
+            named_with = touch.attributes.get("domain") if touch.attributes.get("own_domain") is True else None
+            domain = named_with if isinstance(named_with, str) else ""
+            name_company(self.accounts, account, domain, Named(at, event_id))
             _bound(self.accounts)
+            if domain:
+                begin_domain(self.begun, domain, at)
         for condemned in touch.condemns:
             _condemn(self.condemned, event_of(condemned), touch.received_at)
         for name, code in touch.evidence.items():
@@ -209,6 +215,8 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
             for domain, named in by_domain.items():
                 name_company(self.accounts, account, domain, named)
         _bound(self.accounts)
+        for domain, at in other.begun.items():
+            begin_domain(self.begun, domain, at)
 
     def tidy(self, before: int = -1) -> int:
         """Forget marks that count 0 for ever, keep to the bounds; how many marks and verdicts those refused.
@@ -260,15 +268,22 @@ def _condemn(register: dict[bytes, int], event: bytes, at: int) -> None:
 def name_company(accounts: Accounts, account: str, domain: str, named: Named) -> None:
     """Note that a company was named, into what the caller owns."""
     by_domain = accounts.setdefault(account, {})
-    known = by_domain.get(domain)
-    by_domain[domain] = Named(*max(known[:2], named[:2]), min(known.first, named.first)) if known else named
+    by_domain[domain] = max(by_domain.get(domain, named), named)
+
+
+def begin_domain(begun: dict[str, int], domain: str, at: int) -> None:
+    """Note that a mail domain was in use, into what the caller owns. Of too many those stay that began first: what is told later
+    can make any begin earlier, and none later."""
+    begun[domain] = min(at, begun.get(domain, at))
+    if len(begun) > MOST_DOMAINS:
+        del begun[max(begun, key=lambda one: (begun[one], one))]
 
 
 def _bound(accounts: Accounts) -> None:
     """Those named last stay."""
     if sum(map(len, accounts.values())) <= MOST_ACCOUNTS:
         return
-    pairs = sorted((*named[:2], account, domain) for account, by in accounts.items() for domain, named in by.items())
+    pairs = sorted((*named, account, domain) for account, by in accounts.items() for domain, named in by.items())
     for _, _, account, domain in pairs[:-MOST_ACCOUNTS]:
         del accounts[account][domain]
         if not accounts[account]:

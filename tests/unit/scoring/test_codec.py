@@ -13,18 +13,21 @@ import pytest
 
 from services.scoring.domain import codec, ledger
 from services.scoring.domain.memory import Memory
+from services.scoring.domain.people import People, Person
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import score
 from services.scoring.domain.state import LeadState
 from shared.schemas.ids import lead_id
 from shared.schemas.policies import ScoringPolicy
-from shared.schemas.scores import PolicyRef
+from shared.schemas.scores import PolicyRef, Version
 from tests.unit.scoring.leads import LEAD, NOW, link, outcome, page, rules, state_of, touch
 
 DAY = 86_400_000
-FIRST = json.loads(
-    (Path(__file__).parent / "first_encoding.json").read_text()
-)  # as the code of version 1 wrote and scored it
+OLDER = {  # as the code of each version wrote and scored it
+    version: json.loads((Path(__file__).parent / f"{name}_encoding.json").read_text())
+    for version, name in ((codec.FIRST, "first"), (codec.SECOND, "second"))
+}
+every_older_version = pytest.mark.parametrize("version", OLDER)
 UNDER = rules([page(), page(id="mail", per="campaign"), page(-8, id="junk", when={"source.id": {"eq": "handoff"}})])
 
 
@@ -34,7 +37,8 @@ def full_state() -> LeadState:
         touch(n, at=NOW - n * 7 * 3_600_000, campaign=f"c{n % 3}", is_test=n == 3, evidence={"N1": "stated"})
         for n in range(25)
     ]
-    asked = touch(90, type="contact_requested", attributes={"level": "head", "account": "acme.example", "employees": 7})
+    facts = {"level": "head", "employees": 7, "account": "acme.example", "domain": "acme.example", "own_domain": True}
+    asked = touch(90, type="contact_requested", attributes=facts)
     verdict = touch(91, "phone", identity_kind="anonymous", automated=True, condemns=("event-1", "event-2"))
     return state_of(UNDER, *told, asked, verdict, link("phone", LEAD, 3), outcome(1, reason="junk"))
 
@@ -56,11 +60,21 @@ def fields() -> tuple[str, ...]:
     return Memory.__struct_fields__
 
 
-# --- version 1 ------------------------------------------------------------------------------------------------------------
+# --- older versions -------------------------------------------------------------------------------------------------------
 
 
-def scored_as_then(state: LeadState) -> dict[str, Any]:
-    found = score(state, LEAD, Rules(ScoringPolicy.model_validate(FIRST["policy"]), PolicyRef(sequence=1, hash="h")))
+def rules_then(version: bytes) -> Rules:
+    return Rules(ScoringPolicy.model_validate(OLDER[version]["policy"]), PolicyRef(sequence=1, hash="h"))
+
+
+def written_then(version: bytes) -> bytes:
+    raw = b64decode(OLDER[version]["state"])
+    assert raw[:1] == version
+    return raw
+
+
+def scored_as_then(state: LeadState, version: bytes) -> dict[str, Any]:
+    found = score(state, LEAD, rules_then(version))
     assert found.hand_raise is not None
     return {
         "as_of": found.as_of,
@@ -78,32 +92,51 @@ def scored_as_then(state: LeadState) -> dict[str, Any]:
     }
 
 
-def test_a_state_of_version_1_is_worth_what_it_was() -> None:
-    state = codec.decode_state(b64decode(FIRST["state"]))
-    assert scored_as_then(state) == {name: FIRST[name] for name in scored_as_then(state)}
+@every_older_version
+def test_a_state_of_an_older_version_is_worth_what_it_was(version: bytes) -> None:
+    said = scored_as_then(codec.decode_state(written_then(version)), version)
+    assert said == {name: OLDER[version][name] for name in said}
 
 
-def test_a_state_of_version_1_is_written_in_the_newest() -> None:
-    state = codec.decode_state(b64decode(FIRST["state"]))
+@every_older_version
+def test_a_state_of_an_older_version_is_written_in_the_newest(version: bytes) -> None:
+    state = codec.decode_state(written_then(version))
     assert codec.decode_state(codec.encode_state(state)) == state
     assert codec.encode_state(state)[:1] == codec.VERSION
 
 
-def test_a_transfer_of_version_1_joins_what_is_known_now() -> None:
-    state = codec.decode_state(b64decode(FIRST["state"]))
-    assert codec.decode_memory(FIRST["memory"]) == state.memories["ann"]
-    under = Rules(ScoringPolicy.model_validate(FIRST["policy"]), PolicyRef(sequence=1, hash="h"))
-    again = touch(0, event_id="event-3", type="contact_requested", at=NOW - 21 * 3_600_000, received_at=NOW - 3000)
-    marks = {key: dict(buckets) for key, buckets in state.memories["ann"].marks.items()}
-    assert state_of(under, again, base=state).memories["ann"].marks == marks, (
-        "the same event, however it was written down"
+@every_older_version
+def test_a_transfer_of_an_older_version_joins_what_is_known_now(version: bytes) -> None:
+    state = codec.decode_state(written_then(version))
+    memory = codec.decode_memory(OLDER[version]["memory"])
+    assert memory == state.memories["ann"]
+    memory.absorb(state.memories["ann"])
+    assert codec.digest(LeadState({"ann": memory}), LEAD) == codec.digest(
+        LeadState({"ann": state.memories["ann"]}), LEAD
     )
+
+
+def test_an_event_that_version_1_wrote_down_by_its_text_is_the_same_event() -> None:
+    state = codec.decode_state(written_then(codec.FIRST))
+    again = touch(0, event_id="event-3", type="contact_requested", at=NOW - 21 * 3_600_000, received_at=NOW - 3000)
+    joined = state_of(rules_then(codec.FIRST), again, base=state)
+    assert joined.memories["ann"].marks == state.memories["ann"].marks
+
+
+def test_people_of_an_account_are_written_as_in_version_2() -> None:
+    people = People({"lead": Person(Version(1, 2, 3, NOW), engagement=700, role="user", active=(NOW, NOW - DAY))})
+    raw = codec.encode_people(people)
+    assert codec.decode_people(raw) == codec.decode_people(codec.SECOND + raw[1:]) == people
+    with pytest.raises(codec.UnreadableError):
+        codec.decode_people(b"\x04" + raw[1:])
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x01\xff", b"\x02\xff", b"\x03" + codec.encode_state(LeadState())[1:]])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x01\xff", b"\x02\xff", b"\x03\xff", b"\x04" + codec.encode_state(LeadState())[1:]]
+)
 def test_a_state_of_another_version_is_refused_never_guessed(raw: bytes) -> None:
     with pytest.raises(codec.UnreadableError):
         codec.decode_state(raw)
@@ -139,10 +172,9 @@ def test_marks_that_no_rule_makes_are_refused_before_they_are_joined(marks: Any)
         codec.decode_state(codec.encode_state(LeadState({"ann": memory})))
 
 
-@pytest.mark.parametrize("first", [False, True])
-def test_changed_bytes_are_refused_or_read_as_a_state_that_can_be_scored_and_written(first: bool) -> None:
+@pytest.mark.parametrize("raw", [codec.encode_state(full_state()), *map(written_then, OLDER)], ids=["3", "1", "2"])
+def test_changed_bytes_are_refused_or_read_as_a_state_that_can_be_scored_and_written(raw: bytes) -> None:
     rng = Random(7)
-    raw = b64decode(FIRST["state"]) if first else codec.encode_state(full_state())
     refused = 0
     for _ in range(1_500):
         damaged = bytearray(raw)

@@ -8,6 +8,7 @@ import pytest
 
 from services.scoring.batch import Told
 from services.scoring.decide import join
+from services.scoring.domain.codec import digest
 from services.scoring.domain.memory import MOST_ACCOUNTS, Memory
 from services.scoring.domain.score import score
 from services.scoring.domain.state import MOST_IDENTITIES, LeadState
@@ -88,10 +89,23 @@ def test_what_a_lead_does_not_hold_is_passed_on_all_the_same() -> None:
     ]
 
 
-def test_of_many_companies_those_named_last_are_remembered() -> None:
-    told = [touch(n, at=NOW + n, attributes={"account": f"company-{n}"}) for n in range(MOST_ACCOUNTS + 5)]
-    rng = Random(3)
+@pytest.mark.parametrize("seed", range(10))
+def test_which_companies_are_remembered_does_not_depend_on_the_order(seed: int) -> None:
+    rng = Random(seed)
+    facts = [
+        {"account": f"company-{rng.randrange(16)}", "domain": f"domain-{rng.randrange(14)}", "own_domain": True}
+        for _ in range(60)
+    ]
+    told = [touch(n, at=NOW + n, attributes=one) for n, one in enumerate(facts)]
+    together = state_of(UNDER, *told)
+    latest = [(one["account"], one["domain"]) for one in facts]
+    of_last = list(dict.fromkeys(latest[::-1]))[:MOST_ACCOUNTS]
+    accounts = together.memories["ann"].accounts
+    assert {(account, domain) for account, by_domain in accounts.items() for domain in by_domain} == set(of_last)
     rng.shuffle(told)
-    assert state_of(UNDER, *told).memories["ann"].accounts.keys() == {
-        f"company-{n}" for n in range(5, MOST_ACCOUNTS + 5)
-    }
+    apart = LeadState()
+    while told:
+        size = rng.randint(1, 9)
+        some, told = told[:size], told[size:]
+        apart = state_of(UNDER, *some, base=apart)
+    assert digest(apart, LEAD) == digest(together, LEAD)
