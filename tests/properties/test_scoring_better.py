@@ -228,7 +228,7 @@ def test_the_facts_suggested_are_the_fewest_that_reach_a_better_letter(told: Any
     assert (len(found.by) if found else None) == min(map(len, reaching), default=None)
     if found is None:
         return
-    names = [one.attribute or "" for one in found.by]
+    names = [(one.attribute or "").removeprefix("lead.") for one in found.by]
     promised = found.grade, before.fit.total + sum(one.points for one in found.by)
     trials = [
         learning(under, state, dict(zip(names, values, strict=True))) for values in product(*map(VALUES.get, names))
@@ -236,4 +236,5 @@ def test_the_facts_suggested_are_the_fewest_that_reach_a_better_letter(told: Any
     kept = [one for one in trials if (one.grade, one.fit.total) == promised]
     assert kept
     asking = {rule.rule_id: rule.attributes for rule in theirs.fit}
-    assert all(one.attribute in asking[one.rule_id] for one in found.by)
+    assert all(name in asking[one.rule_id] for one, name in zip(found.by, names, strict=True))
+    assert all((one.attribute or "").startswith("lead.") for one in found.by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.scoring.domain.engagement import Engagement, capped, net, used
+from services.scoring.domain.engagement import Engagement, used
 from services.scoring.domain.ledger import CAMPAIGN, Bucket, bucket_of, key_parts
 from services.scoring.domain.memory import Memory
 from services.scoring.domain.parts import MOST_SUGGESTIONS, Suggestion
@@ -85,116 +86,114 @@ class Offer(NamedTuple):
 
 
 class Offers(NamedTuple):
-    """Those first that bring most. plain: each brings something to one group alone"""
+    """Those first that bring least. most: what each brings at most;  plain: each brings something to one group alone"""
 
     all: tuple[Offer, ...]
+    most: tuple[int, ...]
     plain: bool
+
+
+class _After(NamedTuple):
+    """The engagement after a few touches more: these with the total that each leads to, groups before caps, their sum after, and
+    the places of buckets that are taken."""
+
+    did: tuple[tuple[Offer, int], ...]
+    groups: dict[str, int]
+    kept: int
+    taken: dict[tuple[str, Bucket], int]
 
 
 def by_touches(engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, as_of: int) -> list[Suggestion]:
     """The fewest touches that reach the next band, the last of them no larger than it has to be, since small ones come easier; none
     where there is no better band, or it is out of reach."""
-    needed = min((edge for edge in rules.bands if edge > engaged.total), default=None)
+    needed = min([edge for edge in rules.bands if edge > engaged.total], default=None)
     if needed is None or needed > rules.engagement_cap:
         return []
-    outlook = _Outlook(engaged, memories, rules, as_of, needed)
-    offers = plausible(rules)
-    found = outlook.greedily(offers.all)
-    if not offers.plain and len(found) != 1:
-        found = outlook.exactly(offers.all) or found
-    return outlook.told(found)
+    groups, offers = engaged.groups, plausible(rules)
+    search = _Search(offers, memories, rules, as_of, needed)
+    now = _After((), groups, sum([min(points, max(rules.cap_of(group), 0)) for group, points in groups.items()]), {})
+    found = search.greedily(now)
+    if not offers.plain and (found is None or len(found.did) > 1):
+        found = search.exactly(now) or found
+    before, suggestions = engaged.total, []
+    for offer, after in found.did if found else ():
+        suggestions.append(Suggestion(offer.rule.rule_id, after - before, label=offer.rule.label))
+        before = after
+    return suggestions
 
 
-class _Outlook:
-    """The engagement as it would be after a few touches more."""
-
-    def __init__(
-        self, engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, as_of: int, needed: int
-    ) -> None:
-        self.engaged, self.memories, self.rules, self.as_of, self.needed = engaged, memories, rules, as_of, needed
+class _Search:
+    def __init__(self, offers: Offers, memories: Sequence[Memory], rules: RuleSet, as_of: int, needed: int) -> None:
+        self.offers, self.memories, self.rules, self.as_of, self.needed = offers, memories, rules, as_of, needed
         self.places: dict[tuple[str, Bucket], int] = {}
         self.trials = 0
 
-    def total(self, offers: Iterable[Offer]) -> int:
-        groups = net(self.engaged.gains, self.engaged.losses)
-        taken: dict[tuple[str, Bucket], int] = {}
-        for offer in offers:
-            for readers in offer.meets:
-                parts = key_parts(readers[0].key)
-                if parts.length != CAMPAIGN or offer.campaign != FRESH:
-                    place = readers[0].key, bucket_of(parts, self.as_of, offer.campaign)
-                    taken[place] = taken.get(place, 0) + 1
-                    if taken[place] > self._places(readers[0], place):
-                        continue
-                for rule in readers:
-                    if rule.begins <= self.as_of < rule.ends:
-                        groups[rule.group] = groups.get(rule.group, 0) + rule.points
-        return capped(groups, self.rules)
-
-    def greedily(self, offers: Sequence[Offer]) -> list[Offer]:
+    def greedily(self, now: _After) -> _After | None:
         """The largest gain, until one touch is enough. What a touch adds to one group only shrinks with what was added before, so
         that for touches of one group each this is the best choice."""
-        found: list[Offer] = []
-        while len(found) < MOST_SUGGESTIONS:
-            total = self.total(found)
-            if last := self._smallest(offers, found, total):
-                return [*found, last]
-            best, reached = None, total
-            for offer in offers:
-                if total + offer.most <= reached:
+        while len(now.did) < MOST_SUGGESTIONS:
+            if last := self._smallest(now):
+                return last
+            best = now
+            for offer in reversed(self.offers.all):
+                if now.kept + offer.most <= best.kept:
                     break
-                would = self.total([*found, offer])
-                if would > reached:
-                    best, reached = offer, would
-            if best is None:
+                best = max(best, self._with(now, offer), key=lambda after: after.kept)
+            if best is now:
                 break
-            found.append(best)
-        return []
-
-    def exactly(self, offers: Sequence[Offer]) -> list[Offer]:
-        """Two, or three, of which each may bring something to several groups; none where that takes too long to find."""
-        total = self.engaged.total
-        alone = [(self.total([offer]) - total, offer) for offer in offers]
-        gains = sorted([one for one in alone if one[0] > 0], key=lambda one: -one[0])
-        for many in range(2, MOST_SUGGESTIONS + 1):
-            if found := self._some(gains, 0, [], total, many):
-                last = self._smallest(offers, found[:-1], self.total(found[:-1]))
-                return [*found[:-1], last or found[-1]]
-        return []
-
-    def _smallest(self, offers: Sequence[Offer], found: list[Offer], total: int) -> Offer | None:
-        """That is enough, after those found; None where none is."""
-        for offer in reversed(offers):
-            if total + offer.most >= self.needed and self.total([*found, offer]) >= self.needed:
-                return offer
+            now = best
         return None
 
-    def _some(
-        self, gains: list[tuple[int, Offer]], first: int, chosen: list[Offer], total: int, many: int
-    ) -> list[Offer]:
-        """So many that are enough, from the `first` on; no touch brings more than it does alone."""
+    def exactly(self, now: _After) -> _After | None:
+        """Two, or three, of which each may bring something to several groups; None where that takes too long to find."""
+        alone = [(self._with(now, offer).kept - now.kept, offer) for offer in reversed(self.offers.all)]
+        gains = sorted([one for one in alone if one[0] > 0], key=lambda one: -one[0])
+        for many in range(2, MOST_SUGGESTIONS + 1):
+            if before_last := self._some(gains, 0, now, many):
+                return self._smallest(before_last)
+        return None
+
+    def _some(self, gains: list[tuple[int, Offer]], first: int, now: _After, many: int) -> _After | None:
+        """All but the last of so many that are enough, from the `first` on; no touch brings more than it does alone."""
         for place in range(first, len(gains)):
             gain, offer = gains[place]
             self.trials += 1
-            if total + many * gain < self.needed or self.trials > MOST_TRIALS:
+            if now.kept + many * gain < self.needed or self.trials > MOST_TRIALS:
                 break
-            would = self.total([*chosen, offer])
-            if would >= self.needed:
-                return [*chosen, offer]
-            if many > 1 and (found := self._some(gains, place, [*chosen, offer], would, many - 1)):
+            after = self._with(now, offer)
+            if many == 1:
+                if after.kept >= self.needed:
+                    return now
+            elif found := self._some(gains, place, after, many - 1):
                 return found
-        return []
+        return None
 
-    def told(self, offers: list[Offer]) -> list[Suggestion]:
-        """Each with what it brings when it comes after the others."""
-        totals = [self.engaged.total, *(self.total(offers[: many + 1]) for many in range(len(offers)))]
-        return [
-            Suggestion(offer.rule.rule_id, after - before, label=offer.rule.label)
-            for offer, before, after in zip(offers, totals, totals[1:], strict=False)
-        ]
+    def _smallest(self, now: _After) -> _After | None:
+        """With the smallest touch that is enough; None where none is."""
+        for offer in self.offers.all[bisect_left(self.offers.most, self.needed - now.kept) :]:
+            after = self._with(now, offer)
+            if after.kept >= self.needed:
+                return after
+        return None
+
+    def _with(self, now: _After, offer: Offer) -> _After:
+        groups, taken, kept = now.groups.copy(), now.taken, now.kept
+        for readers in offer.meets:
+            parts = key_parts(readers[0].key)
+            if parts.length != CAMPAIGN or offer.campaign != FRESH:
+                place = readers[0].key, bucket_of(parts, self.as_of, offer.campaign)
+                if taken.get(place, 0) >= self._places(readers[0], place):
+                    continue
+                taken = {**taken, place: taken.get(place, 0) + 1}
+            for rule in readers:
+                if rule.begins <= self.as_of < rule.ends:
+                    before, cap = groups.get(rule.group, 0), max(self.rules.cap_of(rule.group), 0)
+                    groups[rule.group] = after = before + rule.points
+                    kept += min(after, cap) - min(before, cap)
+        return _After((*now.did, (offer, min(kept, max(self.rules.engagement_cap, 0)))), groups, kept, taken)
 
     def _places(self, rule: Behaviour, place: tuple[str, Bucket]) -> int:
-        """How many touches would count in a bucket, with those that are in it already left out."""
+        """How many touches would count in a bucket, besides those that are in it already."""
         left = self.places.get(place)
         if left is None:
             left = self.places[place] = rule.limit - used(self.memories, rule, place[1])
@@ -212,8 +211,12 @@ def plausible(rules: RuleSet) -> Offers:
         if offers:
             least = min(offers, key=lambda offer: offer.most)
             found.setdefault((*(one.rule_id for key in least.meets for one in key), least.campaign), least)
-    every = sorted(found.values(), key=lambda offer: (offer.most, offer.rule.rule_id), reverse=True)
-    return Offers(tuple(every), all(len({rule.group for key in one.meets for rule in key}) == 1 for one in every))
+    every = sorted(found.values(), key=lambda offer: (offer.most, offer.rule.rule_id))
+    return Offers(
+        tuple(every),
+        tuple(offer.most for offer in every),
+        all(len({rule.group for key in one.meets for rule in key}) == 1 for one in every),
+    )
 
 
 def _offer(rule: Behaviour, touch: Touch, rules: RuleSet) -> Offer | None:

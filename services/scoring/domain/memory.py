@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from services.scoring.domain import ledger
-from services.scoring.domain.ledger import Bucket, Ledger, event_of, marked
+from services.scoring.domain.ledger import Bucket, Ledger, event_of, mark_of
 from shared.schemas.touches import Scalar
 
 LATEST_TOUCHES = 20
@@ -181,7 +181,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     def mark(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
         mark = b""
         for key, bucket in slots:
-            mark = mark or marked([(at, event_of(event_id))])
+            mark = mark or mark_of(at, event_of(event_id))
             ledger.record(self.marks, key, bucket, mark)
 
     def hear_outcome(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:

@@ -100,7 +100,7 @@ class _Search:
             *(part for part in (*after.parts, *last.parts) if part.rule_id in asking - known),
             *(part for part in before.parts if part.rule_id in asking),
         ]
-        return Suggestion(parts[0].rule_id, after.total - before.total, name, parts[0].label)
+        return Suggestion(parts[0].rule_id, after.total - before.total, f"lead.{name}", parts[0].label)
 
 
 def _named(condition: Condition, field: str) -> Iterator[Scalar]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from services.scoring.domain.account import periods_of
 from services.scoring.domain.activity import active
 from services.scoring.domain.better import Better, by_touches
@@ -46,8 +48,7 @@ class HandRaise(NamedTuple):
     raised: Raised
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True, gc=False):
     """What a lead is worth at `as_of`, and all that the router looks at.
 
     steady_until: a moment before which time alone changes neither grade nor temperature; a bound, cheap to find, that
@@ -112,14 +113,13 @@ NOTHING = Fitness(Partial(0, []), NEVER, Look(()))
 def stand(state: LeadState, lead: str, rules: Rules) -> Standing:
     owned = state.owned(lead)
     memories = [state.memories[identity] for identity in owned if identity in state.memories]
-    attributes = chosen(memory.attributes for memory in memories)
+    attributes = chosen([memory.attributes for memory in memories])
     account = account_of(memories)
     if account is not None:
         attributes["account"] = account
     facts = facts_of(attributes)
-    condemned: Set[bytes] = NOBODY
-    if any(memory.condemned for memory in memories):
-        condemned = frozenset(event for memory in memories for event in memory.condemned)
+    verdicts = [memory.condemned for memory in memories if memory.condemned]
+    condemned = verdicts[0].keys() if len(verdicts) == 1 else frozenset().union(*verdicts) if verdicts else NOBODY
     return Standing(
         owned,
         memories,
@@ -136,7 +136,7 @@ def stand(state: LeadState, lead: str, rules: Rules) -> Standing:
 def at_moment(standing: Standing, as_of: int) -> Moment:
     rules = standing.rules
     if standing.internal:
-        return Moment(NOTHING, Engagement(Partial(0, []), {}, {}), grade(0, 0, rules), "cold")
+        return Moment(NOTHING, Engagement(Partial(0, []), {}), grade(0, 0, rules), "cold")
     fitness = fit(standing.attributes, standing.facts, rules, as_of)
     engaged = engagement(standing.memories, rules, as_of, standing.condemned)
     letter = grade(fitness.partial.total, engaged.total, rules)
@@ -148,8 +148,8 @@ def steady_until(standing: Standing, moment: Moment, as_of: int) -> int:
     if standing.internal:
         return NEVER
     rules, engaged = standing.rules, moment.engaged
-    low = max((edge for edge in rules.bands if edge <= engaged.total), default=-NEVER)
-    high = min((edge for edge in rules.bands if edge > engaged.total), default=NEVER)
+    low = max([edge for edge in rules.bands if edge <= engaged.total], default=-NEVER)
+    high = min([edge for edge in rules.bands if edge > engaged.total], default=NEVER)
     until = min(as_of + engaged.steady_for(low, high), engaged.step, moment.fit.step, NEVER)
     if rules.boundaries:
         until = min([until, *(at for at in rules.boundaries if at > as_of)])
@@ -200,23 +200,23 @@ def _active(standing: Standing, touches: Sequence[Recent], rules: Rules, as_of: 
 
 def grade(fit_total: int, engagement_total: int, rules: RuleSet) -> str:
     """Fit letter A-D and engagement band 1-4."""
-    letter = next((letter for letter, least in zip("ABC", rules.grades, strict=True) if fit_total >= least), "D")
+    a, b, c = rules.grades
+    letter = "A" if fit_total >= a else "B" if fit_total >= b else "C" if fit_total >= c else "D"
     return f"{letter}{band_of(engagement_total, rules)}"
 
 
 def band_of(engagement_total: int, rules: RuleSet) -> int:
-    return next((band for band, least in enumerate(rules.bands, 1) if engagement_total >= least), 4)
+    first, second, third = rules.bands
+    return (
+        1 if engagement_total >= first else 2 if engagement_total >= second else 3 if engagement_total >= third else 4
+    )
 
 
-def chosen(told: Iterable[ByFieldAndSource]) -> dict[str, Told]:
+def chosen(told: Sequence[ByFieldAndSource]) -> dict[str, Told]:
     """One value per attribute: a trusted source's before an untrusted one's, then the latest."""
-    best: dict[str, Told] = {}
-    for registers in told:
-        for name, by_source in registers.items():
-            for told_one in by_source.values():
-                if name not in best or _rank(told_one) > _rank(best[name]):
-                    best[name] = told_one
-    return {name: best[name] for name in sorted(best)}
+    names = sorted(told[0] if len(told) == 1 else {name for registers in told for name in registers})
+    every = [[one for registers in told for one in registers.get(name, {}).values()] for name in names]
+    return {name: some[0] if len(some) == 1 else max(some, key=_rank) for name, some in zip(names, every, strict=True)}
 
 
 def _rank(told: Told) -> tuple[bool, int, str]:
