@@ -23,7 +23,7 @@ from tests.unit.scoring.leads import LEAD, NOW, page, rules, state_of, touch
 DESCRIBED: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     ({"touch.type": {"eq": "page_viewed"}}, {}),
     ({"touch.type": {"eq": "page_viewed"}, "touch.path": {"prefix": "/pricing"}}, {"path": "/pricing"}),
-    ({"touch.path": {"contains": "PRICE"}}, {"path": "/price"}),
+    ({"touch.path": {"contains": "PRICE"}}, {"path": "price"}),  # and no more: not by what another rule asks for
     ({"touch.path": {"prefix": "/pri"}}, {"path": "/pri"}),
     ({"touch.type": {"eq": "email_clicked"}}, {"type": "email_clicked"}),
     ({"touch.type": {"eq": "email_clicked"}, "touch.campaign": {"eq": "spring"}}, {"type": "email_clicked", "campaign": "spring"}),
