@@ -95,7 +95,7 @@ def _run(work: Coroutine[Any, Any, Any], options: Options, console: Console) -> 
     """Do it; whatever keeps it from being done becomes a sentence."""
     import uvloop
     from aiokafka.errors import KafkaError
-    from redis.exceptions import RedisError
+    from redis.exceptions import OutOfMemoryError, RedisError
     from rich.filesize import decimal
 
     from baton.rebuilding import words_of, words_of_losses
@@ -125,9 +125,13 @@ def _run(work: Coroutine[Any, Any, Any], options: Options, console: Console) -> 
         raise OperatorError(
             f"{error}: `baton scoring status` says which epoch is in force; if it is not this one, rebuild again"
         ) from error
+    except scoring.UntidyError as error:
+        raise OperatorError(f"{error}: {error.__cause__}; `baton scoring rebuild --drop-old` frees it") from error
     except SupersededError as error:
         raise OperatorError(f"another rebuild ended in between ({error}): {AGAIN}; rebuild again if need be") from error
     except (BuildingLostError, MissingRecordsError, LeaseLostError) as error:
         raise OperatorError(f"{error}; {AGAIN}") from error
+    except OutOfMemoryError as error:
+        raise OperatorError(f"Redis has no room left ({error}): give it more memory; {AGAIN}") from error
     except (KafkaError, RedisError, OSError, TimeoutError) as error:
         raise OperatorError(f"Kafka or Redis cannot be reached ({error}): is Baton up? Then rebuild again") from error

@@ -32,6 +32,8 @@ from shared.schemas.topics import POLICIES, SCORE_EPOCHS
 
 log = structlog.get_logger(__name__)
 
+PATIENCE_SECONDS = 30.0  # for the topics of policies and epochs, each, once Kafka is there
+
 
 async def run(settings: Settings) -> int:
     """Serve until told to stop; the exit status."""
@@ -68,7 +70,7 @@ async def run(settings: Settings) -> int:
 
     async def enter() -> None:
         """Take the states in force. The topic is told anew of an epoch that only the store knows of: it was made anew itself."""
-        await epoch_follower.caught_up.wait()
+        await epoch_follower.catch_up(PATIENCE_SECONDS)
         number = await states.enter(epochs.number)
         log.info("epoch", number=number)
         if number > epochs.number:
@@ -87,7 +89,7 @@ async def run(settings: Settings) -> int:
     async def run_stream() -> None:
         await until_up(publisher.start)
         kafka_up.set()
-        await follower.caught_up.wait()  # a touch that is read before its policy would be rejected
+        await follower.catch_up(PATIENCE_SECONDS)  # a touch that is read before its policy would be rejected
         await enter()
         spare_the_collector(
             full_every=1_000

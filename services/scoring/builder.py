@@ -37,7 +37,7 @@ class MissingRecordsError(RuntimeError):
 class Builder:
     """States of a new epoch, of all partitions. Nobody else writes them: whatever is not as it was left here ends the rebuild.
 
-    rules: those in force, by tenant;  cached: states kept in memory, per partition
+    rules: those in force, by tenant;  cached: leads kept in memory, per partition
     """
 
     def __init__(

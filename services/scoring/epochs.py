@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -12,10 +13,12 @@ from uuid import uuid4
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from services.scoring.recorded import Recorded
-from services.scoring.states import RedisStates
+from services.scoring.states import RedisStates, persistently
 from shared.kit.kafka import Message, Outgoing
 from shared.schemas.scores import EpochBegun, PolicyRef
 from shared.schemas.topics import SCORE_EPOCHS
@@ -91,17 +94,18 @@ class Buildings:
 
     async def next(self, in_force: int) -> int:
         """A number that no rebuild had before, noted as being built. Under the lease."""
-        last = int(await _done(self._redis.hget(self._key, self.LAST)) or 0)
+        last = int(await persistently(lambda: _done(self._redis.hget(self._key, self.LAST))) or 0)
         number = max(in_force, last) + 1
-        await _done(self._redis.hset(self._key, mapping={self.LAST: number, str(number): self.BUILDING}))
+        noted: Any = {self.LAST: number, str(number): self.BUILDING}
+        await persistently(lambda: _done(self._redis.hset(self._key, mapping=noted)))
         return number
 
     async def built(self, number: int) -> None:
-        await _done(self._redis.hset(self._key, str(number), self.BUILT))
+        await persistently(lambda: _done(self._redis.hset(self._key, str(number), self.BUILT)))
 
     async def numbers(self) -> dict[int, bool]:
         """Of those whose states are still there, whether they were built to the end."""
-        found: Mapping[bytes, bytes] = await _done(self._redis.hgetall(self._key))
+        found: Mapping[bytes, bytes] = await persistently(lambda: _done(self._redis.hgetall(self._key)))
         return {int(number): how == self.BUILT for number, how in found.items() if number != self.LAST}
 
     async def drop(self, numbers: Iterable[int], partitions: Sequence[int], by: int) -> None:
@@ -109,7 +113,10 @@ class Buildings:
         for number in sorted(numbers):
             await RedisStates(self._redis, group=self._group, epoch=number).drop(partitions, by)
             await Recorded(self._redis, self._group).drop(number)
-            await _done(self._redis.hdel(self._key, str(number)))
+            await persistently(partial(self._forget, number))
+
+    async def _forget(self, number: int) -> None:
+        await _done(self._redis.hdel(self._key, str(number)))
 
     @property
     def _key(self) -> str:
@@ -157,11 +164,15 @@ class Lease:
 
     async def confirm(self) -> None:
         """Renew it now: it is held for all of its time from here on. Raises LeaseLostError."""
-        now = monotonic()
-        if not await _done(self._redis.eval(RENEW, 1, self._key, self._who, str(self._ms))):
-            self._renewed = float("-inf")
-        elif self._renewed > float("-inf"):
-            self._renewed = now
+        while True:
+            self.check()
+            now = monotonic()
+            try:
+                held = await _done(self._redis.eval(RENEW, 1, self._key, self._who, str(self._ms)))
+                break
+            except (RedisConnectionError, RedisTimeoutError):
+                await asyncio.sleep(self._seconds / RENEWALS / 10)
+        self._renewed = now if held else float("-inf")
         self.check()
 
     async def _keep(self) -> None:

@@ -80,7 +80,7 @@ class InputLog:
         polled = await self._consumer.getmany(timeout_ms=300, max_records=most)
         return [Slice(tp.topic, tp.partition, records) for tp, records in polled.items() if records]
 
-    async def behind(self) -> int:
-        """Records that were not polled yet."""
+    async def behind(self, read: Mapping[int, Mapping[str, int]]) -> int:
+        """How many records there are from these offsets on, by partition and topic."""
         ends = await self._consumer.end_offsets(self._assigned)
-        return sum([max(0, ends[tp] - await self._consumer.position(tp)) for tp in self._assigned])
+        return sum([max(0, ends[tp] - read[tp.partition].get(tp.topic, 0)) for tp in self._assigned])

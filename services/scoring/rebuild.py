@@ -22,7 +22,7 @@ from services.scoring.inputlog import Bounds, InputLog
 from services.scoring.pace import Pace
 from services.scoring.policies import Policies
 from services.scoring.recorded import Partly, Recorded, partly
-from services.scoring.states import RedisStates, connect
+from services.scoring.states import RedisStates, SupersededError, connect
 from services.scoring.survey import Loss, Survey, log_began, losses
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
@@ -34,12 +34,11 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 20_000  # records joined at once: a lead's state is read and written once for all of its records in there
 CARRIED = 500  # states taken over at once
-NEAR = (
-    2_000  # records behind the head at which the switch is made; the workers read them again, and publish what they say
-)
+NEAR = 2_000  # records behind the head, at least
 SETTLE_SECONDS = 2.0  # in which a Redis that writes its log every second has it on disk
+DROP_SECONDS = 10.0  # for freeing what was built in vain
 SPARE = 0.05  # of the store's memory that a rebuild leaves free
-PATIENCE_SECONDS = 60.0  # for the topics of policies and epochs
+PATIENCE_SECONDS = 30.0  # for the topics of policies and epochs, each
 
 
 class LossError(RuntimeError):
@@ -66,12 +65,19 @@ class UndecidedError(RuntimeError):
     """Kafka took the switch, or it did not: nobody has said."""
 
 
+class UntidyError(RuntimeError):
+    """The new epoch is in force, and the store failed after that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """fresh: carry nothing over from the states in force, not even what the log no longer has
     accept_loss: go on though the log begins too late
     per_second:  records read at most;  None: as fast as it goes
     keep_old:    leave the states that were in force in the store
+    cached:      leads kept in memory, in all: some 12 KB each
+    near:        records behind the head at which the switch is made, which the workers read again, and publish what they say
+                 None: 2,000, or as many as take half a second
     """
 
     bootstrap: str
@@ -81,7 +87,8 @@ class Options:
     accept_loss: bool = False
     per_second: float | None = None
     keep_old: bool = False
-    cached: int = 10_000
+    cached: int = 60_000
+    near: int | None = None
 
 
 class Progress(NamedTuple):
@@ -177,6 +184,7 @@ async def rebuild(options: Options, tell: Tell = lambda _: None) -> Report:
 
     Raises RebuildUnderWayError, LossError, RoomError, NoPolicyError; BuildingLostError, MissingRecordsError, LeaseLostError and
     what Kafka and Redis raise: then the states in force are as they were. UndecidedError: they may have been superseded.
+    UntidyError: they have been. SupersededError: another rebuild's are in force.
     """
     async with _world(options) as world, Lease(world.redis, options.group) as lease:
         return await _Rebuild(options, world, lease, tell).run()
@@ -197,7 +205,8 @@ class _Rebuild:
         bounds = await self._may(old)
         number = await self._clear(old)
         states = RedisStates(self._world.redis, group=self._options.group, epoch=number)
-        builder = Builder(states, self._world.policies.find, self._partitions, cached=self._options.cached)
+        cached = max(1, self._options.cached // len(self._partitions))
+        builder = Builder(states, self._world.policies.find, self._partitions, cached=cached)
         try:
             await self._find_room(await old.bytes(self._partitions))
             await self._build(builder, old, number, bounds)
@@ -205,11 +214,18 @@ class _Rebuild:
             await self._buildings.built(number)
             await self._lease.confirm()
         except BaseException:
-            with suppress(RedisError):
-                await asyncio.shield(self._buildings.drop([number], self._partitions, old.epoch))
+            with suppress(RedisError, TimeoutError):
+                async with asyncio.timeout(DROP_SECONDS):  # else the next rebuild does it
+                    await self._buildings.drop([number], self._partitions, old.epoch)
             raise
         await self._switch(states)
-        return await self._report(states, builder)
+        try:
+            await self._tidy(states)
+            return await self._report(states, builder)
+        except RedisError as error:
+            raise UntidyError(
+                f"epoch {number} is in force, but not all that is left of others could be freed"
+            ) from error
 
     async def _may(self, old: RedisStates) -> Mapping[int, Mapping[str, Bounds]]:
         """The bounds of the log. Raises where a rebuild makes no sense, or what it would lose is not accepted."""
@@ -223,7 +239,7 @@ class _Rebuild:
         return bounds
 
     async def _switch(self, states: RedisStates) -> None:
-        """The record on the topic decides. What follows it here, the workers do as well when they start."""
+        """The record on the topic decides."""
         self._step("switching over", 0, 0)
         refs = {tenant: rules.ref for tenant, rules in self._world.rules().items()}
         records = begun(self._options.group, states.epoch, self._world.clock.now(), refs)
@@ -231,11 +247,17 @@ class _Rebuild:
             await self._world.publisher.publish(records)
         except (KafkaError, asyncio.CancelledError) as error:
             raise UndecidedError(f"epoch {states.epoch} is built; whether it came into force is not known") from error
-        await states.enter(states.epoch)
+
+    async def _tidy(self, states: RedisStates) -> None:
+        """Superseding the workers do as well when they start; freeing, the next rebuild. Raises SupersededError."""
+        number = states.epoch
         await states.supersede(self._partitions)
+        if await states.enter(number) != number:
+            raise SupersededError(f"epoch {states.epoch} has taken over")
         if not self._options.keep_old:
-            others = [other for other in await self._buildings.numbers() if other != states.epoch]
-            await self._buildings.drop(others, self._partitions, states.epoch)
+            # Not later ones: if this process has slept, another one builds them, or has brought them into force by now.
+            earlier = [other for other in await self._buildings.numbers() if other < number]
+            await self._buildings.drop(earlier, self._partitions, number)
 
     async def _report(self, states: RedisStates, builder: Builder) -> Report:
         return Report(
@@ -282,12 +304,13 @@ class _Rebuild:
             ended_at = monotonic()
             if self._records >= total or not polled or monotonic() - looked_at > 1:
                 looked_at = monotonic()
-                behind = await inputs.behind()
+                behind = await inputs.behind(builder.applied())
                 total = max(total, self._records + behind)
                 self._step("reading", self._records, total)
                 await self._note(number)
-                await self._find_room(0)
-                if behind <= near:
+                with suppress(RedisError):  # it may be restarting: whether it lost something, the next write tells
+                    await self._find_room(0)
+                if behind <= (near if self._options.near is None else self._options.near):
                     return
 
     async def _find_room(self, needed: int) -> None:
@@ -404,6 +427,7 @@ async def _world(options: Options) -> AsyncIterator[World]:
     ]
     followers: set[asyncio.Task[None]] = set()
     try:
+        await redis.ping()  # who is not there at the beginning is not waited for
         await publisher.start()
         async with InputLog(options.bootstrap) as inputs:
             followers |= {asyncio.create_task(topic.run()) for topic in topics}
@@ -419,14 +443,12 @@ async def _world(options: Options) -> AsyncIterator[World]:
 async def _caught_up(world: World, topics: Sequence[CompactedTopic]) -> None:
     async def all_read() -> None:
         for topic in topics:
-            await topic.caught_up.wait()
+            await topic.catch_up(PATIENCE_SECONDS)
 
     ready = asyncio.create_task(all_read())
-    await asyncio.wait({ready, *world.followers}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({ready, *world.followers}, return_when=asyncio.FIRST_COMPLETED)
     try:
         world.check()
-        if not ready.done():
-            names = f"{POLICIES.name} and {SCORE_EPOCHS.name}"
-            raise TimeoutError(f"the topics {names} could not be read within {PATIENCE_SECONDS:g} s")
+        await ready
     finally:
         ready.cancel()

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from services.scoring.domain.ledger import HORIZONS
 from services.scoring.domain.rules import Rules
-from services.scoring.states import space
+from services.scoring.states import persistently, space
 
 ALWAYS = 0  # since the first record that the states were built from
 HAND_RAISE = "hand-raise."  # and a touch type: touches that ask to be contacted are remembered apart from any rule
@@ -82,23 +82,25 @@ class Recorded:
     async def note(self, epoch: int, tenant: str, rules: Rules, since: int) -> None:
         """These rules are in force since then (ms). What the tenant's first policy names is complete: it was always there."""
         names: Iterable[str] = {kept.name for kept in kept_by(rules)}
-        answer: Any = self._redis.eval(
-            NOTE, 1, self._key(epoch), tenant, str(rules.ref.sequence), str(since), *sorted(names)
-        )
-        await answer
+        arguments = (tenant, str(rules.ref.sequence), str(since), *sorted(names))
+        await persistently(lambda: _answer(self._redis.eval(NOTE, 1, self._key(epoch), *arguments)))
 
     async def read(self, epoch: int) -> dict[str, dict[str, int]]:
         """Since when (ms; ALWAYS), by tenant and name of marks."""
-        answer: Any = self._redis.hgetall(self._key(epoch))
+        noted: Mapping[bytes, bytes] = await persistently(lambda: _answer(self._redis.hgetall(self._key(epoch))))
         found: dict[str, dict[str, int]] = {}
-        for field, since in (await answer).items():
+        for field, since in noted.items():
             tenant, _, name = field.decode().partition("/")
             if name:
                 found.setdefault(tenant, {})[name] = int(since)
         return found
 
     async def drop(self, epoch: int) -> None:
-        await self._redis.unlink(self._key(epoch))
+        await persistently(lambda: _answer(self._redis.unlink(self._key(epoch))))
 
     def _key(self, epoch: int) -> str:
         return f"{space(self._group, epoch)}:recorded"
+
+
+async def _answer(command: Any) -> Any:
+    return await command

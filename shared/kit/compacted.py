@@ -28,6 +28,16 @@ class CompactedTopic:
         self._offsets = dict(offsets or {})
         self.caught_up = asyncio.Event()
 
+    async def catch_up(self, seconds: float) -> None:
+        """Until `run`, in another task, has caught up. Raises TimeoutError, that names the topic."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.caught_up.wait()
+        except TimeoutError:
+            raise TimeoutError(
+                f"the topic {self._topic.name} could not be read within {seconds:g} s: does it exist?"
+            ) from None
+
     async def run(self) -> None:
         """Until cancelled. `apply` may be a coroutine function."""
         consumer = AIOKafkaConsumer(

@@ -305,6 +305,27 @@ async def test_a_rebuild_that_is_told_to_stop_leaves_nothing_behind(town: Town) 
     assert await town.redis.get(f"{town.group}:rebuild") is None
 
 
+async def test_a_rebuild_that_slept_while_another_was_made_gives_up(town: Town) -> None:
+    await settled_without_workers(town)
+    sleeper = await command(town, "--rate", "20")
+
+    async def half_built() -> bool:
+        return await writes(town, 1) > EMBEDDED_PARTITIONS
+
+    await town.until(half_built)
+    sleeper.send_signal(signal.SIGSTOP)
+    await town.redis.delete(f"{town.group}:rebuild")  # as time does
+    assert (await rebuild(options(town))).number == 2
+    states = await built(town, 2)
+    sleeper.send_signal(signal.SIGCONT)
+    _, err = await sleeper.communicate()
+    assert sleeper.returncode == 1, err.decode()
+    assert "the states in force are as they were" in err.decode()
+    assert await town.redis.get(f"{town.group}:epoch") == b"2"
+    assert await built(town, 2) == states
+    assert await keys(town, 1) == {"applied"}
+
+
 async def settled_without_workers(town: Town) -> None:
     await town.send(history(town.tenant, 300, 30, Random(13)))
 

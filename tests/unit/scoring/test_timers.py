@@ -441,6 +441,31 @@ async def test_new_events_come_first(hot: Any) -> None:
     assert [(score.lead_id, score.cause) for score in said][:2] == [(BOB, "input"), (ANN, "time")]
 
 
+async def test_where_all_leads_are_due_at_once_a_new_event_waits_for_one_slice_of_them(hot: Any) -> None:
+    """As a rule's date makes them."""
+    everybody = 8 * MOST
+    watch = await ask(hot, *(f"person-{number}" for number in range(everybody)))
+
+    class Slow(FakePublisher):
+        async def publish(self, records: Any) -> None:
+            await asyncio.sleep(0)  # in which an event may come
+            await super().publish(records)
+
+    hot.publisher = watch.scorer._publisher = Slow()
+    hot.clock.advance(days=0.5)
+    firing = asyncio.create_task(watch.timers.fire())
+    for number in range(everybody, everybody + 4):
+        await asyncio.sleep(0)
+        before = len(told(hot))
+        hot.touch(f"new-{number}", 0, type="contact_requested")
+        await watch.scorer.handle([hot.log.slice(TOUCHPOINTS.name, number)])
+        assert lead_id(f"new-{number}") in hot.scores()
+        assert len(told(hot)) - before == MOST
+        assert not firing.done()
+    await firing
+    assert len(told(hot)) == everybody + 4, "the new ones, too, have cooled by now"
+
+
 async def test_how_late_changes_are_is_known_and_that_nobody_looks_as_well(hot: Any) -> None:
     watch = await ask(hot, "ann")
     await watch.timers.fire()
