@@ -26,12 +26,16 @@ lead_of = lru_cache(maxsize=262_144)(ids.lead_id)
 
 
 class Register(NamedTuple):
-    """Which lead an identity belongs to; the highest sequence stands."""
+    """Which lead an identity belongs to; the highest sequence stands.
+
+    held: whether it was ever said here that it belongs to this very lead, whatever stands now
+    """
 
     sequence: int
     owner: str
     kind: str
     received_at: int
+    held: bool = False
 
 
 class LeadState(msgspec.Struct, array_like=True, gc=False):
@@ -90,7 +94,11 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
         """
         if self.is_known(owned):
             return None
-        strong = [identity for identity in self.registers if self.kind(identity) in STRONG]
+        strong = [
+            identity
+            for identity, register in self.registers.items()
+            if self.kind(identity) in STRONG and (register.held or identity in self.memories)
+        ]
         if not strong:
             return None
         return self.owner(min(strong, key=lambda identity: (lead_of(identity) != lead, identity)))
@@ -129,8 +137,9 @@ class Joining:
     def register(self, identity: str, register: Register) -> None:
         self.touched.add(identity)
         known = self.state.registers.get(identity)
-        if known is None or register > known:
-            self.state.registers[identity] = register
+        held = register.owner == self.lead or (known is not None and known.held)
+        newest = register if known is None or register > known else known
+        self.state.registers[identity] = newest._replace(held=held)
 
     def finish(self) -> LeadState:
         """The state, tidied and kept to its bounds."""

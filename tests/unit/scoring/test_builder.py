@@ -176,7 +176,7 @@ async def test_transfers_on_the_topic_are_joined_without_marks_that_no_rule_read
     await anew.begin(starts())
     await anew.build(topics.after())
     state = of(states, lead_id("ann"))
-    assert state.registers["bob"] == Register(3, lead_id("ann"), "email", 0)
+    assert state.registers["bob"] == Register(3, lead_id("ann"), "email", 0, held=True)
     assert list(state.memories["bob"].marks) == [KEY]
 
 

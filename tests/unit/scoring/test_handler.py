@@ -90,6 +90,14 @@ async def test_a_lead_known_by_a_link_alone_says_where_it_went_though_a_device_i
     assert bench.scores()[BOB].merged_into == ANN
 
 
+async def test_an_identity_that_was_anothers_from_the_start_makes_no_lead(bench: Any) -> None:
+    bench.touch("ann", 1)
+    for lead in (ANN, lead_id("phone")):
+        bench.link(lead, "phone", ANN, 1, kind="phone")
+    await bench.restart().handle(bench.log.all())
+    assert bench.scores().keys() == {ANN}
+
+
 async def test_a_transfer_goes_out_again_when_more_of_the_identity_arrives(bench: Any) -> None:
     bench.touch("bob", 1)
     bench.link(BOB, "bob", ANN, 1)

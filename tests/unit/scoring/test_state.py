@@ -32,6 +32,15 @@ def test_who_is_merged_says_into_whom_as_of_the_moment_when_that_was_heard() -> 
     assert score(state, LEAD, UNDER).as_of == NOW + 7
 
 
+def test_who_had_an_identity_by_a_link_alone_is_merged_in_whatever_order_it_was_told() -> None:
+    links = [link("phone", LEAD, 2), link("phone", BOB, 3)]
+    for told in (links, links[::-1]):
+        state = state_of(UNDER, *told)
+        assert state.merged_into(LEAD, state.owned(LEAD)) == BOB
+    never = state_of(UNDER, links[1])
+    assert never.merged_into(LEAD, never.owned(LEAD)) is None
+
+
 def test_memories_that_are_changed_are_never_shared() -> None:
     memory = Memory()
     memory.remember(touch(1, attributes={"level": "head"}), [("a.1.1.1.0", 1)], {"name": "Ann"}, True)
