@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
+from baton.policies.calendar_checks import CALENDAR_CHECKS
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import Problem, suggest
@@ -43,6 +43,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         ("lifecycle", ("stages",), "id", policies.lifecycle.stages),
         ("routing", ("rules",), "id", policies.routing.rules),
         ("routing", ("decline_reasons",), "code", policies.routing.decline_reasons),
+        ("teams", ("calendars",), "id", policies.teams.calendars),
         ("teams", ("reps",), "id", policies.teams.reps),
         ("teams", ("pools",), "id", policies.teams.pools),
         *(("teams", ("pools", n, "members"), "rep", p.members) for n, p in enumerate(policies.teams.pools)),
@@ -83,9 +84,6 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
             others = [other for other in reps if other != rep.id]
             message = f"rep `{rep.id}` has the manager `{rep.manager}`, who is no other rep of this file."
             yield Finding("teams", ("reps", index, "manager"), message + suggest(rep.manager, others))
-        if not _is_zone(rep.zone):
-            message = f"rep `{rep.id}`: there is no time zone `{rep.zone}`." + suggest(rep.zone, available_timezones())
-            yield Finding("teams", ("reps", index, "zone"), message)
 
 
 def _staff(policies: Policies) -> Iterator[Finding]:
@@ -96,14 +94,6 @@ def _staff(policies: Policies) -> Iterator[Finding]:
             if rep not in reps:
                 message = f"campaign `{campaign.id}` has `{rep}` on its staff, whom `reps` of teams.yaml does not have."
                 yield Finding("sources", ("campaigns", index, "staff", number), message + suggest(rep, reps))
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # not found, no such path, a directory of zones
-        return False
-    return True
 
 
 def _reachable(policies: Policies) -> Iterator[Finding]:
@@ -157,6 +147,7 @@ CHECKS: tuple[Check, ...] = (
     _gate,
     _write_keys,
     expired,
+    *CALENDAR_CHECKS,
     *SCORING_CHECKS,
     *WORD_CHECKS,
 )

@@ -7,23 +7,29 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict
+from shared.schemas.policies.calendars import Calendar, Period, Zone
 
 
 class Rep(Strict):
     """A person who takes leads.
 
     capacity: open leads at a time;  languages, skills: what a pool's `requires` may ask for;  active: takes new leads at all
+    calendar: when they are at work, at any time where none is named;  absences: when not, whatever else holds
+    on_call:  when they are at work although the calendar is closed
     """
 
     id: RuleId
     name: str
     email: str | None = None
-    zone: str = "Asia/Tokyo"
+    zone: Zone = "Asia/Tokyo"
     manager: RuleId | None = None
     capacity: Annotated[int, Field(ge=0, le=10_000)] = 50
     languages: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     active: bool = True
+    calendar: RuleId | None = None
+    absences: tuple[Period, ...] = ()
+    on_call: tuple[Period, ...] = ()
 
 
 class Member(Strict):
@@ -47,5 +53,6 @@ class Pool(Strict):
 
 class TeamsPolicy(Policy):
     kind: Literal["teams"] = "teams"
+    calendars: tuple[Calendar, ...] = ()
     reps: tuple[Rep, ...]
     pools: tuple[Pool, ...]
