@@ -12,6 +12,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
+from services.router.accounts_api import account_routes
 from services.router.api import Leads, routes
 from services.router.handler import Router
 from services.router.policies import Policies
@@ -83,6 +84,7 @@ async def run(settings: RouterSettings) -> int:
         app = FastAPI(title="Baton router", version="1", description=DESCRIPTION)
         problems.install(app)
         probes.install(app)
+        app.include_router(account_routes(pool, Tokens(pool)))
         app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
         tasks = {
             "policies": following.run(),

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from services.router.accounts_bodies import CheckBody, MatchBody
+from shared.schemas.routing import Leg
+
 Text = dict[str, str]
 
 
@@ -90,7 +93,7 @@ class LeadSummary(BaseModel):
     )
     internal: bool = Field(description="one of ourselves: kept, scored 0, never routed")
     account: str | None = Field(description="the company's key", examples=["corporate:7010001008844"])
-    leg: Literal["is", "fs"] | None
+    leg: Leg | None
     owner: Owner | None
     accepted: bool
     provisional: bool
@@ -200,11 +203,14 @@ class DecisionBody(BaseModel):
     outcome: Literal["routed", "parked", "below_gate"]
     waiting: str | None
     stage: str
-    leg: Literal["is", "fs"] | None
+    leg: Leg | None
     pool: str | None
     owner: Owner | None
     lead_class: str | None
+    by: str = Field(description="`pool`, or the check before any pool that decided", examples=["named_account"])
     reasons: list[ReasonBody]
+    account: MatchBody | None
+    checks: list[CheckBody]
     rules: list[TriedRule]
     candidates: list[CandidateBody]
     bant: BantBody | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -11,10 +12,12 @@ import structlog
 from services.router import metrics
 from services.router.domain.decision import PoolsNeededError
 from services.router.domain.facts import Scored
-from services.router.domain.flow import Desk, Done, Task, work
+from services.router.domain.flow import AccountsNeededError, Desk, Done, Task, work
 from services.router.domain.lifecycle import Arrival
+from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
 from services.router.domain.records import record_of
+from services.router.store import accounts as account_rows
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store import trail
@@ -63,6 +66,7 @@ class Router:
         following, now = self._follow(tenant), self._clock.now()
         async with tenant_transaction(self._pool, tenant) as connection:
             rows = await lead_rows.lock(connection, tenant, arrived.keys() | events.keys(), arrived.keys())
+            await account_rows.note_stages(connection, tenant, [event for found in events.values() for event in found])
             tasks = [
                 task_of(rows[lead_id], arrived.get(lead_id), events.get(lead_id, ()))
                 for lead_id in dict.fromkeys(item.lead_id for item in items)  # first come, first served
@@ -107,9 +111,9 @@ def task_of(stored: Stored, score: LeadScored | None, events: tuple[HandoffEvent
     if score is not None and (lead.version is None or score.version > lead.version):
         scored = Scored.of(score)
         arrival = Arrival(score.version, scored, scored.digest(), score.merged_into)
-        return Task(lead, scored, arrival, events)
+        return Task(lead, scored, arrival, events, asked=Asked.of(score))
     known = stored.scored() if events else None
-    return Task(lead, Scored.of(known) if known else None, None, events)
+    return Task(lead, Scored.of(known) if known else None, None, events, asked=Asked.of(known) if known else None)
 
 
 async def decide_and_apply(
@@ -122,16 +126,20 @@ async def decide_and_apply(
     now: int,
 ) -> Done:
     """Decide on the tasks and write what follows: leads, pools, the trail, and the records for others, which are numbered last,
-    under all locks. The pools are locked only when a lead is ripe.
+    under all locks. Accounts are looked for, and then pools locked, only when a lead is ripe.
 
     rows: of the leads, locked;  scores: the new scores of some of them
     """
     desk = Desk()
-    try:
-        done = work(tenant, tasks, desk, following, now)
-    except PoolsNeededError:
-        desk = await pool_rows.read_desk(connection, tenant, following.playbook)
-        done = work(tenant, tasks, desk, following, now)
+    while True:
+        try:
+            done = work(tenant, tasks, desk, following, now)
+            break
+        except AccountsNeededError:
+            desk = await account_rows.look(connection, tenant, tasks)
+        except PoolsNeededError:
+            read = await pool_rows.read_desk(connection, tenant, following.playbook)
+            desk = replace(read, accounts=desk.accounts or {}, deals=desk.deals)
     moved = [after for task, after in zip(tasks, done.leads, strict=True) if after != task.lead]
     await lead_rows.write(connection, tenant, moved, scores, now)
     changed = [pool for pool_id, pool in done.desk.pools.items() if pool != desk.pools[pool_id]]
@@ -165,6 +173,8 @@ def count(done: Done, now: int) -> None:
         metrics.WITHDRAWN.inc(change.withdrawn)
         if change.decision:
             metrics.DECISIONS.labels(change.decision.outcome.kind).inc()
+            if change.decision.outcome.by:
+                metrics.BY_ACCOUNT.labels(change.decision.outcome.by).inc()
             if change.decision.outcome.kind == "routed":
                 age = now - change.decision.inputs.scored.as_of
                 shared_metrics.EVENT_AGE.labels("router").observe(max(0, age) / 1000)

@@ -12,6 +12,7 @@ from services.router import metrics
 from services.router.domain.facts import Scored
 from services.router.domain.flow import Done, Task
 from services.router.domain.lead import Lead
+from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following, Playbook
 from services.router.handler import count, decide_and_apply, described
 from services.router.store import leads as lead_rows
@@ -171,4 +172,6 @@ class Sweep:
 
 def _retry(stored: Stored) -> Task:
     score = stored.scored()
-    return Task(stored.lead, Scored.of(score) if score else None, retry=True)
+    if score is None:
+        return Task(stored.lead, retry=True)
+    return Task(stored.lead, Scored.of(score), retry=True, asked=Asked.of(score))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from services.router.accounts_views import check_view, match_view
 from services.router.domain.decision import Decision
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
@@ -117,7 +118,10 @@ def decision_view(row: Any, playbook: Playbook | None) -> Body:
         "pool": outcome.pool_id,
         "owner": {"rep_id": outcome.rep_id, "name": outcome.rep_name} if outcome.rep_id else None,
         "lead_class": outcome.qualified.lead_class if outcome.qualified else None,
+        "by": outcome.by or "pool",
         "reasons": [reason.model_dump() for reason in reasons(decision, playbook)],
+        "account": match_view(decision.inputs.account),
+        "checks": [check_view(check, playbook) for check in trace.checks],
         "rules": [
             {"rule_id": tried.rule_id, "result": tried.result, "pool": tried.pool, "why_not": list(tried.why_not)}
             for tried in trace.rules

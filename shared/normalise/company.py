@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from shared.normalise.place import SHORT_PREFECTURES
 from shared.normalise.text import MOST, clean
 from shared.normalise.variants import fold
 
@@ -51,6 +52,32 @@ _WESTERN = (
 )
 _WESTERN_FORM = re.compile(rf"(?<=\S)(?:\s*,\s*|\s+|(?<=\.))(?:{_WESTERN})\.?,?$")
 _MARKS = re.compile(r"[\W_]+")
+_FORMS = sorted({*_COMPANY.split("|"), *_SHORT_FORMS.values()}, key=len, reverse=True)
+_FORM_SPELT = re.compile("|".join(_FORMS))
+
+# What a firm's place of work ends in. Longer words first: 事業本部 before 本部.
+_SITE = (
+    "支店|支社|支所|支部|営業所|事業所|出張所|事務所|製造所|工場|本社|本店|本部|研究所|研究センター|物流センター|配送センター"
+    "|サービスセンター|テクニカルセンター|ショールーム|事業部|営業部|営業本部|総務部|開発部|技術部|購買部|管理部|人事部|経理部|部|課|室|オフィス|サテライト"
+)
+_CITIES = (
+    "札幌|仙台|横浜|川崎|名古屋|神戸|北九州|堺|浜松|さいたま|新大阪|新横浜|東日本|西日本|中部|関西|関東|東北|九州|北陸|四国|中国|首都圏"
+    "|東海|丸の内|新宿|渋谷|品川|池袋|上野|立川|八王子|厚木|宇都宮|高崎|前橋|水戸|郡山|盛岡|金沢|松本|岡崎|豊田|四日市|姫路|倉敷|福山|松山|高松|久留米|那覇"
+)
+_PLACE = f"(?:{'|'.join((*SHORT_PREFECTURES, *_CITIES.split('|')))})(?:都|府|県|市)?"
+_NTH = r"(?:第?[一二三四五六七八九十\d]+|中央|東|西|南|北)?"
+_SITE_APART = re.compile(rf"^(?P<firm>.*\S)[\s・/,、\-(]+(?P<site>[^\s]*(?:{_SITE}))\)?$")
+_SITE_AFTER_FORM = re.compile(rf"^(?P<firm>.+(?:{_COMPANY}))(?P<site>\S*(?:{_SITE}))$")
+_SITE_BY_PLACE = re.compile(rf"^(?P<firm>.{{2,}}?)(?P<site>{_PLACE}{_NTH}(?:{_SITE}))$")
+_SITE_WESTERN = re.compile(
+    r"^(?P<firm>.+?)(?:\s*[,/(]\s*|\s+-\s+)(?P<site>(?:[\w.'-]+\s+){0,3}(?:branch|office|plant|factory|site|works|hq|headquarters))\)?$",
+    re.IGNORECASE,
+)
+
+_SITE_WESTERN_FORM = re.compile(
+    rf"^(?P<firm>.+[\s.,](?:{_WESTERN})\.?)\s+(?P<site>(?:[\w.'-]+\s+){{0,3}}(?:branch|office|plant|factory|site|works))$",
+    re.IGNORECASE,
+)
 
 _INDUSTRIES = {
     "A": ("農業,林業", "農業", "林業", "農林業", "agriculture", "forestry"),
@@ -152,6 +179,30 @@ def company_match_key(name: str) -> str:
     while (shorter := _WESTERN_FORM.sub("", bare).rstrip(" ,&+")) != bare:
         bare = shorter
     return _MARKS.sub("", fold(bare)) or _MARKS.sub("", fold(text)) or fold(text)
+
+
+def legal_form(name: str) -> str | None:
+    """株式会社, 有限会社, 医療法人 …: the Japanese legal form that a name has in front or behind. None where it has none, and for
+    western ones: a 株式会社 calls itself Inc., Co., Ltd. and K.K. abroad."""
+    found = _FORM_SPELT.search(company_name(name) or "")
+    return found[0] if found else None
+
+
+@lru_cache(maxsize=8192)
+def split_site(name: str) -> tuple[str, str | None]:
+    """A firm's name, and the branch, plant, office or department that stands behind it: 日の出工業株式会社大阪支店 is the firm
+    日の出工業株式会社 and its 大阪支店. None where there is none.
+
+    Behind a blank or the legal form any place is read; otherwise only known places, since nothing says where the firm's name ends.
+    """
+    text = company_name(name) or ""
+    for pattern in (_SITE_AFTER_FORM, _SITE_APART, _SITE_BY_PLACE, _SITE_WESTERN_FORM, _SITE_WESTERN):
+        found = pattern.match(text)
+        if found and company_match_key(found["firm"]) and not _FORM_SPELT.fullmatch(found["firm"].strip()):
+            firm = found["firm"].strip(" ・/,、-(")
+            deeper, outer = split_site(firm)
+            return deeper, f"{outer} {found['site']}" if outer else found["site"]
+    return text, None
 
 
 def industry(value: Any) -> str | None:

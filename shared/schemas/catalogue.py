@@ -51,6 +51,16 @@ BANT: Mapping[str, type] = {
     "bant.timeline": bool,
     "bant.met": int,
 }
+ACCOUNT: Mapping[str, type] = {  # of the account that the lead was matched to; absent where it was matched to none
+    "account.id": str,
+    "account.kind": str,  # end_customer, partner, competitor, supplier, group, press, academic
+    "account.level": str,  # group, legal_entity, site
+    "account.tier": str,
+    "account.owner": str,  # id of a rep
+    "account.region": str,
+    "account.is_customer": bool,
+    "account.matched_by": str,  # account_id, domain, alias_domain, corporate_number, name_prefecture, name_country, phone, fuzzy
+}
 EVENT: Mapping[str, type] = {  # what a sender sent, before it is a touch
     "event.type": str,  # identify, track, page, screen, group, alias
     "event.name": str,
@@ -66,4 +76,5 @@ EVENT: Mapping[str, type] = {  # what a sender sent, before it is a touch
 MAPPING_FIELDS = {**EVENT, **SOURCE}
 BEHAVIOUR_FIELDS = {**TOUCH, **SOURCE}
 FIT_FIELDS = dict(LEAD)
-ROUTING_FIELDS = {**LEAD, **SCORE, **BANT, "lead.class": str, "lead.stage": str}
+QUALIFICATION_FIELDS = {**LEAD, **SCORE, **BANT, **ACCOUNT}
+ROUTING_FIELDS = {**QUALIFICATION_FIELDS, "lead.class": str, "lead.stage": str}

@@ -37,6 +37,7 @@ class LeadRouted(Record):
 
     assignment: counts the assignments of the lead, over all its cycles; the higher wins
     replaces:   the assignment that this one takes the place of; handoff refuses when that one was accepted meanwhile
+    pool_id:    of the teams policy; `account:` and the check before any pool that named the rep, where none was asked
     qualifying_at: when the touch that made the lead ripe was received: the first-touch clock counts from there
     """
 
@@ -50,6 +51,7 @@ class LeadRouted(Record):
     decided_at: Millis
     leg: Leg
     pool_id: str
+    account_id: str | None = Field(default=None, description="the account that the lead was matched to")
     mode: Mode = "offer"
     rep_id: str
     rep_name: str

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from services.router.domain.account import CheckId, Known
 from services.router.domain.assignment import Assigned, Candidate, Parked, Tried, assign_from, match
+from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState
 from services.router.domain.lead import PARKED, Cause, Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.domain.qualification import Bant, Gated, Leg, Verdict, bant, gate, leg
+from services.router.domain.qualification import Bant, Gated, Verdict, bant, gate, leg
 from shared.schemas.ids import derived_id
+from shared.schemas.routing import Leg
 
 Ripe = Literal["mql", "inside_sales_check"]
 
@@ -41,6 +44,7 @@ class Inputs:
     qualified: what made the lead ripe, where that was found out earlier in this cycle
     pools:     balances of the pools that may be asked;  loads: open leads per rep
     missing:   kinds of policy that the tenant lacks
+    account:   what is known of the lead's account; None where nobody looked
     """
 
     tenant: str
@@ -59,6 +63,7 @@ class Inputs:
     missing: tuple[str, ...] = ()
     pools: Mapping[str, PoolState] = field(default_factory=dict)
     loads: Mapping[str, int] = field(default_factory=dict)
+    account: Known | None = None
 
     @property
     def decision_id(self) -> str:
@@ -71,6 +76,7 @@ class Trace:
 
     gate: Gated | None = None
     bant: Bant | None = None
+    checks: tuple[Check, ...] = ()
     rules: tuple[Tried, ...] = ()
     pool_id: str | None = None
     candidates: tuple[Candidate, ...] = ()
@@ -80,7 +86,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was decided: who takes the lead, or why nobody does."""
+    """What was decided: who takes the lead, or why nobody does. by: the check that gave it to its rep; None where a pool did."""
 
     kind: Literal["routed", "parked", "below_gate"]
     stage: str
@@ -93,6 +99,7 @@ class Outcome:
     qualified: Qualified | None = None
     waiting_reason: str | None = None
     waiting_for: tuple[str, ...] = ()
+    by: CheckId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ def inputs_of(
     now: int,
     pools: Mapping[str, PoolState],
     loads: Mapping[str, int],
+    account: Known | None = None,
 ) -> Inputs:
     """The inputs of the lead's next decision."""
     known = lead.lead_class is not None and lead.qualifying_at is not None
@@ -134,6 +142,7 @@ def inputs_of(
         missing=following.missing,
         pools=pools,
         loads=loads,
+        account=account,
     )
 
 
@@ -150,12 +159,18 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     trace = Trace(gated, letters)
     verdict = None if gated.never else _ripeness(gated.verdict, inputs.verdict)
     if verdict is None:
-        outcome = Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
-        return Decision(_narrow(inputs), trace, outcome)
+        return Decision(_narrow(inputs), trace, _below_gate())
     stage = "mql" if verdict == "mql" else "aql"
     qualified = _qualified(inputs, playbook)
     way = leg(verdict, letters, returned=inputs.returned_to_is)
-    facts = inputs.scored.facts() | letters.facts() | {"lead.class": qualified.lead_class, "lead.stage": stage}
+    before = before_pools(inputs.account, playbook.routing.accounts, playbook.reps, inputs.holders, inputs.decided_at)
+    trace = replace(trace, checks=before.checks)
+    if before.decides:
+        return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified))
+    facts = inputs.scored.facts() | letters.facts()
+    facts |= {"lead.class": qualified.lead_class, "lead.stage": stage} | (
+        inputs.account.facts() if inputs.account else {}
+    )
     tried = match(playbook, way, facts)
     trace = replace(trace, rules=tried)
     if not tried or tried[-1].result != "matched":
@@ -212,6 +227,22 @@ def _qualified(inputs: Inputs, playbook: Playbook) -> Qualified:
     return now if sooner else known
 
 
+def _below_gate() -> Outcome:
+    return Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
+
+
+def _by_account(before: Before, stage: str, way: Leg, qualified: Qualified) -> Outcome:
+    """What the checks before any pool decided. Nothing of it counts against anybody's fair share."""
+    if before.never:
+        return _below_gate()
+    if before.direct is None:
+        assert before.parked is not None
+        way = "partner" if before.parked in ("partner_protected", "partner_conflict") else way
+        return _parked(before.parked, stage, way, qualified=qualified)
+    to = before.direct
+    return Outcome("routed", stage, "active", to.leg, None, to.mode, to.rep.id, to.rep.name, qualified, by=to.check)
+
+
 def _assigned(
     assigned: Assigned, playbook: Playbook, pool_id: str, stage: str, way: Leg, qualified: Qualified
 ) -> Outcome:
@@ -232,7 +263,7 @@ def _assigned(
 
 
 def _parked(
-    code: Parked,
+    code: Parked | ParkedBy,
     stage: str,
     way: Leg | None = None,
     pool_id: str | None = None,

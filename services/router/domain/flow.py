@@ -5,26 +5,60 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.router.domain.decision import Decision, PoolsNeededError, decide, inputs_of, settle
+from services.router.domain.account import Deal, Known, Place
+from services.router.domain.decision import Decision, Inputs, PoolsNeededError, decide, inputs_of, settle
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, credit_back
 from services.router.domain.lead import Cause, Lead
 from services.router.domain.lifecycle import Arrival, Step, happened, reopen
 from services.router.domain.lifecycle import scored as score_arrived
+from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
 from shared.schemas.handoff import HandoffEvent
+
+MOST_DEALS = 20  # of an account's family that one decision looks at
+
+
+class AccountsNeededError(LookupError):
+    """A lead is ripe, and nobody has looked yet whose account it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What is shared by the leads of a batch: the balances of all pools and the open leads per rep.
+    """What is shared by the leads of a batch: the balances of all pools, the open leads per rep, and who holds which lead of which
+    account.
 
-    read: they have been locked and read; a desk that has not refuses to assign
+    read:     pools and loads have been locked and read; a desk that has not refuses to assign
+    accounts: of each lead of the batch what is known of its account; None where nobody has looked, which comes before `read`
+    deals:    leads of those accounts that reps hold, by lead
     """
 
     pools: Mapping[str, PoolState] = field(default_factory=dict)
     loads: Mapping[str, int] = field(default_factory=dict)
     read: bool = False
+    accounts: Mapping[str, Known] | None = None
+    deals: Mapping[str, Deal] = field(default_factory=dict)
+
+    def known(self, lead_id: str) -> Known | None:
+        """What is known of a lead's account as the batch stands now: with what reps hold of its whole family, the lead apart."""
+        found = (self.accounts or {}).get(lead_id)
+        if found is None or found.party is None:
+            return found
+        root = found.party.root
+        deals = [deal for deal in self.deals.values() if deal.place.root == root and deal.lead_id != lead_id]
+        deals.sort(key=lambda deal: (not deal.accepted, deal.lead_id))
+        return replace(found, deals=tuple(deals[:MOST_DEALS]))
+
+    def held(self, lead: Lead) -> Desk:
+        """The desk after a lead has found or lost its owner, or was accepted."""
+        found = (self.accounts or {}).get(lead.lead_id)
+        if found is None or found.party is None:
+            return self
+        deals = {lead_id: deal for lead_id, deal in self.deals.items() if lead_id != lead.lead_id}
+        if lead.owner_rep is not None and lead.merged_into is None:
+            place = Place(found.party.account_id, found.party.entity, found.party.root)
+            deals[lead.lead_id] = Deal(lead.lead_id, place, lead.owner_rep, lead.leg, lead.accepted)
+        return replace(self, deals=deals)
 
     def moved(self, before: str | None, after: str | None) -> Desk:
         """The desk after a lead went from one owner to another."""
@@ -68,6 +102,7 @@ class Task:
     """A lead and what happened to it. retry: it waits, and what it waits for may have changed.
 
     scored: its latest score, this batch's included; None where it has none, and for a lead whose stored score nobody needs
+    asked:  what that score tells of its company
     """
 
     lead: Lead
@@ -75,6 +110,7 @@ class Task:
     arrival: Arrival | None = None
     events: tuple[HandoffEvent, ...] = ()
     retry: bool = False
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +123,7 @@ class Done:
 
 
 def work(tenant: str, tasks: Iterable[Task], desk: Desk, following: Following, now: int) -> Done:
-    """Everything that the tasks cause. Raises PoolsNeededError where the desk has to be read first."""
+    """Everything that the tasks cause. Raises AccountsNeededError and PoolsNeededError where the desk has to be read first."""
     leads: list[Lead] = []
     changes: list[Change] = []
     for task in tasks:
@@ -133,6 +169,8 @@ class _Bench:
         # The load of the rep who gives the lead up counts no more when the next one is chosen.
         self.desk = self.desk.moved(before.owner_rep, self.lead.owner_rep)
         decision = self._decide(step, before) if step.decide else None
+        if (before.owner_rep, before.accepted) != (self.lead.owner_rep, self.lead.accepted):
+            self.desk = self.desk.held(self.lead)
         if step.cause and (decision or self.lead.standing() != before.standing() or step.withdraw):
             self.lead = replace(self.lead, changes=self.lead.changes + 1)
             self.changes.append(Change(before, self.lead, step.cause, decision, step.withdraw))
@@ -144,13 +182,33 @@ class _Bench:
             raise ValueError(f"lead {self.lead.lead_id} is to be decided on without a score")
         pools = self.desk.pools if self.desk.read else {}
         inputs = inputs_of(
-            self._tenant, self.lead, scored, step.cause, self._following, self._now, pools, self.desk.loads
+            self._tenant,
+            self.lead,
+            scored,
+            step.cause,
+            self._following,
+            self._now,
+            pools,
+            self.desk.loads,
+            self.desk.known(self.lead.lead_id),
         )
-        decision = decide(inputs, self._following.playbook)
+        decision = self._decided(inputs)
         after = settle(self.lead, decision, self._following.playbook)
         if after.standing() == before.standing():
             self.lead = after  # it waits as it did before, for the same reason; whom it waits for may have changed
             return None
         self.desk = self.desk.settled(decision.pool).moved(self.lead.owner_rep, after.owner_rep)
         self.lead = replace(after, decisions=inputs.seq, decision_id=inputs.decision_id)
+        return decision
+
+    def _decided(self, inputs: Inputs) -> Decision:
+        looked = self.desk.read or self.desk.accounts is not None
+        try:
+            decision = decide(inputs, self._following.playbook)
+        except PoolsNeededError as error:
+            if looked:
+                raise
+            raise AccountsNeededError(inputs.lead_id) from error
+        if not looked and decision.trace.gate and decision.outcome.kind != "below_gate":
+            raise AccountsNeededError(inputs.lead_id)
         return decision

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from shared.schemas.routing import Leg
+
 VersionParts = tuple[int, int, int, int]
 
 PARKED = "parked:"
@@ -66,7 +68,7 @@ class Lead:
     cycle: int = 1
     closed_at: int | None = None
     floor_grade: str | None = None
-    leg: Literal["is", "fs"] | None = None
+    leg: Leg | None = None
     returned_to_is: bool = False
     verdict: Literal["mql", "inside_sales_check"] | None = None
     lead_class: str | None = None

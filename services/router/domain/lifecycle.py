@@ -10,7 +10,7 @@ from services.router.domain.playbook import Playbook
 from services.router.domain.qualification import gate
 from shared.schemas.handoff import HandoffEvent
 
-TAKEN = {"fs": "sal", "is": "tal"}  # leg -> stage of a lead that was accepted
+TAKEN = {"fs": "sal", "is": "tal", "am": "sal", "partner": "sal"}  # leg -> stage of a lead that was accepted
 CLOSING = {"recycle": "recycled", "nurture": "nurture", "on_hold": "on_hold", "disqualify": "disqualified"}
 
 

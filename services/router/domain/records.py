@@ -21,9 +21,8 @@ def record_of(
 
 
 def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, playbook: Playbook | None) -> LeadRouted:
-    lead, outcome = change.after, decision.outcome
+    lead, outcome, account = change.after, decision.outcome, decision.inputs.account
     assert outcome.leg is not None
-    assert outcome.pool_id is not None
     assert outcome.rep_id is not None
     assert outcome.qualified is not None
     return LeadRouted(
@@ -35,8 +34,9 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         decision_id=decision.inputs.decision_id,
         decided_at=decision.inputs.decided_at,
         leg=outcome.leg,
-        pool_id=outcome.pool_id,
+        pool_id=outcome.pool_id or f"account:{outcome.by}",
         mode=outcome.mode or "offer",
+        account_id=account.party.account_id if account and account.party else None,
         rep_id=outcome.rep_id,
         rep_name=outcome.rep_name or outcome.rep_id,
         lead_class=outcome.qualified.lead_class,

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from services.router.domain.account import Known
+from services.router.domain.account_words import account_steps, check_reason
 from services.router.domain.assignment import Candidate, Exclusion, Tried
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
@@ -96,6 +98,20 @@ WAITS: dict[str, Wait] = {
         "a new teams policy, freed capacity, or a new hand-raise",
         "チームの変更、空き、または新たな手挙げ",
     ),
+    "parked:partner_protected": _wait(
+        "partner manager",
+        "a partner has registered this deal",
+        "代理店案件として保護中",
+        "the protection ends, the partner's account gets an owner who can take it, or a person decides",
+        "保護期間の終了、代理店担当の登録、または人の判断",
+    ),
+    "parked:partner_conflict": _wait(
+        "partner manager",
+        "several partners have registered this deal",
+        "複数の代理店が登録済み",
+        "one registration stands, or a person decides",
+        "登録の一本化、または人の判断",
+    ),
     "recycled": _wait("marketing", "recycled", "リサイクル", *_NEW_SIGNAL),
     "nurture": _wait(
         "marketing",
@@ -131,14 +147,16 @@ LETTERS = {"budget": "予算", "authority": "決裁", "need": "必要性", "time
 
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
-    return tuple(_steps(decision.trace, decision.outcome, playbook))
+    return tuple(_steps(decision.trace, decision.outcome, playbook, decision.inputs.account))
 
 
-def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None) -> Iterator[Reason]:
+def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: Known | None = None) -> Iterator[Reason]:
     if trace.gate:
         yield _gate(trace.gate)
     if trace.bant and outcome.kind != "below_gate":
         yield _bant(trace.bant, outcome)
+    if trace.checks:
+        yield from account_steps(account, trace.checks, playbook)
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)
     if matched:
         yield _rule(matched, playbook)
@@ -224,6 +242,8 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
     if rep_id == trace.chosen:
         return None
     candidate = next((one for one in trace.candidates if one.rep_id == rep_id), None)
+    if not trace.candidates and (taken := next((one for one in trace.checks if one.said == "takes"), None)):
+        return check_reason(taken, None)
     if candidate is None:
         return Reason(code="not_in_pool", text=EXCLUSIONS["not_in_pool"])
     if candidate.excluded:

@@ -1,4 +1,4 @@
-"""Which pool a ripe lead goes to."""
+"""Who is asked before any pool because of the lead's account, and which pool a ripe lead goes to otherwise."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.schemas.accounts import AccountKind
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
 
@@ -35,9 +36,69 @@ class DeclineReason(Strict):
     credit_back: bool = False
 
 
+Scope = Literal["site", "legal_entity", "group"]
+
+
+class ToOwner(Strict):
+    """A lead that goes to one rep because of its account. mode: `assign` is accepted by the first touch, `offer` is asked."""
+
+    mode: Literal["offer", "assign"] = "assign"
+
+
+class OpenOpportunity(ToOwner):
+    """Who holds another lead of the account gets this one, too: nobody else approaches a company beside them.
+
+    within: of the same site, legal entity or group
+    held:   `accepted`: leads that a rep took over;  `offered`: also those that were only offered to one
+    """
+
+    within: Scope = "legal_entity"
+    held: Literal["accepted", "offered"] = "offered"
+
+
+class DealRegistration(ToOwner):
+    """A deal that a partner registered, until its protection ends: to the `owner` of the partner's account, or `park` for a person.
+
+    Never a pool: without an owner who can take it, and where two partners are protected, it is parked.
+    """
+
+    within: Scope = "legal_entity"
+    then: Literal["owner", "park"] = "owner"
+
+
+class NamedAccount(ToOwner):
+    """Leads of accounts that have an owner go to that one; of these tiers only, where they are given."""
+
+    tiers: tuple[str, ...] | None = None
+
+
+class Customer(ToOwner):
+    """Leads of customers go to their account manager, else to the account's owner."""
+
+
+KindEffect = Literal["never", "owner", "rules"]
+
+
+class AccountChecks(Strict):
+    """What is asked of a lead's account before any pool, in this order; what is `null` is not asked.
+
+    kinds: what becomes of leads of accounts of a kind: `never` routed, to the account's `owner` (of partners on the partner
+           leg), or as the other checks and the `rules` say, which may ask for account.kind themselves
+    """
+
+    kinds: dict[AccountKind, KindEffect] = Field(
+        default={"competitor": "never", "supplier": "never", "partner": "owner"}, validate_default=True
+    )
+    open_opportunity: OpenOpportunity | None = OpenOpportunity()
+    deal_registration: DealRegistration | None = DealRegistration()
+    named_account: NamedAccount | None = NamedAccount()
+    customer: Customer | None = Customer()
+
+
 class RoutingPolicy(Policy):
-    """rules: in order;  decline_reasons: the only ones that a rep may give."""
+    """accounts: asked before any rule;  rules: in order;  decline_reasons: the only ones that a rep may give."""
 
     kind: Literal["routing"] = "routing"
+    accounts: AccountChecks = AccountChecks()
     rules: tuple[RoutingRule, ...] = Field(min_length=1)
     decline_reasons: tuple[DeclineReason, ...] = Field(min_length=1)

@@ -228,9 +228,11 @@ def test_every_reason_to_wait_and_every_exclusion_has_its_words():
     from typing import get_args
 
     from services.router.domain.assignment import Exclusion, Parked
+    from services.router.domain.before_pools import ParkedBy
     from services.router.domain.lead import CLOSED
 
-    assert set(WAITS) == {f"parked:{code}" for code in get_args(Parked)} | set(CLOSED) | {
+    parked = (*get_args(Parked), *get_args(ParkedBy))
+    assert set(WAITS) == {f"parked:{code}" for code in parked} | set(CLOSED) | {
         "unscored",
         "below_gate",
         "merged",
