@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,6 +61,7 @@ IMPLAUSIBLE = frozenset(
 PAGE = "page_viewed"  # what a rule means that names a page or a topic and no type
 MOST_TRIALS = 300  # of touches together, where one brings something to several groups
 _NAMING = ("eq", "in", "prefix", "suffix", "contains", "exists")
+_most = attrgetter("most")
 FRESH = ""  # in place of the name of a campaign that nobody has heard of
 
 Touch = dict[str, Any]  # as conditions name its facts
@@ -86,10 +88,9 @@ class Offer(NamedTuple):
 
 
 class Offers(NamedTuple):
-    """Those first that bring least. most: what each brings at most;  plain: each brings something to one group alone"""
+    """Those first that bring least. plain: each brings something to one group alone"""
 
     all: tuple[Offer, ...]
-    most: tuple[int, ...]
     plain: bool
 
 
@@ -170,7 +171,7 @@ class _Search:
 
     def _smallest(self, now: _After) -> _After | None:
         """With the smallest touch that is enough; None where none is."""
-        for offer in self.offers.all[bisect_left(self.offers.most, self.needed - now.kept) :]:
+        for offer in self.offers.all[bisect_left(self.offers.all, self.needed - now.kept, key=_most) :]:
             after = self._with(now, offer)
             if after.kept >= self.needed:
                 return after
@@ -209,14 +210,10 @@ def plausible(rules: RuleSet) -> Offers:
         touches = [touch for asked in islice(_asked(rule.condition, {}), 20) if (touch := _whole(asked))]
         offers = [offer for touch in touches if (offer := _offer(rule, touch, rules))]
         if offers:
-            least = min(offers, key=lambda offer: offer.most)
+            least = min(offers, key=_most)
             found.setdefault((*(one.rule_id for key in least.meets for one in key), least.campaign), least)
     every = sorted(found.values(), key=lambda offer: (offer.most, offer.rule.rule_id))
-    return Offers(
-        tuple(every),
-        tuple(offer.most for offer in every),
-        all(len({rule.group for key in one.meets for rule in key}) == 1 for one in every),
-    )
+    return Offers(tuple(every), all(len({rule.group for key in one.meets for rule in key}) == 1 for one in every))
 
 
 def _offer(rule: Behaviour, touch: Touch, rules: RuleSet) -> Offer | None:

@@ -214,9 +214,12 @@ def band_of(engagement_total: int, rules: RuleSet) -> int:
 
 def chosen(told: Sequence[ByFieldAndSource]) -> dict[str, Told]:
     """One value per attribute: a trusted source's before an untrusted one's, then the latest."""
-    names = sorted(told[0] if len(told) == 1 else {name for registers in told for name in registers})
-    every = [[one for registers in told for one in registers.get(name, {}).values()] for name in names]
-    return {name: some[0] if len(some) == 1 else max(some, key=_rank) for name, some in zip(names, every, strict=True)}
+    every: dict[str, list[Told]] = {}
+    for registers in told:
+        for name, by_source in registers.items():
+            every.setdefault(name, []).extend(by_source.values())
+    ranked = [(name, some) for name, some in sorted(every.items()) if some]
+    return {name: some[0] if len(some) == 1 else max(some, key=_rank) for name, some in ranked}
 
 
 def _rank(told: Told) -> tuple[bool, int, str]:

@@ -75,8 +75,8 @@ def test_who_named_no_company_belongs_to_none() -> None:
 def test_of_many_companies_those_named_last_are_remembered_in_whatever_order_they_came() -> None:
     namings: list[Naming] = [(n, f"c{n}.example", f"c{n}.example") for n in range(MOST_ACCOUNTS + 5)]
     forward, backward = memory(*namings), memory(*namings[::-1])
-    assert forward.accounts == backward.accounts
+    assert forward == backward
     assert accounts_of([forward]) == {f"c{n}.example" for n in range(5, MOST_ACCOUNTS + 5)}
     halves = memory(*namings[::2])
     halves.absorb(memory(*namings[1::2]))
-    assert halves.accounts == forward.accounts
+    assert halves == forward
