@@ -10,7 +10,7 @@ from typing import NamedTuple
 from services.scoring.domain.ledger import DAY
 from services.scoring.domain.parts import NEVER, Part, Partial, cap_all
 from services.scoring.domain.people import Crowd, People, Person
-from services.scoring.domain.rules import MILLI
+from services.scoring.domain.rules import milli
 from shared.schemas.policies.scoring import AccountScoring
 
 MOST_DEEP = 100  # people whose engagement adds depth: those who have most of it
@@ -84,9 +84,9 @@ def score_account(people: People, policy: AccountScoring, moment: int) -> Scored
     if deep := sum(one.points for one in owed):
         parts.append(_part("depth", sum(one.points > 0 for one in owed), deep, policy.depths))
     if surging and policy.surge:
-        parts.append(_part("surge", 1, round(policy.surge * MILLI), policy.surge))
+        parts.append(_part("surge", 1, milli(policy.surge), policy.surge))
     kept = sum([part.kept for part in parts])
-    total = cap_all(parts, round(policy.cap * MILLI))
+    total = cap_all(parts, milli(policy.cap))
     return ScoredAccount(
         as_of=moment,
         score=total,
@@ -149,15 +149,13 @@ def _breadth(crowd: Crowd, policy: AccountScoring, periods: Periods, moment: int
         ("roles", len(roles), policy.role, policy.roles),
         ("departments", len(departments) - 1, policy.department, policy.departments),
     )
-    parts = [
-        _part(rule, times, round(each * MILLI) * times, most) for rule, times, each, most in given if times > 0 and each
-    ]
+    parts = [_part(rule, times, milli(each) * times, most) for rule, times, each, most in given if times > 0 and each]
     return _Breadth(active, roles, departments, parts)
 
 
 def _depth(crowd: Crowd, people: People, policy: AccountScoring, moment: int) -> list[Contribution]:
     """A share of the engagement of each, fading, and of nobody more than the deepest; who has most of it first."""
-    deepest = round(policy.deepest * MILLI)
+    deepest = milli(policy.deepest)
     found = []
     for _, lead in reversed(crowd.deep[-MOST_DEEP:]):
         person = people[lead]
@@ -186,12 +184,12 @@ def _range(
     crowd: Crowd, people: People, policy: AccountScoring, periods: Periods, first: int, last: int
 ) -> tuple[int, int]:
     """No more and no less than this is the account worth at any moment from `first` to `last`; exact where they are one."""
-    surge, cap = _surges(crowd, policy, periods, first, last), round(policy.cap * MILLI)
+    surge, cap = _surges(crowd, policy, periods, first, last), milli(policy.cap)
 
     def worth(moment: int, surging: bool) -> int:
         kept = sum(part.kept for part in _breadth(crowd, policy, periods, moment).parts)
-        kept += min(round(policy.depths * MILLI), sum(one.points for one in _depth(crowd, people, policy, moment)))
-        return min(cap, kept + (round(policy.surge * MILLI) if surging else 0))
+        kept += min(milli(policy.depths), sum(one.points for one in _depth(crowd, people, policy, moment)))
+        return min(cap, kept + (milli(policy.surge) if surging else 0))
 
     return worth(last, surge.surely), worth(first, surge.perhaps)
 
@@ -209,8 +207,8 @@ def _steady_until(crowd: Crowd, policy: AccountScoring, periods: Periods, moment
 
     kept: of all parts before the cap of all;  deep: given for depth, before its cap
     """
-    total = min(kept, round(policy.cap * MILLI))
-    low = max((round(edge * MILLI) for edge in policy.bands if total >= edge * MILLI), default=-NEVER)
+    total = min(kept, milli(policy.cap))
+    low = max([edge for edge in map(milli, policy.bands) if total >= edge], default=-NEVER)
     rises = bool(policy.surge) and _since(crowd.moments, moment - periods.active) >= policy.surge_least
     if low <= 0 and not rises:
         return NEVER
@@ -221,18 +219,18 @@ def _steady_until(crowd: Crowd, policy: AccountScoring, periods: Periods, moment
         _next(crowd.moments, moment, periods.usual),
     ]
     slack = min(len(crowd.deep), MOST_DEEP)  # each is rounded once, now and then
-    room = kept - low + max(0, deep - round(policy.depths * MILLI)) - slack
+    room = kept - low + max(0, deep - milli(policy.depths)) - slack
     if room < deep:
         ends.append(moment + int(-crowd.half_life * log2(1 - room / deep)) if room > 0 else moment)
     return min(ends)
 
 
 def _band(total: int, policy: AccountScoring) -> int:
-    return next((band for band, least in enumerate(policy.bands, 1) if total >= least * MILLI), 4)
+    return next((band for band, least in enumerate(policy.bands, 1) if total >= milli(least)), 4)
 
 
 def _part(rule: str, times: int, given: int, most: float) -> Part:
-    kept = min(given, round(most * MILLI))
+    kept = min(given, milli(most))
     return Part(rule, given, kept, times, cut=given - kept, label=LABELS[rule])
 
 

@@ -18,7 +18,6 @@ from shared.schemas.policies import BehaviourRule, FitRule, ScoringPolicy
 from shared.schemas.policies.scoring import AccountScoring, Overlay, Temperature
 from shared.schemas.scores import PolicyRef
 
-MILLI = 1000
 REMEMBERED_MATCHES = 20_000  # of touches that look alike to the rules
 
 _FACTS = {name: name.partition(".")[2] for name in BEHAVIOUR_FIELDS}
@@ -88,11 +87,11 @@ class RuleSet:
         self.by_key: dict[str, list[Behaviour]] = {}
         for rule in self.behaviour:
             self.by_key.setdefault(rule.key, []).append(rule)
-        self.engagement_cap = _milli(policy.engagement.cap)
-        self.fit_cap = _milli(policy.fit.cap)
-        self.group_caps = {group: _milli(cap) for group, cap in policy.engagement.groups.items()}
-        self.bands = tuple(map(_milli, policy.engagement.bands))
-        self.grades = tuple(map(_milli, policy.fit.grades))
+        self.engagement_cap = milli(policy.engagement.cap)
+        self.fit_cap = milli(policy.fit.cap)
+        self.group_caps = {group: milli(cap) for group, cap in policy.engagement.groups.items()}
+        self.bands = tuple(map(milli, policy.engagement.bands))
+        self.grades = tuple(map(milli, policy.fit.grades))
         self.temperature: Temperature = policy.temperature
         self.hand_raises = frozenset(policy.hand_raises)
         forgotten = {name for rule in self.fit if rule.expires < NEVER for name in rule.attributes}
@@ -211,7 +210,7 @@ def _behaviour(rule: BehaviourRule, zone: int) -> Behaviour:
         rule_id=rule.id,
         condition=condition,
         key=rule_key(rule.when, rule.limit, rule.per, horizon, zone),
-        points=_milli(rule.points),
+        points=milli(rule.points),
         half_life=half_life,
         horizon=horizon,
         limit=rule.limit,
@@ -235,7 +234,7 @@ def _fit(rule: FitRule, zone: int) -> Fit:
     return Fit(
         rule_id=rule.id,
         condition=condition,
-        points=_milli(rule.points),
+        points=milli(rule.points),
         group=rule.group,
         label=rule.label.texts(),
         attributes=tuple(sorted(field.removeprefix("lead.") for field in condition.fields())),
@@ -260,5 +259,5 @@ def _days(days: float) -> int:
     return max(1, round(days * DAY))
 
 
-def _milli(points: float) -> int:
-    return round(points * MILLI)
+def milli(points: float) -> int:
+    return round(points * 1000)
