@@ -6,6 +6,7 @@ marks of older rules.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from services.scoring import wire
@@ -74,7 +75,7 @@ class Builder:
         staged: Staged = {}
         while any(pending.values()):
             await self._gather(pending, staged)
-            pending = self._join(pending, staged)
+            pending = await self._join(pending, staged)
         ends: dict[int, dict[str, int]] = {}
         for part in polled:
             ends.setdefault(part.partition, {})[part.topic] = part.end()
@@ -97,10 +98,11 @@ class Builder:
                 f"{part.first()} to {part.end() - 1} came"
             )
 
-    def _join(self, pending: Shares, staged: Staged) -> Shares:
+    async def _join(self, pending: Shares, staged: Staged) -> Shares:
         """Join what is told into the staged states; what that makes others be told."""
         following: Shares = {}
         for partition, subjects in pending.items():
+            await asyncio.sleep(0)  # a whole chunk takes seconds, and the lease is to be renewed meanwhile
             states = staged[partition]
             for key, told in subjects.items():
                 base = states.get(key)
