@@ -96,6 +96,7 @@ async def copy(town: Town, to: Path) -> Path:
 
 
 async def test_a_redis_that_restarts_is_waited_for(town: Town, own_stack: Stack) -> None:
+    await town.redis.config_set("appendfsync", "always")  # or it may have lost what it had put off writing
     records = history(town.tenant, 400, 40, Random(22))
     await town.send(records)
     building = asyncio.create_task(rebuild(slowly(town)))
