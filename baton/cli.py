@@ -7,6 +7,7 @@ import sys
 import typer
 
 from baton.commands import (
+    accounts,
     demo,
     dlq,
     explain,
@@ -47,6 +48,7 @@ app.command()(sources.sources)
 app.command()(tail.tail)
 app.command()(migrate.migrate)
 app.add_typer(policy.app, name="policy")
+app.add_typer(accounts.app, name="accounts")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(identity.app, name="identity")
 app.add_typer(ingest.app, name="ingest")

@@ -31,10 +31,10 @@ def ask(names: Mapping[str, str], tenant: str, who: str) -> tuple[list[Body], Bo
 def _lead(client: httpx.Client, names: Mapping[str, str], tenant: str, named: str) -> dict[str, Any]:
     base = f"{names['ROUTER_URL']}/v1/leads"
     if "@" in named:
-        answer = _get(client, base, {"email": named})
+        answer = get(client, base, {"email": named})
     else:
         lead_id = named if LEAD_ID.fullmatch(named) else _of_user(names, tenant, named)
-        answer = _get(client, f"{base}/{lead_id}")
+        answer = get(client, f"{base}/{lead_id}")
     if answer is None:
         raise OperatorError(
             f"tenant {tenant} has no lead {named}: is it another tenant's (--tenant), or not scored yet?"
@@ -49,11 +49,11 @@ def _of_user(names: Mapping[str, str], tenant: str, user_id: str) -> str:
 
 
 def _opportunity(client: httpx.Client, url: str, lead_id: str) -> dict[str, Any] | None:
-    page = _get(client, f"{url}/v1/opportunities", {"lead_id": lead_id, "limit": "1"})
+    page = get(client, f"{url}/v1/opportunities", {"lead_id": lead_id, "limit": "1"})
     return next(iter(page["items"]), None) if page else None
 
 
-def _get(client: httpx.Client, url: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+def get(client: httpx.Client, url: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any] | None:
     """The answer, None for 404. Raises OperatorError for every other refusal."""
     try:
         answer = client.get(url, params=parameters)

@@ -86,3 +86,9 @@ def _read(text: str) -> datetime | None:
 
 def _colon(offset: str) -> str:
     return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+
+
+def end_of_day(at: int, zone: ZoneInfo) -> int:
+    """The last millisecond of the day of `at` in `zone`."""
+    day = datetime.fromtimestamp(at / 1000, zone).date() + timedelta(days=1)
+    return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000) - 1

@@ -282,17 +282,16 @@ async def write(
     now: int,
 ) -> None:
     """Write accounts, new or changed, in the order of their ids; `keys` (by account) replace those that they had."""
-    for account in sorted(accounts, key=lambda one: one.account_id):
-        values = [getattr(account, name) for name in COLUMNS]
-        await connection.execute(
-            f"INSERT INTO router.accounts (tenant, updated_at, {', '.join(COLUMNS)})"
-            f" VALUES ($1, $2, {', '.join(f'${n}' for n in range(3, 3 + len(COLUMNS)))})"
-            " ON CONFLICT (tenant, account_id) DO UPDATE SET updated_at = excluded.updated_at, "
-            + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS),
-            tenant,
-            now,
-            *(list(value) if isinstance(value, tuple) else value for value in values),
-        )
+    named, places = ", ".join(COLUMNS), ", ".join(f"${n}" for n in range(3, 3 + len(COLUMNS)))
+    await connection.executemany(
+        f"INSERT INTO router.accounts (tenant, updated_at, {named}) VALUES ($1, $2, {places})"
+        " ON CONFLICT (tenant, account_id) DO UPDATE SET updated_at = excluded.updated_at, "
+        + ", ".join(f"{name} = excluded.{name}" for name in COLUMNS),
+        [
+            (tenant, now, *(_sent(getattr(account, name)) for name in COLUMNS))
+            for account in sorted(accounts, key=lambda one: one.account_id)
+        ],
+    )
     owned = [(account, kind, value) for account, own in sorted(keys.items()) for kind, value in sorted(own)]
     await connection.execute(
         "DELETE FROM router.account_keys WHERE tenant = $1 AND account_id = ANY($2::text[])", tenant, sorted(keys)
@@ -305,6 +304,10 @@ async def write(
         [kind for _, kind, _ in owned],
         [value for _, _, value in owned],
     )
+
+
+def _sent(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 async def read_registrations(connection: Connection, tenant: str) -> dict[str, tuple[str, str, int]]:
