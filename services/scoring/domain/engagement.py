@@ -83,7 +83,7 @@ def engagement(memories: Sequence[Memory], rules: RuleSet, as_of: int, condemned
                 times = [at for at, left in zip(times, points, strict=True) if left]
                 if not times:
                     continue
-                points, last = [left for left in points if left], max(times)
+                points = [left for left in points if left]
             first, given, group = min(times), int(sum(points)), rule.group
             found.marks += len(times)
             found.groups[group] = found.groups.get(group, 0) + given

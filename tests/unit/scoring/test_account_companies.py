@@ -45,6 +45,11 @@ def memory(*namings: Naming, own: bool = True) -> Memory:
         ([(1, "a.example", "a.example"), (2, "group:7", None), (3, "b.example", "b.example")], "b.example"),
         ([(1, "a.example", "a.example"), (2, "group:7", None), (3, "b.example", "b.example"), (4, "group:7", None)],
          "group:7"),
+        # Since when a mail domain is in use is known however often it was named since.
+        ([(1, "b.example", "b.example"), (2, "a.example", "a.example"), (3, "group:7", None), (4, "b.example", "b.example"),
+          (5, "a.example", "a.example")], "group:7"),
+        ([(1, "a.example", "a.example"), (2, "b.example", "b.example"), (2, "group:7", None), (3, "b.example", "b.example")],
+         "group:7"),
         # Of two keys of one strength the later.
         ([(1, "group:7", "a.example"), (2, "group:8", "a.example"), (3, "a.example", "a.example")], "group:8"),
         # A company with two mail domains.

@@ -99,3 +99,18 @@ def test_as_many_of_one_kind_are_named_as_still_count(most: int) -> None:
     rules = [rule("pricing_page_viewed", 8, limit=most)]
     found = raised(rules=rules, groups={"web": 40})
     assert found == ([] if most == 1 else [("pricing_page_viewed", 8_000)] * 2)
+
+
+def test_each_of_a_campaign_that_nobody_has_heard_of_counts() -> None:
+    rules = [rule("email_clicked", 5, per="campaign", limit=1)]
+    assert raised("email_clicked", rules=rules, groups={"web": 40}) == [("email_clicked", 5_000)]
+    assert raised(rules=rules, groups={"web": 40}) == [("email_clicked", 5_000)] * 2
+
+
+def test_the_largest_is_left_out_where_two_that_bring_something_to_two_groups_do_without() -> None:
+    rules = [
+        rule("email_clicked", 6),
+        rule("pricing_page_viewed", 3, limit=2),
+        rule("pricing_page_viewed", 2.5, "ask", id="asked", limit=2),
+    ]
+    assert raised(rules=rules, groups={"web": 6, "ask": 5}) == [("pricing_page_viewed", 5_500)] * 2

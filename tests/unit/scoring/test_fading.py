@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import log2
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.scoring.curves import curve_of
 from services.scoring.domain import fading
 from services.scoring.domain.fading import MOST_LOOKS, Change, Fading, next_change
 from services.scoring.domain.rules import Rules
-from services.scoring.domain.score import at_moment, stand
+from services.scoring.domain.score import at_moment, stand, steady_until
 from services.scoring.domain.state import LeadState
 from services.scoring.subjects import Subject
 from tests.unit.scoring.leads import LEAD, NOW, page, rules, state_of, touch
@@ -114,3 +117,44 @@ def test_a_hand_raise_ends_to_the_ms_and_a_rule_begins_to_the_ms() -> None:
     standing = stand(state, LEAD, under)
     assert next_change(standing, NOW) == Change(NOW + 7 * DAY)
     assert next_change(standing, NOW + 7 * DAY) == Change(begins)
+
+
+@pytest.mark.parametrize(("points", "edges"), [(0.01, (0.028, 0.002, 0.001)), (-0.01, (-0.028, -0.04, -0.05))])
+def test_touches_of_next_to_nothing_may_all_be_rounded_down_at_once(points: float, edges: tuple[float, ...]) -> None:
+    """Three of 0.0095 points are 0.030 together, and a ms later 0.027: more than fades in an hour."""
+    under = rules([page(points, half_life_days=1)], engagement={"groups": {"web": 1}, "bands": edges})
+    standing = stand(state_of(under, *(touch(n) for n in range(3))), LEAD, under)
+    last = NOW + int(log2(10 / 9.5) * DAY)
+    now = at_moment(standing, last)
+    assert (abs(now.engaged.total), abs(at_moment(standing, last + 1).engaged.total)) == (30, 27)
+    assert steady_until(standing, now, last) <= last + 1
+    assert next_change(standing, last) == Change(last + 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1000, 30_000), st.integers(1, 4000), st.integers(0, 90 * DAY)), min_size=1, max_size=4
+    ),
+    st.integers(1, 99),
+)
+def test_what_only_fades_is_in_the_same_band_until_the_last_ms_of_what_is_called_steady(
+    told: list[tuple[int, int, int]], share: int
+) -> None:
+    """By any mix of half-lives, down to an edge, and up to it."""
+    touches = [touch(n, path=f"/{n}", at=NOW - age) for n, (*_, age) in enumerate(told)]
+    for sign in (1, -1):
+        behaviour = [
+            page(sign * points / 1000, id=f"p{n}", half_life_days=tenths / 10, when={"touch.path": {"eq": f"/{n}"}})
+            for n, (points, tenths, _) in enumerate(told)
+        ]
+        group = {"groups": {"web": 1000}, "cap": 1000}
+        plain = rules(behaviour, engagement=group)
+        total = at_moment(stand(state_of(plain, *touches), LEAD, plain), NOW).engaged.total
+        edges = (total * share // 100 / 1000, -500, -1000)
+        under = rules(behaviour, engagement={**group, "bands": edges})
+        standing, moment = stand(state_of(under, *touches), LEAD, under), NOW
+        for _ in range(3):
+            now = at_moment(standing, moment)
+            until = steady_until(standing, now, moment)
+            assert at_moment(standing, max(moment, until - 1)).bands() == now.bands()
+            moment = max(until, moment + 1)
