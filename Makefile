@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BATON_HOME ?= .baton
 DEMO ?= 1
+EXAMPLES := quick
 export BATON_HOME PYTHON
 
 .DEFAULT_GOAL := help
@@ -12,7 +13,8 @@ export BATON_HOME PYTHON
 run: venv ## Start everything, play the demo, stay up until Ctrl-C (DEMO=0 starts idle)
 	@exec $(BIN)/baton up $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
-test: check ## Check, then every other test; starts its own servers (two sets of them side by side, where tests mostly wait)
+test: EXAMPLES := thorough
+test: check ## Check, of more random examples, then every other test; starts its own servers (two sets, where tests mostly wait)
 	$(BIN)/pytest -n 2 --dist loadfile tests/integration tests/ops
 	$(BIN)/pytest tests/e2e
 
@@ -21,7 +23,7 @@ check: venv ## Format, lint, types, import contracts and the tests that need no 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n auto tests/unit tests/properties tests/contracts
+	$(BIN)/pytest -q -n auto --hypothesis-profile=$(EXAMPLES) tests/unit tests/properties tests/contracts
 
 chaos: venv ## Faults at random moments, again and again (ROUNDS=5, BATON_FIRE_SEED repeats an order)
 	BATON_FIRE_ROUNDS=$(or $(ROUNDS),5) $(BIN)/pytest -s tests/e2e/test_ingest_under_fire.py tests/e2e/test_scoring_under_fire.py

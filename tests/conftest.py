@@ -28,16 +28,19 @@ from shared.kit.kafka import ensure_topics
 ROOT = Path(__file__).parent.parent
 IDENTITY_SECRET = "test-identity-secret-of-at-least-32-bytes"
 
-# No deadlines, no complaint of slow data: a busy machine is no failure. In CI the examples are the same each time, and more.
-IN_CI = bool(os.environ.get("CI"))
-settings.register_profile(
-    "baton",
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    derandomize=IN_CI,
-    max_examples=100 if IN_CI else 50,
-)
-settings.load_profile("baton")
+# No deadlines, no complaint of slow data: a busy machine is no failure. In CI the examples are the same each time.
+# `--hypothesis-profile` chooses: "quick" is for every edit (`make check`), "thorough" for `make test`. Histories that tests
+# make without Hypothesis are as many as its examples, or some times as many.
+EXAMPLES = {"quick": 20, "thorough": 75}
+for name, examples in EXAMPLES.items():
+    settings.register_profile(
+        name,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=bool(os.environ.get("CI")),
+        max_examples=examples,
+    )
+settings.load_profile("quick")
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,5 +165,5 @@ class Handoff(RuleBasedStateMachine):
             assert self.holders.get(key) == (held.rep_id if held else None)
 
 
-Handoff.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Handoff.TestCase.settings = settings(stateful_step_count=40)
 TestAnyHistoryOfHandoff = Handoff.TestCase

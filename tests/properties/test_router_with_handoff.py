@@ -235,5 +235,5 @@ class RouterAndHandoff(RuleBasedStateMachine):
             assert deviation(pool.balances) < 5
 
 
-RouterAndHandoff.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+RouterAndHandoff.TestCase.settings = settings(stateful_step_count=50)
 TestAnyHistoryOfRouterAndHandoff = RouterAndHandoff.TestCase

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring import wire
@@ -493,7 +493,6 @@ def days_of(touches: Sequence[Mapping[str, Any]], scored: Mapping[str, Any]) -> 
     return tuple(at for n, at in enumerate(sorted(days.values(), reverse=True)) if at > since or not n)
 
 
-@settings(max_examples=100, deadline=None)
 @given(histories, seeds)
 def test_every_account_ends_with_the_people_who_belong_to_it(history: list[Any], rng: Random) -> None:
     """Whatever the order of touches, links, transfers and signals, whoever moved or was merged, and wherever it crashed."""

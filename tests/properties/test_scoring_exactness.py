@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring import wire
@@ -335,7 +335,6 @@ def hard(rng: Random, policies: Sequence[Rules] = ()) -> Way:
 # --- the promises -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100)
 @given(histories, rngs)
 def test_any_order_duplication_split_and_crash_gives_the_score_of_the_whole(history: list[Any], rng: Random) -> None:
     ingest = Ingest().take(history)

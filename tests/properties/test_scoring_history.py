@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
+from hypothesis import settings
 
 from services.scoring import wire
 from services.scoring.batch import Told
@@ -26,8 +26,8 @@ from tests import scoring_reference as reference
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_790_000_000_000
 TENANT = "acme"
-WORLDS = 300 if os.environ.get("CI") else 100
-BASE = 0 if os.environ.get("CI") else uuid4().int % 10**9  # in CI the same each time
+WORLDS = 2 * settings.default.max_examples
+BASE = 0 if settings.default.derandomize else uuid4().int % 10**9
 IDENTITIES = {"mail": "email", "account": "user", "phone": "anonymous", "tablet": "anonymous", "other": "email"}
 LEADS = [ids.lead_id(name) for name in IDENTITIES]
 Json = dict[str, Any]

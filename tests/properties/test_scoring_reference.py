@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from random import Random
@@ -11,6 +10,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from hypothesis import settings
 
 from services.scoring import wire
 from services.scoring.batch import Told
@@ -27,8 +27,8 @@ from tests import scoring_reference as reference
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_790_000_000_000
-BLOCKS, HISTORIES = 10, 500 if os.environ.get("CI") else 100  # in each block
-BASE = 0 if os.environ.get("CI") else uuid4().int % 10**9  # in CI the same each time
+BLOCKS, HISTORIES = 10, 3 * settings.default.max_examples  # in each block
+BASE = 0 if settings.default.derandomize else uuid4().int % 10**9
 TENANT = "acme"
 IDENTITIES = {"mail": "email", "account": "user", "phone": "anonymous", "tablet": "anonymous"}
 LEAD = ids.lead_id("mail")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -12,6 +11,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from hypothesis import settings
 
 from services.scoring import rescoring
 from services.scoring.batch import Slice
@@ -35,8 +35,8 @@ from tests.scoring_fakes import FakeStates
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_790_000_000_000
-HISTORIES = 100 if os.environ.get("CI") else 25  # in each block
-BASE = 0 if os.environ.get("CI") else uuid4().int % 10**9  # in CI the same each time
+HISTORIES = settings.default.max_examples  # in each block
+BASE = 0 if settings.default.derandomize else uuid4().int % 10**9
 
 Json = dict[str, Any]
 Bands = tuple[str, str]

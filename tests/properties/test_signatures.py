@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.refusals import Refused
@@ -111,7 +111,6 @@ def calls(names: tuple[bytes, ...]) -> st.SearchStrategy[list[tuple[bytes, bytes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), body=bodies, query=st.binary(max_size=30), method=st.sampled_from(["POST", "PUT"]))
 def test_arbitrary_headers_are_refused_with_a_code(kind, data, body, query, method):
     request = Request(method, "/hooks/hook", query, data.draw(calls(KINDS[kind][2])), body)
@@ -140,7 +139,6 @@ schemes = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(
     schemes,
     calls((b"s", b"t", b"i")),
@@ -225,7 +223,6 @@ def _translated(kind: str) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(event=shaped)
 def test_a_translator_makes_a_message_of_anything_or_refuses_it(kind, event):
     try:
@@ -237,7 +234,6 @@ def test_a_translator_makes_a_message_of_anything_or_refuses_it(kind, event):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.one_of(st.binary(max_size=100), st.lists(shaped, max_size=3), shaped))
 def test_a_body_of_anything_becomes_events_or_is_refused(kind, body):
     known = REGISTERED[kind]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.admin.replay import reopen
@@ -120,7 +120,6 @@ def read(tracker: Tracker, request: Request) -> Opened | Refused:
 
 
 @pytest.mark.parametrize(("tracker", "route", "method"), NAMED)
-@settings(max_examples=40)
 @given(bodies, queries, headers)
 def test_whatever_is_sent_is_read_or_refused_and_answered(tracker: Tracker, route, method, body, query, sent):
     request = call(method, route.path, body, query, sent)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.answers import Answer
@@ -201,7 +201,6 @@ def request(body: bytes = b"", headers: list[tuple[bytes, bytes]] | None = None,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60)
 @given(body=bodies, headers=calls, query=queries)
 def test_any_call_is_verified_or_refused_with_401_and_a_code(kind, body, headers, query):
     try:
@@ -211,14 +210,12 @@ def test_any_call_is_verified_or_refused_with_401_and_a_code(kind, body, headers
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=120)
 @given(body=bodies, headers=calls)
 def test_any_body_of_a_verified_call_becomes_touches_and_refusals(kind, body, headers):
     becomes_touches_and_refusals(kind, body, headers)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=150)
 @given(data=st.data(), headers=calls)
 def test_a_good_call_in_which_something_is_exchanged_for_anything_else_does_too(kind, data, headers):
     mended = exchanged(GOOD[kind], data.draw)
@@ -262,7 +259,6 @@ def becomes_touches_and_refusals(kind: str, body: bytes, headers: list[tuple[byt
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60)
 @given(item=trees)
 def test_a_translator_gives_a_message_or_refuses(kind, item):
     translate = import_module(f"services.ingest.senders.{kind}").translate
@@ -273,7 +269,6 @@ def test_a_translator_gives_a_message_or_refuses(kind, item):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60)
 @given(query=queries | st.binary(max_size=30).map(lambda raw: b"challengeCode=" + raw))
 def test_any_look_is_answered_or_refused(kind, query):
     try:

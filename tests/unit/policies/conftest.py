@@ -5,12 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from baton.policies import PolicyErrors, read, reading
-from baton.policies.documents import load
+from baton.policies import PolicyErrors, read
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,21 +16,9 @@ Edit = Callable[[str, str, str], None]
 Faults = Callable[[], list[str]]
 
 
-_loaded: dict[tuple[str, bytes], Any] = {}
-
-
-def _once(path: Path, name: str) -> Any:
-    """What `load` makes of a file; of the many that a test leaves as they are, once for all tests."""
-    key = name, path.read_bytes()
-    if key not in _loaded:
-        _loaded[key] = load(path, name)
-    return _loaded[key]
-
-
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of northstar's policies, under a path that is the same on every machine."""
-    monkeypatch.setattr(reading, "load", _once)
     shutil.copytree(ROOT / "policies" / "northstar", tmp_path / "policies" / "northstar")
     monkeypatch.chdir(tmp_path)
     return Path("policies/northstar")
