@@ -169,6 +169,13 @@ def test_of_too_many_people_those_stay_who_spoke_last() -> None:
     assert (dict(early), refused) == (dict(late), 1)
 
 
+def test_of_two_who_spoke_last_at_once_always_the_same_stays() -> None:
+    crowd = {f"lead-{number}": person(position=9) for number in range(MOST_PEOPLE - 1)}
+    for two in (("ann", "bob"), ("bob", "ann")):
+        kept, _ = People(crowd).join({lead: person(position=1) for lead in two})
+        assert kept.keys() - crowd.keys() == {"bob"}
+
+
 def test_a_late_word_of_a_worker_that_lost_its_partition_changes_nothing() -> None:
     known = People({"lead": person(1, position=5)})
     for position in (4, 5):

@@ -108,3 +108,9 @@ def test_a_score_is_of_the_latest_that_is_known_or_later(moment: int) -> None:
     under = rules([page()])
     state = state_of(under, touch(1), touch(2, at=NOW - DAY, received_at=NOW - DAY))
     assert score(state, LEAD, under, moment).as_of == max(NOW, moment)
+
+
+def test_a_touch_that_two_identities_tell_is_told_once_as_it_was_first_received() -> None:
+    for receipts in ((NOW, NOW + 5), (NOW + 5, NOW)):
+        twice = [touch(1, who, received_at=at) for who, at in zip(("ann", "bob"), receipts, strict=True)]
+        assert [one.received_at for one in scored(rules(), *twice, link("bob", LEAD, 1)).touches] == [NOW]
