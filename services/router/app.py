@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from services.router.accounts_api import account_routes
 from services.router.api import Leads, routes
+from services.router.availability_api import availability_routes
 from services.router.handler import Router
 from services.router.policies import Policies
 from services.router.settings import RouterSettings
@@ -85,6 +86,7 @@ async def run(settings: RouterSettings) -> int:
         problems.install(app)
         probes.install(app)
         app.include_router(account_routes(pool, Tokens(pool)))
+        app.include_router(availability_routes(pool, Tokens(pool), policies.following, clock, policies.changed.set))
         app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
         tasks = {
             "policies": following.run(),

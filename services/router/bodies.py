@@ -28,7 +28,10 @@ class Waiting(BaseModel):
     why: Text = Field(description="by language: en, ja")
     trigger: Text
     problem_of: str
-    waiting_for: list[str] = Field(description="reps whom nothing but their capacity keeps from taking it")
+    waiting_for: list[str] = Field(
+        description="reps whom nothing but their capacity or their hours keep from taking it"
+    )
+    until: str | None = Field(description="when the first of them is at work again, and it is tried")
 
 
 class Summary(BaseModel):

@@ -11,7 +11,9 @@ UNKNOWN = Counter("baton_router_unknown_leads_total", "Handoff events of leads t
 WITHDRAWN = Counter("baton_router_withdrawn_total", "Leads taken back from whom they were offered to")
 FREED = Counter("baton_router_freed_total", "Waiting leads that the sweep found an owner for")
 PARKED = Gauge("baton_router_parked_leads", "Ripe leads that nobody could be given", ["reason"])
-PARKED_AGE = Gauge("baton_router_parked_age_seconds", "How long the longest parked lead has waited")
+PARKED_AGE = Gauge(
+    "baton_router_parked_age_seconds", "How long the longest parked lead has waited, working hours apart"
+)
 FAIRNESS = Gauge(
     "baton_router_fairness_deviation_leads",
     "The furthest that anybody of a pool is from the weighted share while eligible",

@@ -15,6 +15,7 @@ from services.router.domain.lead import Lead
 from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following, Playbook
 from services.router.handler import count, decide_and_apply, described
+from services.router.store import availability
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store.leads import Stored
@@ -27,8 +28,8 @@ Lock = Callable[[Connection, str, Playbook, int, Lead | None], Awaitable[dict[st
 
 
 class Sweep:
-    """Tries waiting leads again: parked ones when policies changed, capacity was freed or time has passed; those below the gate
-    when the gate changed. It takes the same locks in the same order as the handler, so any number may run.
+    """Tries waiting leads again: parked ones when policies changed, capacity was freed, somebody is at work or time has passed;
+    those below the gate when the gate changed. It takes the same locks in the same order as the handler, so any number may run.
 
     pool:   acts for one tenant at a time;  worker: sees what waits, of all tenants
     wake:   set when something may have been freed
@@ -58,9 +59,18 @@ class Sweep:
             self._wake.clear()
             await self.sweep()
             try:
-                await asyncio.wait_for(self._wake.wait(), self._every)
+                await asyncio.wait_for(self._wake.wait(), await self._pause())
             except TimeoutError:
                 continue
+
+    async def _pause(self) -> float:
+        """Seconds until the next sweep: it comes sooner where somebody is at work again before."""
+        async with self._worker.acquire() as connection:
+            opening = await lead_rows.next_opening(connection)
+        if opening is None:
+            return self._every
+        # What is due already was left to another sweep that is at it, or cannot be decided on.
+        return min(self._every, max(0.1, (opening - self._clock.now()) / 1000))
 
     async def sweep(self) -> int:
         """Try everything that may have been freed; how many leads found an owner."""
@@ -132,7 +142,8 @@ class Sweep:
             except HOPELESS as error:
                 metrics.UNDECIDABLE.inc()
                 log.error("undecidable", tenant=tenant, lead_id=lead_id, **described(error))
-                tried = replace(stored.lead, tried_at=now, decided_under=following.playbook.sequence, waiting_for=())
+                under = following.playbook.sequence
+                tried = replace(stored.lead, tried_at=now, decided_under=under, waiting_for=(), waiting_until=None)
                 await lead_rows.write(connection, tenant, [tried], {}, now)
         return finished
 
@@ -140,7 +151,12 @@ class Sweep:
         self, connection: Connection, tenant: str, playbook: Playbook, now: int, after: Lead | None
     ) -> dict[str, Stored]:
         loads = await pool_rows.read_loads(connection, tenant)
-        free = [rep.id for rep in playbook.teams.reps if rep.active and loads.get(rep.id, 0) < rep.capacity]
+        out = playbook.out(await availability.away(connection, tenant, now), now)
+        free = [
+            rep.id
+            for rep in playbook.teams.reps
+            if rep.active and rep.id not in out and loads.get(rep.id, 0) < rep.capacity
+        ]
         return await lead_rows.lock_parked(
             connection, tenant, sequence=playbook.sequence, free=free, now=now, after=after, most=self._most
         )
@@ -153,7 +169,7 @@ class Sweep:
     async def _measure(self) -> set[str]:
         """Measure what waits, and how fair the pools are; the tenants that have parked leads."""
         async with self._worker.acquire() as connection:
-            parked = await lead_rows.count_parked(connection)
+            parked = await lead_rows.count_parked(connection, self._clock.now())
             furthest = await pool_rows.deviations(connection)
         reasons: dict[str, int] = {}
         for row in parked:
@@ -162,7 +178,7 @@ class Sweep:
         metrics.PARKED.clear()
         for reason, leads in reasons.items():
             metrics.PARKED.labels(reason).set(leads)
-        oldest = min((row["since"] for row in parked), default=None)
+        oldest = min((row["since"] for row in parked if row["since"] is not None), default=None)
         metrics.PARKED_AGE.set(max(0, self._clock.now() - oldest) / 1000 if oldest is not None else 0)
         metrics.FAIRNESS.clear()
         for (tenant, pool_id), leads_off in furthest.items():

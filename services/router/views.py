@@ -94,6 +94,7 @@ def _waiting(lead: Lead) -> Body | None:
         "trigger": wait.trigger,
         "problem_of": wait.owner,
         "waiting_for": list(lead.waiting_for),
+        "until": iso(lead.waiting_until) if lead.waiting_until is not None else None,
     }
 
 

@@ -6,19 +6,34 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal
 
 from services.router.domain.facts import Facts
 from services.router.domain.fairness import PoolState, assign, shares
 from services.router.domain.playbook import Playbook
 from services.router.domain.qualification import Leg
+from shared.availability.people import NotAtWork
 from shared.schemas.conditions import All, AnyOf, Condition, Not, Test
 from shared.schemas.policies.teams import Pool, Rep
 
-Exclusion = Literal["unknown_rep", "not_in_pool", "inactive", "at_capacity", "language", "earlier_holder"]
-Parked = Literal[
-    "no_policy", "no_rule", "no_pool", "at_capacity", "inactive", "language", "all_declined", "no_eligible_member"
+Exclusion = Literal[
+    "unknown_rep", "not_in_pool", "inactive", "at_capacity", "language", "earlier_holder", "closed", "absent", "away"
 ]
+Parked = Literal[
+    "no_policy",
+    "no_rule",
+    "no_pool",
+    "at_capacity",
+    "not_at_work",
+    "inactive",
+    "language",
+    "all_declined",
+    "no_eligible_member",
+]
+TIMED: tuple[Exclusion, ...] = ("closed", "absent", "away")
+NOBODY: Mapping[str, NotAtWork] = MappingProxyType({})
+PASSING: tuple[Exclusion, ...] = (*TIMED, "at_capacity")  # what ends without a new policy or a new score
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,10 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A member of the pool as the decision saw it: eligible, or excluded and why. `due` and `share` are exact, as text."""
+    """A member of the pool as the decision saw it: eligible, or excluded and why. `due` and `share` are exact, as text.
+
+    not_at_work: until when they are closed, absent or away, where they are
+    """
 
     rep_id: str
     name: str
@@ -77,14 +95,16 @@ class Candidate:
     due: str = "0"
     share: str = "0"
     excluded: tuple[Exclusion, ...] = ()
+    not_at_work: NotAtWork | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
     """Who takes the lead, or why nobody does.
 
-    waiting_for: reps whom nothing but their capacity keeps from taking it
-    pool:        the pool's balances afterwards; what they were where nobody was chosen
+    waiting_for:   reps whom nothing but their capacity or their hours keep from taking it
+    waiting_until: when the first of them is at work again (ms)
+    pool:          the pool's balances afterwards; what they were where nobody was chosen
     """
 
     candidates: tuple[Candidate, ...]
@@ -92,6 +112,7 @@ class Assigned:
     rep: Rep | None = None
     parked: Parked | None = None
     waiting_for: tuple[str, ...] = ()
+    waiting_until: int | None = None
 
 
 def assign_from(
@@ -101,14 +122,18 @@ def assign_from(
     loads: Mapping[str, int],
     language: str | None,
     holders: Collection[str],
+    out: Mapping[str, NotAtWork] = NOBODY,
 ) -> Assigned:
-    """Choose from `pool` for a lead in `language` that `holders` have had before. loads: open leads per rep."""
+    """Choose from `pool` for a lead in `language` that `holders` have had before. loads: open leads per rep; out: who is not at
+    work"""
     weights = {balance.rep_id: balance for balance in state.balances}
     excluded: dict[str, tuple[Exclusion, ...]] = {}
     for member in pool.members:
         rep = reps.get(member.rep)
         excluded[member.rep] = (
-            exclusions(pool, rep, loads, language, holders, present=member.rep in weights) if rep else ("unknown_rep",)
+            exclusions(pool, rep, loads, language, holders, out.get(member.rep), present=member.rep in weights)
+            if rep
+            else ("unknown_rep",)
         )
     eligible = [rep_id for rep_id, reasons in excluded.items() if not reasons]
     share = shares([weights[rep_id] for rep_id in eligible]) if eligible else {}
@@ -122,13 +147,15 @@ def assign_from(
             str(weights[rep_id].due) if rep_id in weights else "0",
             str(share.get(rep_id, Fraction(0))),
             reasons,
+            out.get(rep_id),
         )
         for rep_id, reasons in excluded.items()
     )
     chosen, balances = assign(state.balances, eligible)
     if chosen is None:
-        waiting_for = tuple(rep_id for rep_id, reasons in excluded.items() if reasons == ("at_capacity",))
-        return Assigned(candidates, state, parked=_nobody(excluded), waiting_for=waiting_for)
+        waiting_for = tuple(rep_id for rep_id, reasons in excluded.items() if set(reasons) <= set(PASSING))
+        known = [until for rep_id in waiting_for if rep_id in out and (until := out[rep_id].until) is not None]
+        return Assigned(candidates, state, None, _nobody(excluded), waiting_for, min(known, default=None))
     after = PoolState(state.pool_id, state.policy_sequence, state.joined, balances)
     return Assigned(candidates, after, reps[chosen.rep_id])
 
@@ -139,26 +166,33 @@ def exclusions(
     loads: Mapping[str, int],
     language: str | None,
     holders: Collection[str],
+    out: NotAtWork | None,
     *,
     present: bool,
 ) -> tuple[Exclusion, ...]:
     """All that keeps `rep` from taking the lead; nothing where it is eligible. present: it has a balance in the pool."""
+    timed: tuple[Exclusion, ...] = (out.why,) if out else ()
     speaks = {spoken.casefold() for spoken in rep.languages}
     reasons: list[tuple[bool, Exclusion]] = [
         (not present, "not_in_pool"),
         (not rep.active, "inactive"),
         (bool(pool.match_language and language and language.casefold() not in speaks), "language"),
         (rep.id in holders, "earlier_holder"),
+        *((True, why) for why in timed),
         (loads.get(rep.id, 0) >= rep.capacity, "at_capacity"),
     ]
     return tuple(reason for holds, reason in reasons if holds)
 
 
 def _nobody(excluded: Mapping[str, tuple[Exclusion, ...]]) -> Parked:
-    """Why nobody takes it: what is nearest to being freed, of the members whom one thing alone keeps from it."""
-    alone = {reasons[0] for reasons in excluded.values() if len(reasons) == 1}
-    if "at_capacity" in alone:
+    """Why nobody takes it: what is nearest to being freed, of the members whom one thing alone keeps from it; that they are not at
+    work as well tells nothing of those who could not take it anyhow."""
+    untimed = [tuple(why for why in reasons if why not in TIMED) for reasons in excluded.values()]
+    if ("at_capacity",) in excluded.values():
         return "at_capacity"
+    if any(not set(reasons) - set(PASSING) for reasons in excluded.values()):
+        return "not_at_work"
+    alone = {reasons[0] for reasons in untimed if len(reasons) == 1}
     if "inactive" in alone:
         return "inactive"
     if "language" in alone:

@@ -14,6 +14,7 @@ from services.router.domain.fairness import PoolState
 from services.router.domain.lead import PARKED, Cause, Lead
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.qualification import Bant, Gated, Verdict, bant, gate, leg
+from shared.availability.people import NotAtWork
 from shared.schemas.ids import derived_id
 from shared.schemas.routing import Leg
 
@@ -43,6 +44,7 @@ class Inputs:
     verdict:   of the gate, when the lead was routed earlier in this cycle: it cannot become less ripe while reps decline it
     qualified: what made the lead ripe, where that was found out earlier in this cycle
     pools:     balances of the pools that may be asked;  loads: open leads per rep
+    out:       reps who are not at work, and until when
     missing:   kinds of policy that the tenant lacks
     account:   what is known of the lead's account; None where nobody looked
     """
@@ -64,6 +66,7 @@ class Inputs:
     pools: Mapping[str, PoolState] = field(default_factory=dict)
     loads: Mapping[str, int] = field(default_factory=dict)
     account: Known | None = None
+    out: Mapping[str, NotAtWork] = field(default_factory=dict)
 
     @property
     def decision_id(self) -> str:
@@ -100,6 +103,7 @@ class Outcome:
     waiting_reason: str | None = None
     waiting_for: tuple[str, ...] = ()
     by: CheckId | None = None
+    waiting_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ def inputs_of(
     pools: Mapping[str, PoolState],
     loads: Mapping[str, int],
     account: Known | None = None,
+    *,
+    out: Mapping[str, NotAtWork],
 ) -> Inputs:
     """The inputs of the lead's next decision."""
     known = lead.lead_class is not None and lead.qualifying_at is not None
@@ -143,6 +149,7 @@ def inputs_of(
         pools=pools,
         loads=loads,
         account=account,
+        out=out,
     )
 
 
@@ -188,6 +195,7 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         inputs.loads,
         str(facts["lead.language"]) if "lead.language" in facts else None,
         inputs.holders,
+        inputs.out,
     )
     trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
     outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
@@ -248,7 +256,8 @@ def _assigned(
 ) -> Outcome:
     if assigned.rep is None:
         assert assigned.parked is not None
-        return _parked(assigned.parked, stage, way, pool_id, qualified, assigned.waiting_for)
+        parked = _parked(assigned.parked, stage, way, pool_id, qualified, assigned.waiting_for)
+        return replace(parked, waiting_until=assigned.waiting_until)
     return Outcome(
         "routed",
         stage,
@@ -285,12 +294,13 @@ def _parked(
 def _narrow(inputs: Inputs, pool_id: str | None = None, playbook: Playbook | None = None) -> Inputs:
     """The inputs without the pools and loads that were not looked at."""
     if pool_id is None or playbook is None:
-        return replace(inputs, pools={}, loads={})
+        return replace(inputs, pools={}, loads={}, out={})
     members = playbook.weights(pool_id)
     return replace(
         inputs,
         pools={pool_id: inputs.pools[pool_id]},
         loads={rep_id: count for rep_id, count in inputs.loads.items() if rep_id in members},
+        out={rep_id: reason for rep_id, reason in inputs.out.items() if rep_id in members},
     )
 
 
@@ -312,7 +322,9 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         waiting = settled.waits(outcome.waiting_reason, inputs.decided_at)
         sequence = playbook.gate_sequence if playbook and outcome.kind == "below_gate" else None
         under = sequence if sequence is not None else playbook.sequence if playbook else 0
-        return replace(waiting, waiting_for=outcome.waiting_for, decided_under=under)
+        return replace(
+            waiting, waiting_for=outcome.waiting_for, waiting_until=outcome.waiting_until, decided_under=under
+        )
     return replace(
         settled,
         owner_rep=outcome.rep_id,
@@ -325,4 +337,5 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         waiting_reason=None,
         waiting_since=None,
         waiting_for=(),
+        waiting_until=None,
     )

@@ -14,6 +14,7 @@ from services.router.domain.lifecycle import Arrival, Step, happened, reopen
 from services.router.domain.lifecycle import scored as score_arrived
 from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
+from shared.availability.people import NotAtWork
 from shared.schemas.handoff import HandoffEvent
 
 MOST_DEALS = 20  # of an account's family that one decision looks at
@@ -38,6 +39,7 @@ class Desk:
     read: bool = False
     accounts: Mapping[str, Known] | None = None
     deals: Mapping[str, Deal] = field(default_factory=dict)
+    out: Mapping[str, NotAtWork] = field(default_factory=dict)  # reps who are not at work
 
     def known(self, lead_id: str) -> Known | None:
         """What is known of a lead's account as the batch stands now: with what reps hold of its whole family, the lead apart."""
@@ -191,6 +193,7 @@ class _Bench:
             pools,
             self.desk.loads,
             self.desk.known(self.lead.lead_id),
+            out=self.desk.out,
         )
         decision = self._decided(inputs)
         after = settle(self.lead, decision, self._following.playbook)

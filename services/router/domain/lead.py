@@ -55,7 +55,8 @@ class Lead:
     provisional:        handoff has not confirmed the offer yet
     excluded:           reps who had this lead earlier in this cycle
     waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
-    waiting_for:        reps whom nothing but their capacity keeps from taking it
+    waiting_for:        reps whom nothing but their capacity or their hours keep from taking it
+    waiting_until:      when the first of them is at work again (ms): it is tried again then
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
 
@@ -85,6 +86,7 @@ class Lead:
     waiting_reason: str | None = "unscored"
     waiting_since: int | None = None
     waiting_for: tuple[str, ...] = ()
+    waiting_until: int | None = None
     decided_under: int = 0
     tried_at: int | None = None
     decisions: int = 0
@@ -117,6 +119,7 @@ class Lead:
             waiting_reason=reason,
             waiting_since=since,
             waiting_for=(),
+            waiting_until=None,
         )
 
     def standing(self) -> tuple[object, ...]:

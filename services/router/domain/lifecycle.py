@@ -168,7 +168,8 @@ def _accepted(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
 
 
 def _owned(lead: Lead, rep_id: str) -> Lead:
-    return replace(lead, owner_rep=rep_id, provisional=False, waiting_reason=None, waiting_since=None, waiting_for=())
+    free = replace(lead, waiting_reason=None, waiting_since=None, waiting_for=(), waiting_until=None)
+    return replace(free, owner_rep=rep_id, provisional=False)
 
 
 def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:

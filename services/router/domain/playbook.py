@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shared.availability.people import Away, NotAtWork, Person, not_at_work, people
 from shared.schemas import conditions
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.conditions import Condition
@@ -37,6 +38,7 @@ class Playbook:
     rules: tuple[Rule, ...] = field(repr=False)
     pools: Mapping[str, Pool] = field(repr=False)
     reps: Mapping[str, Rep] = field(repr=False)
+    people: Mapping[str, Person] = field(repr=False)  # reps whose hours the policy knows; the others are always at work
 
     @staticmethod
     def of(
@@ -55,6 +57,7 @@ class Playbook:
             rules=tuple(Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS)) for rule in routing.rules),
             pools={pool.id: pool for pool in teams.pools},
             reps={rep.id: rep for rep in teams.reps},
+            people=people(teams),
         )
 
     @property
@@ -70,6 +73,10 @@ class Playbook:
         """Members of a pool and their weights; a member named twice counts as named last."""
         pool = self.pools.get(pool_id)
         return {member.rep: member.weight for member in pool.members} if pool else {}
+
+    def out(self, away: Mapping[str, Away], at: int) -> dict[str, NotAtWork]:
+        """Reps who are not at work at `at`, and until when. away: what they have said at run time"""
+        return not_at_work(self.people, away, {rep_id: rep.zone for rep_id, rep in self.reps.items()}, at)
 
     def decline(self, code: str | None) -> DeclineReason | None:
         return next((reason for reason in self.routing.decline_reasons if reason.code == code), None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from services.router.domain.account import Known
 from services.router.domain.account_words import account_steps, check_reason
-from services.router.domain.assignment import Candidate, Exclusion, Tried
+from services.router.domain.assignment import TIMED, Candidate, Exclusion, Tried
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
@@ -69,6 +71,13 @@ WAITS: dict[str, Wait] = {
         "担当可能者が全員手一杯",
         "one of them gives a lead up, or gets more capacity",
         "担当者の空き、または上限の引き上げ",
+    ),
+    "parked:not_at_work": _wait(
+        "sales manager",
+        "nobody who could take it is at work",
+        "担当可能者が全員時間外または不在",
+        "the first of them is at work again",
+        "担当可能者の営業開始または復帰",
     ),
     "parked:inactive": _wait(
         "sales manager",
@@ -139,6 +148,9 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
     "language": {"en": "does not speak the lead's language", "ja": "対応言語外"},
     "earlier_holder": {"en": "had this lead before", "ja": "このリードを以前担当"},
     "at_capacity": {"en": "at capacity", "ja": "手一杯"},
+    "closed": {"en": "closed", "ja": "営業時間外"},
+    "absent": {"en": "absent", "ja": "不在"},
+    "away": {"en": "away", "ja": "離席中"},
 }
 
 
@@ -164,12 +176,43 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
     if chosen:
         yield _chosen(chosen, trace)
     if outcome.waiting_reason:
-        wait = WAITS[outcome.waiting_reason]
-        yield Reason(
-            code=outcome.waiting_reason.removeprefix(PARKED),
-            text=wait.why,
-            detail={"owner": wait.owner, "missing": list(trace.missing)} if trace.missing else {"owner": wait.owner},
-        )
+        yield _waits(WAITS[outcome.waiting_reason], outcome, trace)
+
+
+def _waits(wait: Wait, outcome: Outcome, trace: Trace) -> Reason:
+    detail: dict[str, object] = {"owner": wait.owner}
+    if trace.missing:
+        detail["missing"] = list(trace.missing)
+    first = next(
+        (out for one in trace.candidates if (out := one.not_at_work) and out.until == outcome.waiting_until), None
+    )
+    if first is None or first.until is None:
+        return Reason(code=str(outcome.waiting_reason).removeprefix(PARKED), text=wait.why, detail=detail)
+    time = clock_time(first.until, first.zone)
+    return Reason(
+        code=str(outcome.waiting_reason).removeprefix(PARKED),
+        text={
+            "en": f"{wait.why['en']}; somebody is at work again at {time} ({first.zone})",
+            "ja": f"{wait.why['ja']}({time} {first.zone} から対応可能)",
+        },
+        detail=detail | {"until": first.until},
+    )
+
+
+def clock_time(at: int, zone: str) -> str:
+    """A moment (ms) as the clocks of `zone` show it."""
+    return f"{datetime.fromtimestamp(at / 1000, ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def _excluded(why: Exclusion, candidate: Candidate) -> dict[str, str]:
+    """Why a member was left out; who is not at work until when."""
+    word, out = EXCLUSIONS[why], candidate.not_at_work
+    if why not in TIMED or out is None:
+        return word
+    if out.until is None:
+        return {"en": f"{word['en']}, nobody knows until when", "ja": f"{word['ja']}(再開は未定)"}
+    time = clock_time(out.until, out.zone)
+    return {"en": f"{word['en']} until {time} ({out.zone})", "ja": f"{time} まで{word['ja']}({out.zone})"}
 
 
 def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
@@ -250,7 +293,7 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
         return Reason(
             code=candidate.excluded[0],
             text={
-                language: "; ".join(EXCLUSIONS[why][language] for why in candidate.excluded)
+                language: "; ".join(_excluded(why, candidate)[language] for why in candidate.excluded)
                 for language in ("en", "ja")
             },
             detail={"open_leads": candidate.open_leads, "capacity": candidate.capacity},

@@ -52,6 +52,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("waiting_reason", "text"),
     ("waiting_since", "bigint"),
     ("waiting_for", "jsonb"),
+    ("waiting_until", "bigint"),
     ("decided_under", "bigint"),
     ("tried_at", "bigint"),
     ("decisions", "integer"),
@@ -156,12 +157,12 @@ async def lock_parked(
     """Parked leads that something may have freed, the best grade and then the longest wait first; locked, those that others are
     busy with left out.
 
-    sequence: of the policies in force;  free: reps with capacity
+    sequence: of the policies in force;  free: reps at work who have capacity
     after:    the last one that was tried: those before it are not looked at again, or many would be over and over
     """
     rows = await connection.fetch(
         f"{SELECT} WHERE tenant = $1 AND waiting_reason LIKE 'parked:%'"
-        " AND (decided_under < $2 OR waiting_for ?| $3::text[]"
+        " AND (decided_under < $2 OR waiting_for ?| $3::text[] OR waiting_until <= $4"
         "      OR tried_at < $4 - least(greatest(tried_at - waiting_since, $5), $6))"
         f"{' AND (grade, waiting_since, lead_id) > ($8, $9, $10)' if after else ''}"
         " ORDER BY grade, waiting_since, lead_id LIMIT $7 FOR UPDATE SKIP LOCKED",
@@ -219,10 +220,26 @@ async def page(connection: Connection, tenant: str, stage: str | None, limit: in
     return [Stored(lead_of(row), row["score"]) for row in rows]
 
 
-async def count_parked(connection: Connection) -> list[asyncpg.Record]:
-    """Parked leads of all tenants by tenant and reason, and since when (ms) the oldest of them waits; as baton_worker."""
+# Nobody is late with a lead that waits until somebody is at work, unless that takes longer than any holidays (ms).
+HOLIDAYS = 7 * 86_400_000
+
+
+async def count_parked(connection: Connection, now: int) -> list[asyncpg.Record]:
+    """Parked leads of all tenants by tenant and reason, and since when (ms) the oldest of them waits, apart from those that wait
+    for working hours only; as baton_worker."""
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT tenant, waiting_reason, count(*) AS leads, min(waiting_since) AS since FROM router.leads"
-        " WHERE waiting_reason LIKE 'parked:%' GROUP BY 1, 2"
+        "SELECT tenant, waiting_reason, count(*) AS leads, min(waiting_since) FILTER"
+        " (WHERE waiting_reason <> 'parked:not_at_work' OR waiting_until IS NULL OR waiting_until NOT BETWEEN $1 AND $1 + $2)"
+        " AS since FROM router.leads WHERE waiting_reason LIKE 'parked:%' GROUP BY 1, 2",
+        now,
+        HOLIDAYS,
     )
     return rows
+
+
+async def next_opening(connection: Connection) -> int | None:
+    """When the first of all parked leads is to be tried because somebody is at work again (ms); as baton_worker."""
+    found: int | None = await connection.fetchval(
+        "SELECT min(waiting_until) FROM router.leads WHERE waiting_until IS NOT NULL"
+    )
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -202,3 +203,19 @@ def team() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def policy_bodies() -> dict[str, dict[str, Any]]:
     return {"qualification": QUALIFICATION, "routing": ROUTING, "teams": teams(), "sla": SLA}
+
+
+@dataclass
+class RunningClock:
+    """A clock that goes on from `start` (ms) as time does."""
+
+    start: int
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> int:
+        return self.start + round((time.monotonic() - self.began) * 1000)
+
+
+@pytest.fixture
+def running_clock() -> Callable[[int], RunningClock]:
+    return RunningClock

@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from baton.policies import read
+from baton.policies.documents import load
+from baton.policies.models import validate
+from shared.schemas.policies import TeamsPolicy
+
+ROOT = Path(__file__).parents[3]
 
 Edit = Callable[[str, str, str], None]
 Faults = Callable[[], list[str]]
@@ -100,6 +105,15 @@ def test_each_fault_is_told_with_its_line(
     [fault] = faults()
     assert fault.startswith(f"policies/northstar/teams.yaml:{line}: "), fault
     assert told in fault
+
+
+def test_the_example_of_the_router_s_readme_is_a_policy(demo: Path) -> None:
+    readme = (ROOT / "services" / "router" / "README.md").read_text()
+    path = demo / "teams.yaml"
+    path.write_text("kind: teams\n" + readme.partition("```yaml\n")[2].partition("```")[0])
+    document, problems = load(path, "teams.yaml")
+    assert (problems, document is None) == ([], False)
+    assert validate(document, TeamsPolicy)[1] == []
 
 
 def test_a_calendar_that_nobody_names_is_pointed_out(calendars: Path, edit: Edit) -> None:
