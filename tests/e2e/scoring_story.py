@@ -186,11 +186,13 @@ class Story:
         return out
 
     def roll_call(self) -> list[Outgoing]:
-        """One more touch of everybody."""
-        touches = [
-            a_touch(f"mail-{person}", "email", self._whose(f"mail-{person}"), f"roll-{person}", self.now, self.now)
-            for person in range(self.people)
-        ]
+        """One more touch for every lead that is or was known: for the one that each identity had first, and for its present one."""
+        touches = []
+        for identity in sorted(identity for identity in self._events if not identity.startswith("device")):
+            kind = "email" if identity.startswith("mail") else "user"
+            heard = self.now - self.rng.randrange(DAYS * DAY)
+            for lead in sorted({ids.lead_id(identity), self._whose(identity)}):
+                touches.append(a_touch(identity, kind, lead, f"{identity} {lead}", heard, heard))
         self.records += touches
         return [as_sent(touch) for touch in touches]
 
