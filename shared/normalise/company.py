@@ -51,6 +51,7 @@ _WESTERN = (
     r"|s\.?r\.?l|s\.?p\.?a|b\.?v|n\.?v|ab|as|a/s|oy|oyj|aps|pty|pte|sdn|bhd|k\.?k|g\.?k|kabushiki kaisha|godo kaisha"
 )
 _WESTERN_FORM = re.compile(rf"(?<=\S)(?:\s*,\s*|\s+|(?<=\.))(?:{_WESTERN})\.?,?$")
+_OF_FORMS = str.maketrans("會學醫團獨險", "会学医団独険")  # 株式會社: old forms of characters in legal forms
 _MARKS = re.compile(r"[\W_]+")
 _FORMS = sorted({*_COMPANY.split("|"), *_SHORT_FORMS.values()}, key=len, reverse=True)
 _FORM_SPELT = re.compile("|".join(_FORMS))
@@ -174,7 +175,7 @@ def company_match_key(name: str) -> str:
 
     For finding candidates, never a proof: 株式会社日の出 and 日の出有限会社 are two firms. Never empty unless the name is.
     """
-    text = (company_name(name) or "").casefold()
+    text = (company_name(name) or "").casefold().translate(_OF_FORMS)
     bare = _ANY_FORM.sub("", text)
     while (shorter := _WESTERN_FORM.sub("", bare).rstrip(" ,&+")) != bare:
         bare = shorter
@@ -184,7 +185,7 @@ def company_match_key(name: str) -> str:
 def legal_form(name: str) -> str | None:
     """株式会社, 有限会社, 医療法人 …: the Japanese legal form that a name has in front or behind. None where it has none, and for
     western ones: a 株式会社 calls itself Inc., Co., Ltd. and K.K. abroad."""
-    found = _FORM_SPELT.search(company_name(name) or "")
+    found = _FORM_SPELT.search((company_name(name) or "").translate(_OF_FORMS))
     return found[0] if found else None
 
 
@@ -195,7 +196,7 @@ def split_site(name: str) -> tuple[str, str | None]:
 
     Behind a blank or the legal form any place is read; otherwise only known places, since nothing says where the firm's name ends.
     """
-    text = company_name(name) or ""
+    text = (company_name(name) or "").translate(_OF_FORMS)
     for pattern in (_SITE_AFTER_FORM, _SITE_APART, _SITE_BY_PLACE, _SITE_WESTERN_FORM, _SITE_WESTERN):
         found = pattern.match(text)
         if found and company_match_key(found["firm"]) and not _FORM_SPELT.fullmatch(found["firm"].strip()):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.kit.person import reveal
 from shared.normalise import phone as phones
 from shared.normalise.company import company_match_key, legal_form, split_site
-from shared.normalise.email import is_own
+from shared.normalise.email import FREE_MAIL, is_own
 from shared.normalise.place import area, prefecture
 from shared.schemas.scores import LeadScored
 
@@ -97,20 +97,23 @@ def asked(told: Any, number: str | None = None) -> Asked:
         company=company,
         firm=firm,
         site=site,
-        country=country.upper() if country else _country(where, domain, company, text("corporate_number"), told),
+        country=country.upper() if country else _country(told, where, domain, company, number),
         area=where,
         phone=number if number and not phones.is_mobile(number) else None,
     )
 
 
-def _country(where: str | None, domain: str | None, company: str | None, number: str | None, told: Any) -> str | None:
-    """JP where anything but the language of a browser says so."""
+def _country(told: Any, where: str | None, domain: str | None, company: str | None, number: str | None) -> str | None:
+    """JP where something says so; the language of a browser only where no number speaks against it, free mail never."""
     japanese = (
         (where or "").startswith("JP-")
-        or number is not None
-        or (domain or "").endswith(".jp")
-        or (company is not None and (legal_form(company) is not None or any("぀" <= char <= "ヿ" for char in company)))
-        or told.get("language") == "ja"
+        or told.get("corporate_number") is not None
+        or (domain is not None and domain.endswith(".jp") and domain not in FREE_MAIL)
+        or (
+            company is not None
+            and (legal_form(company) is not None or any("\u3040" <= char <= "\u30ff" for char in company))
+        )
+        or (number.startswith("+81") if number else told.get("language") == "ja")
     )
     return "JP" if japanese else None
 

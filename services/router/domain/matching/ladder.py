@@ -13,6 +13,7 @@ from services.router.domain.matching.ties import Choice, choose
 from shared.normalise.company import legal_form
 
 THRESHOLD = 90  # of 100, rapidfuzz's ratio: below it two names are two names
+MARGIN = 4  # of 100, by which the likest name has to be liker than that of any other firm
 SHORTEST = 6  # characters of a name that may be compared by likeness
 NAMED_ALIKE = 60  # of 100: a phone number proves nothing about a firm of a wholly different name
 SURE_ALONE = 3  # characters of a name that may be found by its country alone
@@ -175,7 +176,7 @@ class _Ladder:
         """Whether a phone number's firm may be the one that was named."""
         if self._against(account, code):
             return False
-        if self._name and max(self._likenesses(account), default=100) < NAMED_ALIKE:
+        if self._name and not any(self._alike_or_part(name_key(name)) for _, name in self._named(account)):
             self._note([account], code, "name_differs")
             return False
         return True
@@ -183,8 +184,10 @@ class _Ladder:
     def _named(self, account: Account) -> list[tuple[str, str]]:
         return list(names_of(account, self._found.accounts.get(account.parent or "")))
 
-    def _likenesses(self, account: Account) -> list[int]:
-        return [round(fuzz.ratio(self._name, name_key(name))) for _, name in self._named(account)]
+    def _alike_or_part(self, name: str) -> bool:
+        """Whether what was typed may stand for a name: it is like it, or one begins as the other: `Rio` for Rio Verde."""
+        shorter, longer = sorted((self._name, name), key=len)
+        return longer.startswith(shorter) or fuzz.ratio(shorter, longer) >= NAMED_ALIKE
 
     def _alike(self) -> list[Account]:
         """Accounts whose names are nearly the same, in the same prefecture or state, or with a domain called the same."""
@@ -210,7 +213,7 @@ class _Ladder:
             self._seen.setdefault(
                 account.account_id, Candidate(account.account_id, account.name, "fuzzy", "weaker", likeness)
             )
-        return [account for likeness, account in alike if likeness == best]
+        return [account for likeness, account in alike if likeness > best - MARGIN]
 
 
 _SURE = frozenset({"account_id", "domain", "alias_domain", "corporate_number"})
