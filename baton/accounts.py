@@ -42,7 +42,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "next": "By {at} it is in band {band}, if nothing more happens.",
         "stays": "It stays in this band, if nothing more happens.",
         "policy": "Scoring policy {sequence}",
-        "gone": "{n} who belonged here before are gone.",
+        "gone": "No longer here: {n} who belonged before.",
         "comma": ", ",
     },
     "ja": {
@@ -55,7 +55,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "adds": "{points}点を加算",
         "next": "このまま何もなければ、{at} にバンド{band}になります。",
         "stays": "このまま何もなければ、バンドは変わりません。",
-        "policy": "スコアリングポリシー {sequence}",
+        "policy": "スコアリングポリシー 第{sequence}版",
         "gone": "以前属していた{n}人は、現在は属していません。",
         "comma": "、",
     },
@@ -101,7 +101,10 @@ async def policy_of(names: Mapping[str, str], tenant: str) -> tuple[AccountScori
     except LookupError as error:
         raise OperatorError(str(error.args[0])) from None
     except ValidationError:
-        raise OperatorError(f"the scoring policy of {tenant} cannot be read by this version of Baton") from None
+        raise OperatorError(
+            f"the scoring policy of {tenant} cannot be read by this version of Baton: bring another into force"
+            " with `baton policy apply`"
+        ) from None
     except OSError as error:
         raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
 

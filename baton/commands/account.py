@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from zoneinfo import ZoneInfo
 
 import typer
 
+from baton.commands.shown import check_language, zone_of
 from baton.errors import OperatorError
 from baton.home import Names, environment, here
 
@@ -23,17 +23,8 @@ def account(
 
     A key is [bold]corporate:7010001008844[/bold] (法人番号), [bold]group:[/bold] and the sender's own id, or a mail domain.
     """
-    from baton.accounts import WORDS
-    from baton.commands.explain import ZONES
-
-    if lang not in WORDS:
-        raise OperatorError(f"there is no language {lang!r}: en and ja are there")
-    shown = zone or ZONES.get(tenant, "UTC")
-    try:
-        ZoneInfo(shown)
-    except (KeyError, ValueError, OSError):
-        raise OperatorError(f"there is no time zone {shown!r}") from None
-    asyncio.run(_account(environment(here()), tenant, key, lang, shown, people, group))
+    check_language(lang)
+    asyncio.run(_account(environment(here()), tenant, key, lang, zone_of(tenant, zone), people, group))
 
 
 async def _account(names: Names, tenant: str, key: str, lang: str, zone: str, most: int, group: str) -> None:

@@ -49,7 +49,7 @@ def import_(
     from rich.console import Console
 
     from baton.account_book import reading, telling, writing
-    from baton.commands.explain import ZONES
+    from baton.commands.shown import ZONES
     from baton.importing import table
 
     console = Console(highlight=False, soft_wrap=True)

@@ -10,10 +10,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from baton.errors import OperatorError
+from baton.commands.shown import check_language, zone_of
 from baton.home import Names, environment, here
-
-ZONES = {"northstar": "Asia/Tokyo", "hinode": "Asia/Tokyo", "olist": "America/Sao_Paulo"}
 
 
 def explain(
@@ -45,15 +43,8 @@ def explain(
     [bold]touchpoints[/bold] and [bold]handoff-events[/bold] is read for it, and one more for each lead that it was linked with:
     about a minute for ten million records. A moment that has not come yet is answered as if nothing more happened.
     """
-    from baton.explaining.telling import WORDS
-
-    if lang not in WORDS:
-        raise OperatorError(f"there is no language {lang!r}: en and ja are there")
-    shown = zone or ZONES.get(tenant, "UTC")
-    try:
-        ZoneInfo(shown)
-    except (KeyError, ValueError, OSError):
-        raise OperatorError(f"there is no time zone {shown!r}") from None
+    check_language(lang)
+    shown = zone_of(tenant, zone)
     names = environment(here())
     if as_of is None and known_at is None and policy is None:
         _now(names, tenant, lead, lang, shown)

@@ -48,7 +48,9 @@ async def _status(group: str) -> None:
     for line in lines or [f"Epoch {states.epoch} of {group} is in force."]:
         print(line)
     if ends is None:
-        raise OperatorError("Kafka cannot be reached: what is unread, and whether a rebuild is needed, is not known")
+        raise OperatorError(
+            "Kafka cannot be reached (is Baton up?): what is unread, and whether a rebuild is needed, is not known"
+        )
 
 
 async def _from_kafka(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.schemas.scores import Better, LeadScored, PartialScore, ScorePart, Suggestion
@@ -37,7 +37,7 @@ FIELDS: Mapping[str, Word] = {  # of `lead.*`, as rules of fit ask about them
     "industry": Word("industry", "業種"),
     "company": Word("company", "会社名"),
     "domain": Word("domain", "ドメイン"),
-    "own_domain": Word("address at the company's own domain", "自社ドメインのメールアドレス"),
+    "own_domain": Word("address at the company's own domain", "勤務先独自ドメインのメールアドレス"),
     "country": Word("country", "国"),
     "region": Word("region", "地域"),
     "language": Word("language", "言語"),
@@ -269,9 +269,3 @@ def _written(digits: str, milli: int, *, signed: bool) -> str:
 
 def _counted(number: str) -> str:
     return f"{number} point" if number.lstrip("+−") == "1" else f"{number} points"
-
-
-def labels(words: Iterable[str]) -> Text:
-    """A word's two labels as a text."""
-    en, ja = words
-    return {"en": en, "ja": ja}
