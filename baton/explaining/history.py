@@ -108,6 +108,6 @@ async def historian(bootstrap: str, progress: Progress = lambda read, total: Non
         await consumer.start()
         yield Historian(consumer, progress)
     except KafkaError as error:
-        raise OperatorError(f"Kafka at {bootstrap} cannot be read ({type(error).__name__})") from error
+        raise OperatorError(f"Kafka at {bootstrap} cannot be read ({type(error).__name__}): is Baton up?") from error
     finally:
         await consumer.stop()

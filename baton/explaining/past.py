@@ -108,7 +108,8 @@ def _rules(stored: Stored) -> Rules:
         policy = ScoringPolicy.model_validate(record.body)
     except ValidationError as error:
         raise OperatorError(
-            f"version {record.sequence} of the scoring policy cannot be read any more ({error.error_count()} errors)"
+            f"version {record.sequence} of the scoring policy cannot be read any more ({error.error_count()} errors):"
+            " --policy names another"
         ) from None
     return Rules(policy, PolicyRef(sequence=record.sequence, hash=record.hash))
 
@@ -118,7 +119,7 @@ async def _meant(reader: Historian, history: History, who: str, master: str, kno
         return who
     value = address(who) if "@" in who else who.strip()
     if value is None:
-        raise OperatorError(f"{who!r} is no e-mail address")
+        raise OperatorError(f"{who!r} is no e-mail address: name a lead by one, by its id, or by its user id")
     secret = ids.tenant_secret(master.encode(), history.tenant)
     identity = ids.identity_id(secret, history.tenant, "email" if "@" in who else "user", value)
     own = ids.lead_id(identity)

@@ -24,7 +24,7 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
         "to": " to ",
         "raise": "What would raise it",
         "verdicts": {"mql": "MQL", "inside_sales_check": "inside sales checks", "nurture": "nurture"},
-        "facts": {"cause": "told by {value}", "account": "company {value}", "region": "rules of region {value}"},
+        "facts": {"cause": "changed by {value}", "account": "company {value}", "region": "rules of region {value}"},
         "decision": "Decision of {at}",
         "no_decision": "No decision yet",
         "chosen": "✓ {name}",

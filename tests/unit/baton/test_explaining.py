@@ -109,7 +109,7 @@ def test_the_score_is_told_in_a_sentence_with_its_reasons_and_where_it_comes_fro
     at = lines.index("  Hot lead, A2.")
     assert lines[at + 1 : at + 3] == [
         "    · Demo: +40 points",
-        "  told by time alone, company aozora.example, rules of region kansai",
+        "  changed by time alone, company aozora.example, rules of region kansai",
     ]
     assert "更新のきっかけ: 時間の経過のみ、取引先: aozora.example、地域ルール: kansai" in _told(lang="ja")
 
