@@ -118,9 +118,18 @@ def by_touches(engaged: Engagement, memories: Sequence[Memory], rules: RuleSet, 
         found = search.exactly(now) or found
     before, suggestions = engaged.total, []
     for offer, after in found.did if found else ():
-        suggestions.append(Suggestion(offer.rule.rule_id, after - before, label=offer.rule.label))
+        rule = _in_force(offer, as_of)
+        suggestions.append(Suggestion(rule.rule_id, after - before, label=rule.label))
         before = after
     return suggestions
+
+
+def _in_force(offer: Offer, as_of: int) -> Behaviour:
+    """The rule that describes a touch which brings something now; while it is not in force, the largest that the touch meets."""
+    if offer.rule.begins <= as_of < offer.rule.ends:
+        return offer.rule
+    met = [rule for readers in offer.meets for rule in readers if rule.begins <= as_of < rule.ends]
+    return max(met, key=lambda rule: rule.points)
 
 
 class _Search:

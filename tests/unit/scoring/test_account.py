@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import Any
 
 import pytest
@@ -157,6 +158,19 @@ def test_an_account_falls_a_band_when_its_depth_has_faded() -> None:
     assert falls == pytest.approx(NOW + 60 * DAY, abs=DAY / 24), "when a fifth of each is worth 5"
     assert [score_account(account, POLICY, at).score.total for at in (falls - 1, falls)] == [15_000, 14_997]
     assert NOW < score_account(account, POLICY, NOW).steady_until <= falls
+
+
+def test_depth_of_next_to_nothing_may_all_be_rounded_down_at_once_and_ends_at_half_a_milli_point() -> None:
+    """Three of 0.0095 points are 0.030 together, and a ms later 0.027: more than fades in an hour."""
+    policy = AccountScoring(depth=1, depths=200, half_life_days=1, surge=0, bands=(0.028, 0.002, 0.001))
+    account = people(*(person(None, engagement=10) for _ in range(3)))
+    last = NOW + int(log2(10 / 9.5) * DAY)
+    scored = score_account(account, policy, last)
+    assert (scored.score.total, score_account(account, policy, last + 1).score.total) == (30, 27)
+    assert scored.steady_until <= last + 1
+    assert next_change(account, policy, last) == last + 1
+    ends = next_change(account, policy, NOW + 4 * DAY)  # of 0.001 each
+    assert ends == pytest.approx(NOW + log2(20) * DAY, abs=1)
 
 
 def test_of_too_many_people_those_stay_who_spoke_last() -> None:

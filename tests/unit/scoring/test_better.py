@@ -114,3 +114,9 @@ def test_the_largest_is_left_out_where_two_that_bring_something_to_two_groups_do
         rule("pricing_page_viewed", 2.5, "ask", id="asked", limit=2),
     ]
     assert raised(rules=rules, groups={"web": 6, "ask": 5}) == [("pricing_page_viewed", 5_500)] * 2
+
+
+def test_a_touch_is_worth_what_the_rules_of_today_give_for_it() -> None:
+    past = rule("pricing_page_viewed", 20, "content", valid_until="2020-01-01")
+    assert raised(rules=[past]) == []
+    assert raised(rules=[past, rule("pricing_page_viewed", 12, "content", id="now")]) == [("now", 12_000)]

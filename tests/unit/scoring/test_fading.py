@@ -158,3 +158,9 @@ def test_what_only_fades_is_in_the_same_band_until_the_last_ms_of_what_is_called
             until = steady_until(standing, now, moment)
             assert at_moment(standing, max(moment, until - 1)).bands() == now.bands()
             moment = max(until, moment + 1)
+
+
+def test_nothing_that_takes_means_nothing_that_rises_however_near_the_edge() -> None:
+    under = rules([page(0.01, half_life_days=1)], engagement={"groups": {"web": 1}, "bands": (0.031, 0.002, 0.001)})
+    standing = stand(state_of(under, *(touch(n) for n in range(3))), LEAD, under)
+    assert steady_until(standing, at_moment(standing, NOW), NOW) > NOW + DAY

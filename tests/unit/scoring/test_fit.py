@@ -167,3 +167,22 @@ def test_who_is_one_of_ourselves_is_worth_nothing_but_is_kept() -> None:
     assert [one.event_id for one in found.touches] == ["event-1"]
     gone = score(state_of(under, touch(2, at=NOW + 1, attributes={"domain": "other.example"}), base=state), LEAD, under)
     assert (gone.internal, gone.engagement.total, gone.fit.total) == (False, 16_000, 25_000)
+
+
+# --- what would raise it --------------------------------------------------------------------------------------------------
+
+
+def asked_for(*fits: dict[str, Any]) -> list[tuple[str, int, str | None]]:
+    under = rules([], [{"id": f"fit-{number}", **one} for number, one in enumerate(fits)], fit={"grades": [60, 40, 20]})
+    (better,) = scored(under, touch(1)).better
+    return [(one.rule_id, one.points, one.attribute) for one in better.by]
+
+
+def test_what_brings_something_only_together_is_asked_for_together_by_the_rule_that_it_meets() -> None:
+    both = {"when": {"lead.level": {"eq": "head"}, "lead.department": {"eq": "it"}}, "points": 25}
+    assert asked_for(both) == [("fit-0", 0, "lead.department"), ("fit-0", 25_000, "lead.level")]
+
+
+def test_a_fact_is_asked_for_where_its_number_has_to_lie_beyond_an_edge() -> None:
+    large = {"when": {"lead.employees": {"gt": 100}}, "points": 25}
+    assert asked_for(large) == [("fit-0", 25_000, "lead.employees")]
