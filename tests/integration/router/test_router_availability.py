@@ -84,6 +84,9 @@ async def test_a_lead_of_friday_evening_is_parked_and_taken_when_they_open_after
     lead = await world.lead("l1")
     assert (lead["waiting_reason"], lead["waiting_for"]) == ("parked:not_at_work", ["sato"])
     assert lead["waiting_until"] == at("2026-11-24T09:00"), "Monday is 勤労感謝の日"
+    world.clock.advance(milliseconds=60_000)
+    assert await world.sweep().sweep() == 0
+    assert (await world.lead("l1"))["tried_at"] == lead["tried_at"], "not tried over and over through the night"
     world.clock.advance(milliseconds=at("2026-11-24T09:00") - world.clock.now() - 1)
     assert await world.sweep().sweep() == 0
     world.clock.advance(milliseconds=1)
@@ -128,7 +131,7 @@ async def test_the_sweep_wakes_at_the_moment_of_opening_and_not_after_its_usual_
 
 
 async def test_a_lead_whose_rep_says_they_are_away_longer_waits_for_the_new_moment(world, hours, api, token):
-    move(world, "2026-11-25T20:00")
+    move(world, "2026-11-26T08:58")
     await world.apply(hours())
     await world.router().handle([world.score("l1")])
     desk = await token("manager")
