@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.scoring.domain.companies import account_of, accounts_of
-from services.scoring.domain.memory import MOST_ACCOUNTS, Memory
+from services.scoring.domain.memory import MOST_ACCOUNTS, Memory, Named
 from services.scoring.wire import Touch
 
 NOW = 1_790_000_000_000
@@ -63,6 +63,19 @@ def test_the_company_named_last_by_its_strongest_key(namings: list[Naming], acco
         assert (told.value, told.at) == (account, max(at for at, *_ in namings))
         apart = [memory(naming) for naming in order]
         assert account_of(apart) == told, "by one identity or by several"
+
+
+def test_a_mail_domain_beyond_the_bound_is_in_use_since_any_of_its_keys_was_named_last() -> None:
+    accounts = {
+        "a.example": {"a.example": Named(5, "event-5")},
+        "group:8": {"a.example": Named(2, "event-2")},
+        "b.example": {"b.example": Named(1, "event-1")},
+        "group:7": {"": Named(3, "event-3")},
+    }
+    for order in permutations(accounts.items()):
+        told = account_of([Memory(accounts=dict(order))])
+        assert told is not None
+        assert told.value == "group:7"
 
 
 def test_mail_domains_that_thousands_of_companies_share_make_no_two_of_them_one() -> None:
