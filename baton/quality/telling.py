@@ -10,8 +10,8 @@ from rich.table import Table
 NAMES = {"auc": "AUC", "precision": "won among the best tenth", "lift": "lift of the best tenth"}
 WORDS = """AUC: how often one that was won stands above one that was not (0.5 is chance).
 Lift: how many times more often the best tenth was won than all.
-In brackets, of the policy: between what the figure lies in 95 % of samples of the same leads;
-of policies drawn by lot: between what 95 % of them lie."""
+In brackets: of the policy, the range of the figure in 95 % of samples of the same leads;
+of policies drawn by lot, the range of 95 % of them."""
 
 
 def tables(found: dict[str, Any]) -> Iterator[Table | str]:
@@ -22,7 +22,11 @@ def tables(found: dict[str, Any]) -> Iterator[Table | str]:
         f"Learnt from {cut['learnt_from']:,} of the {cut['leads_before']:,} leads before {cut['day']} and the "
         f"{cut['deals_known_that_day']:,} deals known that day; judged on {cut['judged']:,} leads from then on, "
         f"{cut['won']:,} won ({found['rate']:.1%}); {cut['undecided']:,} not decided by {cut['observed_until']}.\n"
-        + ("" if found["policy_is_as_derived"] else "The policy is NOT what `baton scoring fit` derives.\n")
+        + (
+            ""
+            if found["policy_is_as_derived"]
+            else "The policy is NOT what `baton scoring fit` derives: with `--write` that puts its points in.\n"
+        )
     )
     figures = Table("", "policy", f"{found['random']['policies']} by lot", "regression", box=None)
     for name, words in NAMES.items():
