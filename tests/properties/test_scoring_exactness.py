@@ -291,6 +291,7 @@ class Scoring:
         for lead, decision in decided.items():
             assert isinstance(decision.state, LeadState)
             state = decode_state(encode_state(decision.state))
+            assert state == decision.state, "what is written comes back as it was"
             for memory in state.memories.values():
                 if rng.random() < prunes:
                     memory.tidy()
