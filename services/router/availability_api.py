@@ -19,11 +19,12 @@ from shared.kit.database import Pool, tenant_transaction
 from shared.kit.problems import Problem
 
 FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
+AHEAD = 366 * 86_400_000  # ms; for longer there are absences in the policy
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 class SetAway(BaseModel):
-    """Away from now on where `away_from` is not given, and until it is taken back where `away_until` is not."""
+    """Away from now on where `away_from` is not given or has passed, and until it is taken back where `away_until` is not given."""
 
     away_from: AwareDatetime | None = None
     away_until: AwareDatetime | None = Field(default=None, examples=["2026-11-24T13:00:00+09:00"])
@@ -76,10 +77,12 @@ def availability_routes(
         caller = await _writer(tokens, request, rep_id)
         _playbook(follow, caller, rep_id)
         now = clock.now()
-        start = _millis(body.away_from) if body.away_from else now
+        start = max(now, _millis(body.away_from)) if body.away_from else now
         until = _millis(body.away_until) if body.away_until else None
-        if until is not None and until <= max(start, now):
+        if until is not None and until <= start:
             raise Problem(422, "ends_before_it_begins", "`away_until` lies after `away_from`, and after now")
+        if max(start, until or 0) > now + AHEAD:
+            raise Problem(422, "too_far_ahead", "within a year; leave `away_until` out where nobody knows")
         said = Said(Away(start, until), body.reason, caller.name, now)
         async with tenant_transaction(pool, caller.tenant) as connection:
             await rows.write(connection, caller.tenant, rep_id, said)

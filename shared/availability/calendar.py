@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from shared.availability.week import OPEN, SHUT, Span, Week, union
 from shared.availability.year import Days, Stretch, Year, laid_over, local_year, meeting
-from shared.availability.zones import year_begins, year_of
+from shared.availability.zones import LAST_YEAR, year_begins, year_of
 
 # What does not open within so many years never does. Leap years are at most eight apart, and weekdays fall on the same dates
 # again after 28 years at most, but for a century that has no leap day.
@@ -41,12 +41,13 @@ class Calendar:
         return Calendar(law)
 
     def is_open(self, at: int) -> bool:
-        return self._year(year_of(at)).is_open(at)
+        year = year_of(at)
+        return year < LAST_YEAR and self._year(year).is_open(at)
 
     def next_open(self, at: int) -> int | None:
         """The first open instant that is not before `at`; None where it never opens again (within 30 years)."""
         first = year_of(at)
-        for number in range(first, first + HORIZON):
+        for number in range(first, min(first + HORIZON, LAST_YEAR)):
             year = self._year(number)
             found = year.next_open(max(at, year.begin)) if year.total else None
             if found is not None:
@@ -55,6 +56,7 @@ class Calendar:
 
     def open_time(self, start: int, end: int) -> int:
         """Open ms from `start` to `end`; 0 where that is no time."""
+        end = min(end, year_begins(LAST_YEAR) - 1)
         if end <= start:
             return 0
         first, last = year_of(start), year_of(end)
@@ -67,8 +69,8 @@ class Calendar:
         if duration <= 0:
             return start
         first = year_of(start)
-        missing = self._year(first).up_to(start) + duration
-        for number in range(first, first + HORIZON):
+        missing = duration + (self._year(first).up_to(start) if first < LAST_YEAR else 0)
+        for number in range(first, min(first + HORIZON, LAST_YEAR)):
             year = self._year(number)
             if missing <= year.total:
                 return year.reach(missing)

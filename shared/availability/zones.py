@@ -11,8 +11,12 @@ from shared.availability.week import DAY, MINUTE
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times are counted from it as well
 
 
+LAST_YEAR = 9000  # calendars end with it, before the years do that can be counted with
+
+
 def year_of(at: int) -> int:
-    return (EPOCH + timedelta(milliseconds=at)).year
+    """The year in UTC; the last one for all that comes after it."""
+    return (EPOCH + timedelta(milliseconds=at)).year if at < year_begins(LAST_YEAR) else LAST_YEAR
 
 
 def year_begins(year: int) -> int:

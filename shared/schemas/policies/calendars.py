@@ -35,8 +35,15 @@ def _zone(name: str) -> str:
     return name
 
 
+def _year(text: str) -> None:
+    if not "1970" <= text[:4] <= "2199":
+        raise _wrong("years are from 1970 to 2199")
+
+
 def _day(text: str) -> str:
     """Years that leave one out have it in another: 02-29."""
+    if len(text) == 10:
+        _year(text)
     try:
         date.fromisoformat(text if len(text) == 10 else f"2024-{text}")
     except ValueError as error:
@@ -45,6 +52,7 @@ def _day(text: str) -> str:
 
 
 def _moment(text: str) -> str:
+    _year(text)
     try:
         datetime.fromisoformat(text)
     except ValueError as error:

@@ -221,6 +221,12 @@ async def test_a_rep_speaks_for_nobody_else_and_who_has_no_role_for_nobody(world
         ),
         ({"away_until": "2026-11-26T12:00:00"}, "invalid_request"),  # in which zone?
         ({"reason": "x" * 201}, "invalid_request"),
+        ({"away_until": "9999-12-31T23:59:59-12:00"}, "too_far_ahead"),
+        ({"away_from": "9999-12-31T23:59:59-12:00"}, "too_far_ahead"),
+        (
+            {"away_from": "2026-11-25T09:00:00+09:00", "away_until": "0001-01-01T00:00:00+09:00"},
+            "ends_before_it_begins",
+        ),
     ],
 )
 async def test_being_away_that_makes_no_sense_is_refused(world, hours, api, token, body, code):

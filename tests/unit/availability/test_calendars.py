@@ -59,6 +59,16 @@ def test_what_never_opens_says_so_and_does_not_search_for_ever() -> None:
         assert one.open_time(at("2026-06-01"), at("2036-06-01")) == 0
 
 
+@pytest.mark.parametrize("year", [1970, 2100, 8999, 9000, 9999, 40_000])
+def test_moments_at_the_end_of_all_years_are_no_faults(year: int) -> None:
+    far = (year - 1970) * 31_556_952_000
+    for one in (calendar("Asia/Tokyo", ("09:00", "17:00")), ALWAYS, ALWAYS.without([(0, 2**62)])):
+        opens, due = one.next_open(far), one.add_open(far, HOUR)
+        assert (opens is None) == (due is None)
+        assert one.is_open(far) == (opens == far)
+        assert one.open_time(far - DAY, far) in (0, 8 * HOUR, DAY)
+
+
 def test_more_open_time_than_there_will_be_is_none() -> None:
     assert calendar("Asia/Tokyo", ("09:00", "09:01")).add_open(at("2026-06-01"), 400 * DAY) is None
 
@@ -156,6 +166,8 @@ def test_a_calendar_is_by_the_clocks_of_each_rep_where_it_names_no_zone() -> Non
         (policy.CompanyDays, {"first": "2026-06-02", "last": "2026-06-01"}, "ends before it begins"),
         (policy.CompanyDays, {"first": "2026-06-02", "last": "06-03"}, "both of every year"),
         (policy.CompanyDays, {"first": "13-01"}, "month must be in"),
+        (policy.CompanyDays, {"first": "0000-01-01"}, "years are from 1970 to 2199"),
+        (policy.Period, {"start": "2026-06-02", "end": "9999-12-31"}, "years are from 1970 to 2199"),
         (policy.PublicHolidays, {"country": "ZZ"}, "no country with known holidays `ZZ`"),
         (policy.PublicHolidays, {"country": "JP", "subdivision": "13"}, "no subdivision of JP `13`"),
         (policy.Calendar, {"id": "c", "zone": "Asia/Tokio"}, "no time zone `Asia/Tokio`"),
