@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from services.scoring.builder import Builder
 from services.scoring.domain.rules import Rules
-from services.scoring.epochs import Buildings, Epochs, Lease, begun
+from services.scoring.epochs import Buildings, Epochs, Lease, LeaseLostError, begun
 from services.scoring.inputlog import Bounds, InputLog
 from services.scoring.pace import Pace
 from services.scoring.policies import Policies
@@ -214,8 +214,11 @@ class _Rebuild:
             await self._buildings.built(number)
             await self._lease.confirm()
         except BaseException:
-            with suppress(RedisError, TimeoutError):
-                async with asyncio.timeout(DROP_SECONDS):  # else the next rebuild does it
+            with suppress(RedisError, TimeoutError, LeaseLostError):  # then the next rebuild does it
+                async with asyncio.timeout(DROP_SECONDS):
+                    await (
+                        self._lease.confirm()
+                    )  # else the number may be another's: Redis may have lost that it was given
                     await self._buildings.drop([number], self._partitions, old.epoch)
             raise
         await self._switch(states)

@@ -23,7 +23,7 @@ from services.scoring.domain.codec import decode_state
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import score
 from services.scoring.domain.state import LeadState
-from services.scoring.epochs import RebuildUnderWayError
+from services.scoring.epochs import LeaseLostError, RebuildUnderWayError
 from services.scoring.rebuild import Options, Progress, drop_old, rebuild, survey
 from services.scoring.states import RedisStates, SupersededError
 from shared.kit.kafka import EMBEDDED_PARTITIONS, Outgoing
@@ -259,8 +259,8 @@ async def writes(town: Town, epoch: int) -> int:
 
 async def test_a_rebuild_that_was_killed_changes_nothing_and_is_started_again(town: Town) -> None:
     worker = await town.hire()
-    records = history(town.tenant, 600, 50, Random(12))
-    expected = await settled(town, records[:500])
+    records = history(town.tenant, 2_600, 50, Random(12))
+    expected = await settled(town, records[:2_500])
     killed = await command(town, "--rate", "20")
 
     async def half_built() -> bool:
@@ -271,7 +271,7 @@ async def test_a_rebuild_that_was_killed_changes_nothing_and_is_started_again(to
     killed.kill()
     await killed.wait()
     assert await town.redis.get(f"{town.group}:epoch") in (None, b"0")
-    expected = await settled_more(town, records, 500)
+    expected = await settled_more(town, records, 2_500)
     assert worker.crashes == 0
 
     again = await command(town)
@@ -327,7 +327,8 @@ async def test_a_rebuild_that_slept_while_another_was_made_gives_up(town: Town) 
 
 
 async def settled_without_workers(town: Town) -> None:
-    await town.send(history(town.tenant, 300, 30, Random(13)))
+    """More than a rebuild leaves to the workers."""
+    await town.send(history(town.tenant, 2_500, 30, Random(13)))
 
 
 async def test_of_two_rebuilds_at_once_one_is_refused(town: Town) -> None:
@@ -435,6 +436,25 @@ async def test_states_that_were_lost_while_they_were_built_are_not_brought_into_
         await building
     assert await town.redis.get(f"{town.group}:epoch") in (None, b"0")
     assert await keys(town, 1) == {"applied"}
+
+
+async def test_who_has_lost_the_lease_drops_nothing(town: Town) -> None:
+    """Redis may have lost that the number was given, and have given it to another one."""
+    await settled_without_workers(town)
+    settling = asyncio.Event()
+
+    def tell(progress: Progress) -> None:
+        if progress.step == "settling":
+            settling.set()
+
+    building = asyncio.create_task(rebuild(options(town), tell))
+    await settling.wait()
+    await town.redis.set(f"{town.group}:rebuild", "another")
+    before = await built(town, 1)
+    with pytest.raises(LeaseLostError):
+        await building
+    assert before
+    assert await built(town, 1) == before
 
 
 async def test_a_dry_run_counts_what_there_is_and_changes_nothing(town: Town) -> None:
