@@ -405,7 +405,7 @@ async def test_a_worker_says_which_topic_is_missing_instead_of_waiting_for_ever(
     await admin.start()
     await admin.delete_topics([SCORE_EPOCHS.name])
     try:
-        worker = await town.hire()
+        worker = await town.hire(SCORING_ACCEPT_LOSS="true")
 
         async def said() -> bool:
             return f"the topic {SCORE_EPOCHS.name} could not be read" in worker.log.read_text()
