@@ -31,7 +31,9 @@ class Waiting(BaseModel):
     waiting_for: list[str] = Field(
         description="reps whom nothing but their capacity or their hours keep from taking it"
     )
-    until: str | None = Field(description="when the first of them is at work again, and it is tried")
+    until: str | None = Field(
+        description="when the first of them is at work again, or a protection ends: it is tried then"
+    )
 
 
 class Summary(BaseModel):

@@ -13,7 +13,7 @@ from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.qualification import Bant, Question, bant, cell
-from services.router.domain.words import WAITS, reasons, why_not
+from services.router.domain.words import WAITS, clock_time, reasons, why_not
 from services.router.store.leads import Stored
 from services.router.store.trail import decision_of
 from shared.kit.clock import iso
@@ -59,7 +59,7 @@ def summary_view(stored: Stored, following: Following) -> Body:
         "owner": _owner(lead, following.playbook),
         "accepted": lead.accepted,
         "provisional": lead.provisional,
-        "waiting": _waiting(lead),
+        "waiting": _waiting(lead, following.playbook),
         "merged_into": lead.merged_into,
         "person": reveal(score.person) if score else {},
         **_glance(lead, score, following.playbook),
@@ -83,7 +83,7 @@ def _owner(lead: Lead, playbook: Playbook | None) -> Body | None:
     return {"rep_id": lead.owner_rep, "name": rep.name if rep else lead.owner_rep, "pool": lead.pool_id}
 
 
-def _waiting(lead: Lead) -> Body | None:
+def _waiting(lead: Lead, playbook: Playbook | None) -> Body | None:
     if lead.waiting_reason is None:
         return None
     wait = WAITS[lead.waiting_reason]
@@ -91,11 +91,21 @@ def _waiting(lead: Lead) -> Body | None:
         "reason": lead.waiting_reason,
         "since": iso(lead.waiting_since) if lead.waiting_since is not None else None,
         "why": wait.why,
-        "trigger": wait.trigger,
+        "trigger": _trigger(lead, wait.trigger, playbook),
         "problem_of": wait.owner,
         "waiting_for": list(lead.waiting_for),
         "until": iso(lead.waiting_until) if lead.waiting_until is not None else None,
     }
+
+
+def _trigger(lead: Lead, trigger: dict[str, str], playbook: Playbook | None) -> dict[str, str]:
+    """What frees the lead; of hours also when they begin, by the clocks of the first whom it waits for."""
+    if lead.waiting_until is None or lead.waiting_reason != "parked:not_at_work":
+        return trigger
+    rep = playbook.reps.get(lead.waiting_for[0]) if playbook and lead.waiting_for else None
+    zone = rep.zone if rep else "UTC"
+    time = clock_time(lead.waiting_until, zone)
+    return {"en": f"{trigger['en']}: {time} ({zone})", "ja": f"{trigger['ja']}: {time}({zone})"}
 
 
 def _may_rise(lead: Lead, score: LeadScored) -> bool:

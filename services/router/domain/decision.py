@@ -173,7 +173,7 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     before = before_pools(inputs.account, playbook.routing.accounts, playbook.reps, inputs.holders, inputs.decided_at)
     trace = replace(trace, checks=before.checks)
     if before.decides:
-        return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified))
+        return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
     facts = inputs.scored.facts() | letters.facts()
     facts |= {"lead.class": qualified.lead_class, "lead.stage": stage} | (
         inputs.account.facts() if inputs.account else {}
@@ -239,14 +239,16 @@ def _below_gate() -> Outcome:
     return Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
 
 
-def _by_account(before: Before, stage: str, way: Leg, qualified: Qualified) -> Outcome:
+def _by_account(before: Before, stage: str, way: Leg, qualified: Qualified, inputs: Inputs) -> Outcome:
     """What the checks before any pool decided. Nothing of it counts against anybody's fair share."""
     if before.never:
         return _below_gate()
     if before.direct is None:
         assert before.parked is not None
         way = "partner" if before.parked in ("partner_protected", "partner_conflict") else way
-        return _parked(before.parked, stage, way, qualified=qualified)
+        deals = inputs.account.registrations if inputs.account else ()
+        ends = [deal.protected_until for deal in deals if deal.protected_until > inputs.decided_at]
+        return replace(_parked(before.parked, stage, way, qualified=qualified), waiting_until=min(ends, default=None))
     to = before.direct
     return Outcome("routed", stage, "active", to.leg, None, to.mode, to.rep.id, to.rep.name, qualified, by=to.check)
 

@@ -56,7 +56,7 @@ class Lead:
     excluded:           reps who had this lead earlier in this cycle
     waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
     waiting_for:        reps whom nothing but their capacity or their hours keep from taking it
-    waiting_until:      when the first of them is at work again (ms): it is tried again then
+    waiting_until:      when the first of them is at work again, or a protection ends (ms): it is tried again then
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
 

@@ -243,7 +243,9 @@ async def test_a_protected_deal_is_never_sold_directly_but_waits_for_a_person(wo
     await book.accounts(HINODE, PARTNER | {"owner": ""}, PARTNER | {"id": "kyoei", "name": "共栄代理店", "domains": ""})
     await book.deals({"id": "r1", "partner": "daiko", "account": "hinode", "protected_until": "2030-01-31"})
     await world.router().handle([from_hinode(world, "l1")])
-    assert (await world.lead("l1"))["waiting_reason"] == "parked:partner_protected"
+    lead = await world.lead("l1")
+    assert lead["waiting_reason"] == "parked:partner_protected"
+    assert lead["waiting_until"] > world.clock.now(), "and it is tried again when the protection ends"
     await world.apply(routing(policy_bodies))  # to the partner's owner, whom nobody is
     await world.sweep().sweep()
     assert (await world.lead("l1"))["waiting_reason"] == "parked:partner_protected"

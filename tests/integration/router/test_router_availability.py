@@ -96,6 +96,18 @@ async def test_a_lead_of_friday_evening_is_parked_and_taken_when_they_open_after
     assert (await world.lead("l1"))["waiting_until"] is None
 
 
+async def test_the_api_says_when_a_parked_lead_will_be_taken(world, hours, api, token):
+    move(world, "2026-11-20T18:30")
+    await world.apply(hours())
+    await world.router().handle([world.score("l1")])
+    waiting = (await api.get("/v1/leads/l1", headers=await token("rep"))).json()["waiting"]
+    assert waiting["until"] == "2026-11-24T00:00:00.000Z"
+    assert waiting["trigger"] == {
+        "en": "the first of them is at work again: 2026-11-24 09:00 (Asia/Tokyo)",
+        "ja": "担当可能者の営業開始または復帰: 2026-11-24 09:00(Asia/Tokyo)",
+    }
+
+
 async def test_only_who_is_at_work_gets_leads_and_the_others_are_owed_nothing_for_it(world, hours):
     move(world, "2026-11-25T20:00")
     night = hours(field=("sato", "tanaka"))
