@@ -30,6 +30,7 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
         "chosen": "✓ {name}",
         "not": "  {name}: {why}",
         "others": "Why not the others",
+        "accounts": "Why not another account",
         "states": {"met": "met", "unmet": "answered, not met", "expired": "expired", "missing": "not known"},
         "comma": ", ",
         "letters": {"need": "need", "timeline": "timeline", "authority": "authority", "budget": "budget"},
@@ -76,6 +77,7 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
         "chosen": "✓ {name}",
         "not": "  {name}: {why}",
         "others": "他の担当者が選ばれなかった理由",
+        "accounts": "他の取引先と判断しなかった理由",
         "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
         "comma": "、",
         "letters": {"need": "必要性", "timeline": "時期", "authority": "決裁", "budget": "予算"},
@@ -227,6 +229,12 @@ class _Teller:
             yield f"  {self._w['others']}"
             for one in others:
                 yield "  " + self._w["not"].format(name=one["name"], why=self._text(one["why_not"]["text"]))
+        looked_at = [one for one in (decision.get("account") or {}).get("candidates", ()) if one["why_not"]]
+        if looked_at:
+            yield f"  {self._w['accounts']}"
+            for one in looked_at:
+                name = f"{one['name']} ({one['account_id']})"
+                yield "  " + self._w["not"].format(name=name, why=self._text(one["why_not"]["text"]))
 
     def known(self, lead: Body) -> Iterator[str]:
         """BANT as it is now: answers may have come since the decision."""

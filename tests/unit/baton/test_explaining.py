@@ -68,6 +68,13 @@ LEAD: dict[str, Any] = {
             {"name": "Misaki Sato", "chosen": True, "why_not": None},
             {"name": "Ken Tanaka", "chosen": False, "why_not": {"text": {"en": "it was Sato's turn"}}},
         ],
+        "account": {
+            "account_id": "hinode",
+            "candidates": [
+                {"account_id": "hinode", "name": "日の出工業", "why_not": None},
+                {"account_id": "h2", "name": "日の出興業", "why_not": {"text": {"en": "another domain"}}},
+            ],
+        },
         "bant": {"criteria": {"need": {"state": "missing"}, "budget": {"state": "missing"}}},
         "cheapest_missing_question": {"text": {"en": "What would you like to solve?"}},
     },
@@ -124,6 +131,8 @@ def test_the_decision_says_why_and_why_not_the_others_and_what_to_ask_by_what_is
     told = _told()
     assert "Decision of 2026-03-31 14:15 JST" in told
     assert "Ken Tanaka: it was Sato's turn" in told
+    assert "Why not another account\n    日の出興業 (h2): another domain\n" in told
+    assert "日の出工業 (hinode)" not in told
     assert "need: met, budget: not known" in told
     assert "Cheapest missing question: This term or the next?" in told
 
