@@ -1,4 +1,4 @@
-"""`baton policy apply|show`."""
+"""`baton policy apply|lint|show`."""
 
 from __future__ import annotations
 
@@ -34,15 +34,17 @@ def apply(
     Write keys and secrets have to be there: in `.baton/secrets`, which ingest reads again by itself, or in its environment.
 
     Nothing comes into force when anything is wrong: every fault is told with its file, its line and the nearest valid name.
+    All that `baton policy lint` finds is told first.
     """
     from aiokafka.errors import KafkaError
 
     from baton import policies
+    from baton.lint import refuse, telling
 
+    for doubtful in refuse(path):
+        print("\n".join(telling.lines(doubtful)))
     if check:
         for found in policies.check(path):
-            for warning in found.warnings:
-                print(f"warning: {warning}")
             print(f"{found.tenant}: {len(found.bodies)} policies are good.")
         return
     names = environment(here())
@@ -68,6 +70,38 @@ def apply(
     if secrets_elsewhere:
         print("note: nobody looked whether the write keys and secrets that sources refer to are there.")
     _tell(report, "new version")
+
+
+@app.command()
+def lint(
+    given: str = typer.Argument(
+        "policies", metavar="[TENANT|DIR]", help="One tenant, or a directory of one or of all."
+    ),
+    language: str = typer.Option("en", "--lang", help="en or ja."),
+    strict: bool = typer.Option(False, "--strict", help="End with 1 for warnings, too."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object per finding and line."),
+) -> None:
+    """Find what is wrong or doubtful in policies: names that are not there, rules that nothing fits or that earlier ones take all
+    from, leads that no rule takes, pools that nobody can serve, points out of reach. Nothing has to run.
+
+    Ends with 1 where there is an error: `baton policy apply` would refuse. docs/policies.md has every code.
+    """
+    import json
+
+    from baton.lint import lint, telling
+
+    if language not in ("en", "ja"):
+        raise OperatorError(f"--lang is en or ja, not {language}")
+    spoken: telling.Language = "ja" if language == "ja" else "en"
+    below = Path("policies") / given
+    problems = lint(below if not Path(given).is_dir() and below.is_dir() else Path(given))
+    for problem in problems:
+        told = [json.dumps(telling.record(problem), ensure_ascii=False)] if as_json else telling.lines(problem, spoken)
+        print("\n".join(told))
+    if not as_json:
+        print(telling.summary(problems, spoken))
+    if any(problem.severity == "error" or (strict and problem.severity == "warning") for problem in problems):
+        raise typer.Exit(1)
 
 
 def _tell(report: Report, new: str) -> None:

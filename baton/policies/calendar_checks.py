@@ -17,11 +17,15 @@ def _named(policies: Policies) -> Iterator[Finding]:
     for index, rep in enumerate(policies.teams.reps):
         if rep.calendar is not None and rep.calendar not in known:
             message = f"rep `{rep.id}` names calendar `{rep.calendar}`, which `calendars` does not have."
-            yield Finding("teams", ("reps", index, "calendar"), message + suggest(rep.calendar, known))
+            yield Finding(
+                "teams", ("reps", index, "calendar"), message + suggest(rep.calendar, known), code="unknown-calendar"
+            )
     named = {rep.calendar for rep in policies.teams.reps}
     for index, name in enumerate(known):
         if name not in named:
-            yield Finding("teams", ("calendars", index), f"calendar `{name}` is named by no rep", warning=True)
+            yield Finding(
+                "teams", ("calendars", index), f"calendar `{name}` is named by no rep", code="unused-calendar"
+            )
 
 
 def _overlaps(policies: Policies) -> Iterator[Finding]:
@@ -32,14 +36,14 @@ def _overlaps(policies: Policies) -> Iterator[Finding]:
                 earlier = [one for one in calendar.blocks[:number] if day in one.days]
                 if other := _shared(block, earlier):
                     message = f"{block.open}-{block.close} overlaps {other.open}-{other.close} on {day}"
-                    yield Finding("teams", ("calendars", index, "blocks", number), message)
+                    yield Finding("teams", ("calendars", index, "blocks", number), message, code="hours-overlap")
                     break
         for number, days in enumerate(calendar.days):
             for nth, hours in enumerate(days.hours):
                 if other := _shared(hours, days.hours[:nth]):
                     message = f"{hours.open}-{hours.close} overlaps {other.open}-{other.close}"
                     place: Place = ("calendars", index, "days", number, "hours", nth)
-                    yield Finding("teams", place, message)
+                    yield Finding("teams", place, message, code="hours-overlap")
 
 
 def _shared(hours: Hours, earlier: Sequence[Hours]) -> Hours | None:
@@ -52,7 +56,7 @@ def _opens(policies: Policies) -> Iterator[Finding]:
     for index, calendar in enumerate(policies.teams.calendars):
         if calendar_of(calendar, calendar.zone or "UTC").next_open(now) is None:
             message = f"calendar `{calendar.id}` never opens: " + _why(calendar)
-            yield Finding("teams", ("calendars", index), message)
+            yield Finding("teams", ("calendars", index), message, code="calendar-never-opens")
 
 
 def _why(calendar: Calendar) -> str:

@@ -1,4 +1,4 @@
-"""What no file can know alone: that what one policy names stands in another, and that rules can be reached."""
+"""What no file can know alone: that what one policy names stands in another."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
 
 
-def cross_check(policies: Policies) -> tuple[list[Problem], list[Problem]]:
-    """What must be mended, and what should be looked at."""
+def cross_check(policies: Policies) -> list[Problem]:
+    """All that is found, in order of file and line."""
     return told(policies, [finding for check in CHECKS for finding in check(policies)])
 
 
-def told(policies: Policies, found: Sequence[Finding]) -> tuple[list[Problem], list[Problem]]:
-    """Findings with their files and lines: what must be mended, and what should be looked at."""
-    problems: tuple[list[Problem], list[Problem]] = ([], [])
+def told(policies: Policies, found: Sequence[Finding]) -> list[Problem]:
+    """Findings with their files and lines, in order of these."""
+    problems = []
     for finding in found:
         document = policies.documents[finding.kind]
-        problems[finding.warning].append(Problem(document.file, document.line(finding.place), finding.message))
-    return sorted(problems[0]), sorted(problems[1])
+        line = document.line(finding.place)
+        problems.append(Problem(document.file, line, finding.message, finding.code, finding.ja, finding.example))
+    return sorted(problems, key=Problem.where)
 
 
 def _ids_once(policies: Policies) -> Iterator[Finding]:
@@ -56,7 +57,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
             if value in first:
                 here = (*place, index, name) if index < len(items) or kind != "sla" else ("default", "id")
                 where = policies.documents[kind].line((*place, first[value]))
-                yield Finding(kind, here, f"`{value}` is there already, on line {where}")
+                yield Finding(kind, here, f"`{value}` is there already, on line {where}", code="id-twice")
             first.setdefault(value, index)
 
 
@@ -67,23 +68,27 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
     for index, rule in enumerate(policies.routing.rules):
         if rule.pool not in pools:
             message = f"rule `{rule.id}` names pool `{rule.pool}`, which teams.yaml does not have."
-            yield Finding("routing", ("rules", index, "pool"), message + suggest(rule.pool, pools))
+            yield Finding("routing", ("rules", index, "pool"), message + suggest(rule.pool, pools), code="unknown-pool")
     for index, pool in enumerate(teams.pools):
         for number, member in enumerate(pool.members):
             if member.rep not in reps:
                 message = f"pool `{pool.id}` names rep `{member.rep}`, whom `reps` does not have."
                 place: Place = ("pools", index, "members", number, "rep")
-                yield Finding("teams", place, message + suggest(member.rep, reps))
+                yield Finding("teams", place, message + suggest(member.rep, reps), code="unknown-rep")
         if not any(reps[m.rep].active and reps[m.rep].capacity for m in pool.members if m.rep in reps):
             message = f"pool `{pool.id}` has nobody who is active and has capacity: its leads will wait"
-            yield Finding("teams", ("pools", index), message, warning=True)
+            yield Finding("teams", ("pools", index), message, code="pool-nobody")
         if pool.id not in {rule.pool for rule in policies.routing.rules}:
-            yield Finding("teams", ("pools", index), f"pool `{pool.id}` is named by no routing rule", warning=True)
+            yield Finding(
+                "teams", ("pools", index), f"pool `{pool.id}` is named by no routing rule", code="unused-pool"
+            )
     for index, rep in enumerate(teams.reps):
         if rep.manager is not None and (rep.manager not in reps or rep.manager == rep.id):
             others = [other for other in reps if other != rep.id]
             message = f"rep `{rep.id}` has the manager `{rep.manager}`, who is no other rep of this file."
-            yield Finding("teams", ("reps", index, "manager"), message + suggest(rep.manager, others))
+            yield Finding(
+                "teams", ("reps", index, "manager"), message + suggest(rep.manager, others), code="unknown-manager"
+            )
 
 
 def _staff(policies: Policies) -> Iterator[Finding]:
@@ -93,26 +98,9 @@ def _staff(policies: Policies) -> Iterator[Finding]:
         for number, rep in enumerate(campaign.staff):
             if rep not in reps:
                 message = f"campaign `{campaign.id}` has `{rep}` on its staff, whom `reps` of teams.yaml does not have."
-                yield Finding("sources", ("campaigns", index, "staff", number), message + suggest(rep, reps))
-
-
-def _reachable(policies: Policies) -> Iterator[Finding]:
-    """Every leg ends in a rule that takes all, and nothing stands behind it."""
-    for leg in ("is", "fs"):
-        taken = None
-        for index, rule in enumerate(policies.routing.rules):
-            if leg not in rule.legs:
-                continue
-            if taken is not None:
-                message = f"rule `{rule.id}` is never reached on leg `{leg}`: `{taken}` takes all before it"
-                yield Finding("routing", ("rules", index), message, warning=True)
-            elif not rule.when:
-                taken = rule.id
-        if taken is None:
-            message = (
-                f"no rule takes all on leg `{leg}`: a lead that none fits will wait; end with a rule of `when: {{}}`"
-            )
-            yield Finding("routing", ("rules",), message, warning=True)
+                yield Finding(
+                    "sources", ("campaigns", index, "staff", number), message + suggest(rep, reps), code="unknown-rep"
+                )
 
 
 def _gate(policies: Policies) -> Iterator[Finding]:
@@ -121,7 +109,7 @@ def _gate(policies: Policies) -> Iterator[Finding]:
     for index, grade in enumerate(gate.inside_sales_check):
         if grade in gate.mql:
             message = f"`{grade}` is an MQL already: a grade has one way"
-            yield Finding("qualification", ("gate", "inside_sales_check", index), message)
+            yield Finding("qualification", ("gate", "inside_sales_check", index), message, code="grade-twice")
 
 
 def _write_keys(policies: Policies) -> Iterator[Finding]:
@@ -133,17 +121,16 @@ def _write_keys(policies: Policies) -> Iterator[Finding]:
             holder = holders.setdefault(key, source.id)
             if holder != source.id:
                 message = f"source `{source.id}` has the write key of `{holder}`: nobody could tell them apart"
-                yield Finding("sources", place, message)
+                yield Finding("sources", place, message, code="shared-key")
             if not key.startswith(("env:", "file:")):
                 message = f"source `{source.id}` has its write key in the file; `env:NAME` or `file:PATH` keeps it out"
-                yield Finding("sources", place, message, warning=True)
+                yield Finding("sources", place, message, code="key-in-file")
 
 
 CHECKS: tuple[Check, ...] = (
     _ids_once,
     _pools_and_reps,
     _staff,
-    _reachable,
     _gate,
     _write_keys,
     expired,

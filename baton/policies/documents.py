@@ -52,13 +52,14 @@ def load(path: Path, name: str) -> tuple[Document | None, list[Problem]]:
         builder = _Builder(text)
         content = builder.build()
     except _RefusedError as refused:
-        return None, [Problem(name, refused.line, refused.message)]
+        return None, [Problem(name, refused.line, refused.message, "not-yaml")]
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        return None, [Problem(name, mark.line + 1 if mark else None, f"this is not YAML: {_words(error)}")]
+        line = mark.line + 1 if mark else None
+        return None, [Problem(name, line, f"this is not YAML: {_words(error)}", "not-yaml")]
     except YAMLError as error:
-        return None, [Problem(name, None, f"this is not YAML: {str(error).splitlines()[0]}")]
-    problems = [Problem(name, line, message) for line, message in builder.faults]
+        return None, [Problem(name, None, f"this is not YAML: {str(error).splitlines()[0]}", "not-yaml")]
+    problems = [Problem(name, line, message, "not-yaml") for line, message in builder.faults]
     return (None, problems) if problems else (Document(name, content, builder.lines), [])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from baton.policies.documents import Document, Place
 from shared.schemas.policies import (
@@ -38,12 +39,18 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something found at `place` of the policy of `kind`; a warning does not keep it from coming into force."""
+    """Something found at `place` of the policy of `kind`.
+
+    code: of `codes.CODES`, which says how grave it is;  ja: the message in Japanese, where there is one
+    example: facts of a lead that prove it, where it is about conditions; of one of which nothing is known they are empty
+    """
 
     kind: str
     place: Place
     message: str
-    warning: bool = False
+    code: str
+    ja: str | None = None
+    example: Mapping[str, Any] | None = None
 
 
 Check = Callable[[Policies], Iterator[Finding]]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from baton.policies.documents import Document, Place
 from baton.policies.problems import Problem, suggest
+from shared.schemas.conditions import OPERATORS
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,21 +28,29 @@ def validate(document: Document, model: type[M]) -> tuple[M | None, list[Problem
 def _problem(document: Document, model: type[BaseModel], fault: Any) -> Problem:
     place: Place = tuple(fault["loc"])
     context = fault.get("ctx", {})
-    kind = fault["type"]
+    kind, code = fault["type"], "wrong-value"
     if kind == "condition":
+        code = _code(context)
         place += tuple(context["at"])
         message = context["message"]
         if context["wrong"] is not None:
             message += "." + suggest(context["wrong"], context["valid"])
     elif kind == "extra_forbidden":
+        code = "unknown-field"
         message = f"there is no field `{place[-1]}` here." + suggest(str(place[-1]), _fields(model, place[:-1]))
     elif kind == "missing":
-        message = f"the field `{place[-1]}` is missing"
+        code, message = "missing-field", f"the field `{place[-1]}` is missing"
     else:
         message = f"{_name(place)}: {_told(fault)}"
         if kind == "literal_error":
             message += "." + suggest(str(fault["input"]), _literals(context["expected"]))
-    return Problem(document.file, document.line(place), message)
+    return Problem(document.file, document.line(place), message, code)
+
+
+def _code(context: Any) -> str:
+    if context["wrong"] is None or context["valid"] == list(OPERATORS):
+        return "bad-condition"
+    return "unknown-field" if context["at"] else "wrong-value"
 
 
 def _name(place: Place) -> str:

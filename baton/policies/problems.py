@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from rapidfuzz import fuzz, process
 
 from baton.errors import OperatorError
+from baton.policies.codes import CODES, Severity
 
 NEAR = 60  # of 100: below it two names have nothing to do with each other
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of one file; `line` counts from 1, and is None where the fault is of the file as a whole."""
+    """One fault of one file; `line` counts from 1, and is None where the fault is of the file as a whole.
+
+    code, ja, example: as of a finding
+    """
 
     file: str
     line: int | None
     message: str
+    code: str = "wrong-value"
+    ja: str | None = field(default=None, compare=False)
+    example: Mapping[str, Any] | None = field(default=None, compare=False)
+
+    def where(self) -> tuple[str, int, str]:
+        """By what problems are sorted."""
+        return self.file, self.line or 0, self.message
+
+    @property
+    def severity(self) -> Severity:
+        return CODES[self.code].severity
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -48,6 +48,15 @@ def read(directory: Path, now: datetime | None = None) -> PolicySet:
 
     now: what is past is told by it; the time when left out
     """
+    found = valid(directory, now)
+    problems, warnings = parted(cross_check(found.checked))
+    if problems:
+        raise PolicyErrors(problems)
+    return replace(found, warnings=tuple(warnings))
+
+
+def valid(directory: Path, now: datetime | None = None) -> PolicySet:
+    """The same, each policy looked at by itself alone."""
     problems = _names(directory)
     documents: dict[str, Document] = {}
     policies: dict[str, Policy] = {}
@@ -55,7 +64,7 @@ def read(directory: Path, now: datetime | None = None) -> PolicySet:
         path = directory / f"{kind}.yaml"
         if not path.is_file():
             needed = ", ".join(f"{name}.yaml" for name in KINDS)
-            problems.append(Problem(str(path), None, f"is missing: a tenant has all of {needed}"))
+            problems.append(Problem(str(path), None, f"is missing: a tenant has all of {needed}", "not-there"))
             continue
         document, faults = load(path, str(path))
         problems += faults
@@ -66,13 +75,18 @@ def read(directory: Path, now: datetime | None = None) -> PolicySet:
         if policy is not None:
             documents[kind], policies[kind] = document, policy
     if problems:
-        raise PolicyErrors(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+        raise PolicyErrors(sorted(problems, key=Problem.where))
     checked = Policies(**cast(Any, policies), documents=documents, now=now or datetime.now(UTC))
-    wrong, warnings = cross_check(checked)
-    if wrong:
-        raise PolicyErrors(wrong)
     bodies = {kind: document.content for kind, document in documents.items()}
-    return PolicySet(directory.name, checked, policies, bodies, tuple(warnings))
+    return PolicySet(directory.name, checked, policies, bodies)
+
+
+def parted(problems: Iterable[Problem]) -> tuple[list[Problem], list[Problem]]:
+    """What keeps policies from coming into force, and all else."""
+    found: tuple[list[Problem], list[Problem]] = ([], [])
+    for problem in problems:
+        found[problem.severity != "error"].append(problem)
+    return found
 
 
 def check_secrets(
@@ -92,7 +106,7 @@ def check_secrets(
     for each in sets:
         rest = {tenant: sources for tenant, sources in everybody.items() if tenant != each.tenant}
         found = [*missing(each.checked, environment), *shared(each.checked, each.tenant, rest, environment)]
-        wrong, noted = told(each.checked, [*found, *only_here(each.checked, doubtful)])
+        wrong, noted = parted(told(each.checked, [*found, *only_here(each.checked, doubtful)]))
         problems += wrong
         warnings += noted
     if problems:
@@ -121,7 +135,9 @@ def directories(path: Path) -> Sequence[Path]:
     """The directories of the tenants that `path` names. Raises PolicyErrors where there is none."""
     if not path.is_dir():
         siblings = [d.name for d in path.parent.iterdir() if d.is_dir()] if path.parent.is_dir() else []
-        raise PolicyErrors([Problem(str(path), None, f"there is no such directory.{suggest(path.name, siblings)}")])
+        raise PolicyErrors(
+            [Problem(str(path), None, f"there is no such directory.{suggest(path.name, siblings)}", "not-there")]
+        )
     below = sorted(d for d in path.iterdir() if d.is_dir() and not d.name.startswith("."))
     if below and not any(path.glob("*.y*ml")):
         return below
@@ -133,9 +149,9 @@ def _names(directory: Path) -> list[Problem]:
     problems: list[Problem] = []
     if not re.fullmatch(TENANT_PATTERN, directory.name):
         words = "a tenant's name has up to 63 of a-z, 0-9 and `-`, and starts with a letter or digit"
-        problems.append(Problem(str(directory), None, words))
+        problems.append(Problem(str(directory), None, words, "wrong-name"))
     for path in sorted(directory.glob("[!.]*.y*ml")):
         if path.suffix != ".yaml" or path.stem not in KINDS:
             hint = suggest(path.name, [f"{kind}.yaml" for kind in KINDS])
-            problems.append(Problem(str(path), None, f"there is no kind of policy of this name.{hint}"))
+            problems.append(Problem(str(path), None, f"there is no kind of policy of this name.{hint}", "wrong-name"))
     return problems

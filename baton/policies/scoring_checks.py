@@ -1,4 +1,4 @@
-"""A scoring policy that does what its author thinks: rules of every region, windows, dates, cycles, overlays that apply."""
+"""A scoring policy that does what its author thinks: rules of every region, windows, dates, cycles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.handoff.domain.activities import ACTIVITY_TYPES
 from services.scoring.domain.better import types_of
 from services.scoring.domain.ledger import HALF_LIVES
 from shared.schemas import conditions
-from shared.schemas.catalogue import BEHAVIOUR_FIELDS, FIT_FIELDS
+from shared.schemas.catalogue import BEHAVIOUR_FIELDS
 from shared.schemas.policies import BehaviourRule, FitRule, ScoringPolicy
 from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE
 
@@ -54,28 +54,26 @@ def _groups(policies: Policies) -> Iterator[Finding]:
         used.add(rule.group)
         if rule.group not in groups:
             message = f"rule `{rule.id}` is of group `{rule.group}`, which `groups` gives no cap."
-            yield Finding("scoring", (*place, "group"), message + suggest(rule.group, groups))
+            yield Finding("scoring", (*place, "group"), message + suggest(rule.group, groups), code="unknown-group")
     for group in sorted(groups.keys() - used):
-        yield Finding("scoring", ("engagement", "groups", group), f"no rule is of group `{group}`", warning=True)
+        yield Finding("scoring", ("engagement", "groups", group), f"no rule is of group `{group}`", code="unused-group")
 
 
 def _bands(policies: Policies) -> Iterator[Finding]:
-    """Thresholds fall, and can be reached."""
+    """Thresholds fall."""
     policy = policies.scoring
-    for place, values, cap in (
-        (("engagement", "bands"), policy.engagement.bands, policy.engagement.cap),
-        (("fit", "grades"), policy.fit.grades, policy.fit.cap),
-        (("account", "bands"), policy.account.bands, policy.account.cap),
+    for place, values in (
+        (("engagement", "bands"), policy.engagement.bands),
+        (("fit", "grades"), policy.fit.grades),
+        (("account", "bands"), policy.account.bands),
     ):
         if not values[0] > values[1] > values[2]:
             told = ", ".join(f"{value:g}" for value in values)
-            yield Finding("scoring", place, f"`{place[-1]}` are to fall, and {told} do not")
-        elif values[0] > cap:
-            message = f"the first of `{place[-1]}` is never reached: {values[0]:g} is more than the cap of {cap:g}"
-            yield Finding("scoring", place, message, warning=True)
+            message = f"`{place[-1]}` are to fall, and {told} do not"
+            yield Finding("scoring", place, message, code="thresholds-rise")
     if policy.temperature.hot > policy.temperature.warm:
         message = f"nobody is warm: band {policy.temperature.warm} is hot already"
-        yield Finding("scoring", ("temperature", "warm"), message, warning=True)
+        yield Finding("scoring", ("temperature", "warm"), message, code="nobody-warm")
 
 
 def _windows(policies: Policies) -> Iterator[Finding]:
@@ -87,7 +85,7 @@ def _windows(policies: Policies) -> Iterator[Finding]:
                 f"rule `{rule.id}`: a window of {rule.window_days:g} days ends nothing, "
                 f"after seven half-lives ({longest:g} days) a touch is worth nothing anyway"
             )
-            yield Finding("scoring", (*place, "window_days"), message, warning=True)
+            yield Finding("scoring", (*place, "window_days"), message, code="window-ends-nothing")
 
 
 def _dates(policies: Policies) -> Iterator[Finding]:
@@ -97,7 +95,7 @@ def _dates(policies: Policies) -> Iterator[Finding]:
     for place, rule in _rules(policy):
         if rule.valid_until is not None and rule.valid_until < today:
             message = f"rule `{rule.id}` ended on {rule.valid_until}: it gives nothing any more"
-            yield Finding("scoring", (*place, "valid_until"), message, warning=True)
+            yield Finding("scoring", (*place, "valid_until"), message, code="rule-past")
 
 
 def _cycles(policies: Policies) -> Iterator[Finding]:
@@ -109,15 +107,14 @@ def _cycles(policies: Policies) -> Iterator[Finding]:
                 f"rule `{rule.id}` counts `per: cycle`, and only what sales says has one "
                 f"({', '.join(sorted(OUTCOMES))}): for all else this is `campaign`"
             )
-            yield Finding("scoring", (*place, "per"), message, warning=True)
+            yield Finding("scoring", (*place, "per"), message, code="no-cycle")
 
 
 def _overlays(policies: Policies) -> Iterator[Finding]:
-    """An overlay changes what there is, and can be reached."""
+    """An overlay changes what there is."""
     policy = policies.scoring
     behaviour, fit = [rule.id for rule in policy.engagement.rules], [rule.id for rule in policy.fit.rules]
     base = [*behaviour, *fit]
-    before: list[tuple[str, frozenset[Any]]] = []
     for index, overlay in enumerate(policy.overlays):
         place: Place = ("overlays", index)
         their_behaviour, their_fit = [rule.id for rule in overlay.behaviour], [rule.id for rule in overlay.fit]
@@ -125,10 +122,10 @@ def _overlays(policies: Policies) -> Iterator[Finding]:
         for number, off in enumerate(overlay.off):
             if off not in base:
                 message = f"overlay `{overlay.id}` switches off `{off}`, and there is no such rule."
-                yield Finding("scoring", (*place, "off", number), message + suggest(off, base))
+                yield Finding("scoring", (*place, "off", number), message + suggest(off, base), code="unknown-rule")
             elif off in own:
                 message = f"overlay `{overlay.id}` switches `{off}` off and has a rule of this id: one or the other"
-                yield Finding("scoring", (*place, "off", number), message)
+                yield Finding("scoring", (*place, "off", number), message, code="off-and-own")
         for kind, theirs, others in (
             ("behaviour", their_behaviour, fit),
             ("fit", their_fit, behaviour),
@@ -137,37 +134,9 @@ def _overlays(policies: Policies) -> Iterator[Finding]:
                 if rule_id in others:
                     where = "fit" if kind == "behaviour" else "engagement"
                     message = f"`{rule_id}` is a rule of {where}: this one stands beside it, and in place of none"
-                    yield Finding("scoring", (*place, kind, number, "id"), message, warning=True)
+                    yield Finding("scoring", (*place, kind, number, "id"), message, code="rule-beside")
         if not own and not overlay.off:
-            yield Finding("scoring", place, f"overlay `{overlay.id}` changes nothing", warning=True)
-        asked = _asked(conditions.parse(overlay.when, FIT_FIELDS))
-        taken = next((name for name, earlier in before if _implies(asked, earlier)), None)
-        if taken is not None:
-            message = f"overlay `{overlay.id}` never applies: `{taken}` takes all of its leads before it"
-            yield Finding("scoring", place, message, warning=True)
-        before.append((overlay.id, asked))
-
-
-def _asked(condition: conditions.Condition) -> frozenset[Any]:
-    """All that has to hold, each in one form whatever way it was written."""
-    if isinstance(condition, conditions.All):
-        return frozenset().union(*(_asked(part) for part in condition.parts))
-    if isinstance(condition, conditions.AnyOf):
-        return frozenset([("any", frozenset(_asked(part) for part in condition.parts))])
-    if isinstance(condition, conditions.Not):
-        return frozenset([("not", _asked(condition.part))])
-    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-    folded = frozenset(value.casefold() if isinstance(value, str) else (type(value), value) for value in values)
-    return frozenset([(condition.field, {"eq": "in", "ne": "not_in"}.get(condition.op, condition.op), folded)])
-
-
-def _implies(asked: frozenset[Any], earlier: frozenset[Any]) -> bool:
-    """Whether whoever fits `asked` fits `earlier`, as far as is plain from how they are written."""
-    return all(any(one == wanted or _within(one, wanted) for one in asked) for wanted in earlier)
-
-
-def _within(one: Any, wanted: Any) -> bool:
-    return len(one) == len(wanted) == 3 and one[:2] == wanted[:2] and one[1] == "in" and one[2] <= wanted[2]
+            yield Finding("scoring", place, f"overlay `{overlay.id}` changes nothing", code="overlay-changes-nothing")
 
 
 def overlay_lists(policy: ScoringPolicy) -> Iterator[tuple[Place, Sequence[Any]]]:

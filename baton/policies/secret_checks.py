@@ -24,7 +24,7 @@ def expired(policies: Policies) -> Iterator[Finding]:
             if secret.not_after is not None and secret.not_after <= policies.now:
                 place = ("sources", index, "secrets", number, "not_after")
                 message = f"source `{source.id}`: the secret `{secret.id}` is past its time: it proves nothing any more"
-                yield Finding("sources", place, message, warning=True)
+                yield Finding("sources", place, message, code="secret-past")
 
 
 def missing(policies: Policies, environment: Environment) -> Iterator[Finding]:
@@ -32,7 +32,9 @@ def missing(policies: Policies, environment: Environment) -> Iterator[Finding]:
     for index, source in enumerate(policies.sources.sources):
         for place, reference in references(source):
             if fault := _fault(reference, environment):
-                yield Finding("sources", ("sources", index, *place), f"source `{source.id}`: {fault}")
+                yield Finding(
+                    "sources", ("sources", index, *place), f"source `{source.id}`: {fault}", code="secret-missing"
+                )
 
 
 def only_here(policies: Policies, names: Collection[str]) -> Iterator[Finding]:
@@ -45,7 +47,7 @@ def only_here(policies: Policies, names: Collection[str]) -> Iterator[Finding]:
                     f"source `{source.id}`: {name} is known in this terminal: unless Baton was started with it too, "
                     "write it into .baton/secrets, where ingest finds it within 10 s"
                 )
-                yield Finding("sources", ("sources", index, *place), message, warning=True)
+                yield Finding("sources", ("sources", index, *place), message, code="secret-only-here")
 
 
 def shared(
@@ -67,12 +69,12 @@ def shared(
             held = {holders.setdefault(mark, mine) for mark in _marks(key, environment)} - {mine}
             for holder in sorted(held):
                 message = f"source `{source.id}` has the write key of {holder}: nobody could tell them apart"
-                yield Finding("sources", place, message)
+                yield Finding("sources", place, message, code="shared-key")
         twins = [name for name, policy in others.items() if name != tenant and _has_hook(policy, source)]
         if twins and source.kind in _WITH_AN_ADDRESS:
             road = "forms" if source.kind == "form" else "hooks"
             message = f"tenant `{twins[0]}` has a source `{source.id}` too: its address is /{road}/{tenant}/{source.id}"
-            yield Finding("sources", ("sources", index, "id"), message, warning=True)
+            yield Finding("sources", ("sources", index, "id"), message, code="address-alike")
 
 
 def references(source: Source) -> Iterator[tuple[Place, str]]:

@@ -38,7 +38,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `apply` did: one entry per tenant and kind, and what should be looked at."""
+    """What `apply` did: one entry per tenant and kind, and what should be looked at of write keys and secrets."""
 
     applied: tuple[Applied, ...]
     warnings: tuple[Problem, ...] = ()
@@ -87,7 +87,7 @@ async def apply(
     finally:
         await publisher.stop()
         await pool.close()
-    return Report(tuple(applied), (*(warning for each in sets for warning in each.warnings), *noted))
+    return Report(tuple(applied), tuple(noted))
 
 
 async def preview(path: Path, database_url: str) -> Report:
@@ -98,7 +98,7 @@ async def preview(path: Path, database_url: str) -> Report:
         applied = [entry for each in sets for entry in await _preview(pool, each)]
     finally:
         await pool.close()
-    return Report(tuple(applied), tuple(warning for each in sets for warning in each.warnings))
+    return Report(tuple(applied))
 
 
 async def show(tenant: str, kind: str, version: int | None = None, *, database_url: str) -> Stored:

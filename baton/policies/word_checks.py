@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import suggest
 from baton.policies.scoring_checks import scoring_conditions
+from shared.schemas import accounts
 from shared.schemas import vocabulary as words
 from shared.schemas.policies import SourcesPolicy
 
@@ -25,14 +26,7 @@ def _touch_types(policies: Policies) -> Iterator[Finding]:
     for kind, place, touch_type in named:
         if touch_type not in words.TOUCH_TYPES:
             message = f"there is no touch type `{touch_type}`." + suggest(touch_type, words.TOUCH_TYPES)
-            yield Finding(kind, place, message)
-    first: dict[str, str] = {}
-    for index, lead_class in enumerate(policies.sla.classes):
-        for number, touch_type in enumerate(lead_class.touch_types):
-            holder = first.setdefault(touch_type, lead_class.id)
-            if holder != lead_class.id:
-                message = f"`{touch_type}` never makes a lead `{lead_class.id}`: it makes it `{holder}` already"
-                yield Finding("sla", ("classes", index, "touch_types", number), message, warning=True)
+            yield Finding(kind, place, message, code="unknown-touch-type")
 
 
 def _mappings(sources: SourcesPolicy) -> Iterator[tuple[Place, Sequence[Any]]]:
@@ -47,7 +41,7 @@ def _channels(policies: Policies) -> Iterator[Finding]:
         for index, rule in enumerate(rules):
             if rule.channel is not None and rule.channel not in words.LEAD_SOURCES:
                 message = f"there is no lead source `{rule.channel}`." + suggest(rule.channel, words.LEAD_SOURCES)
-                yield Finding("sources", (*base, index, "channel"), message)
+                yield Finding("sources", (*base, index, "channel"), message, code="unknown-channel")
 
 
 def _answers(policies: Policies) -> Iterator[Finding]:
@@ -56,7 +50,7 @@ def _answers(policies: Policies) -> Iterator[Finding]:
         place: Place = ("evidence", index)
         if rule.criterion not in words.QUESTIONS:
             message = f"there is no question `{rule.criterion}`." + suggest(rule.criterion, words.QUESTIONS)
-            yield Finding("sources", (*place, "criterion"), message)
+            yield Finding("sources", (*place, "criterion"), message, code="unknown-question")
             continue
         meaning: dict[str, str] = {}
         for code, texts in rule.values.items():
@@ -65,7 +59,7 @@ def _answers(policies: Policies) -> Iterator[Finding]:
                 other = meaning.setdefault(text.casefold(), code)
                 if other != code:
                     message = f"`{text}` means `{other}` and `{code}`: an answer has one meaning"
-                    yield Finding("sources", (*place, "values", code), message)
+                    yield Finding("sources", (*place, "values", code), message, code="answer-twice")
         if rule.otherwise is not None:
             yield from _code("sources", (*place, "otherwise"), rule.criterion, rule.otherwise)
     for letter, criterion in policies.qualification.bant.criteria().items():
@@ -73,7 +67,7 @@ def _answers(policies: Policies) -> Iterator[Finding]:
             place = ("bant", letter, "questions", question)
             if question not in words.QUESTIONS:
                 message = f"there is no question `{question}`." + suggest(question, words.QUESTIONS)
-                yield Finding("qualification", place, message)
+                yield Finding("qualification", place, message, code="unknown-question")
                 continue
             for number, code in enumerate(codes):
                 yield from _code("qualification", (*place, number), question, code)
@@ -82,36 +76,47 @@ def _answers(policies: Policies) -> Iterator[Finding]:
 def _code(kind: str, place: Place, question: str, code: str) -> Iterator[Finding]:
     valid = words.QUESTIONS[question]
     if code not in valid:
-        yield Finding(kind, place, f"`{code}` is no answer to question {question}." + suggest(code, valid))
+        message = f"`{code}` is no answer to question {question}." + suggest(code, valid)
+        yield Finding(kind, place, message, code="unknown-answer")
+
+
+def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
+    """Fields that hold nothing but one of these."""
+    return {
+        "touch.type": tuple(words.TOUCH_TYPES),
+        "touch.channel": tuple(words.LEAD_SOURCES),
+        "lead.level": tuple(words.LEVELS),
+        "lead.level_confidence": ("high", "low"),
+        "lead.department": tuple(words.DEPARTMENTS),
+        "lead.size_band": tuple(words.SIZE_BANDS),
+        "lead.industry": tuple(words.INDUSTRIES),
+        "lead.kind": tuple(words.LEAD_KINDS),
+        "lead.class": [*(c.id for c in policies.sla.classes), policies.sla.default.id],
+        "lead.stage": [stage.id for stage in policies.lifecycle.stages],
+        "lead.rank": ("contact", "follow_up", "information"),
+        "account.kind": accounts.KINDS,
+        "account.level": accounts.LEVELS,
+        "source.id": [source.id for source in policies.sources.sources],
+        "event.type": ("identify", "track", "page", "screen", "group", "alias"),
+        "score.grade": [letter + band for letter in "ABCD" for band in "1234"],
+        "score.fit_grade": tuple("ABCD"),
+        "score.band": tuple("1234"),
+        "score.hand_raise": policies.scoring.hand_raises,
+    }
 
 
 def _condition_values(policies: Policies) -> Iterator[Finding]:
     """A condition compares a field of a closed set with members of that set."""
-    known: dict[str, Iterable[str]] = {
-        "touch.type": words.TOUCH_TYPES,
-        "touch.channel": words.LEAD_SOURCES,
-        "lead.level": words.LEVELS,
-        "lead.department": words.DEPARTMENTS,
-        "lead.size_band": words.SIZE_BANDS,
-        "lead.industry": words.INDUSTRIES,
-        "lead.kind": words.LEAD_KINDS,
-        "lead.class": [*(c.id for c in policies.sla.classes), policies.sla.default.id],
-        "lead.stage": [stage.id for stage in policies.lifecycle.stages],
-        "source.id": [source.id for source in policies.sources.sources],
-        "score.grade": [letter + band for letter in "ABCD" for band in "1234"],
-        "score.fit_grade": "ABCD",
-        "score.band": "1234",
-        "score.hand_raise": policies.scoring.hand_raises,
-    }
-    for kind, place, raw in _conditions(policies):
-        for inner, field, value in _compared(raw, ()):
-            valid = tuple(known[field]) if field in known else None
+    known = closed_sets(policies)
+    for kind, place, raw in conditions_of(policies):
+        for inner, field, value in compared(raw, ()):
+            valid = known.get(field)
             if valid is not None and value.casefold() not in {item.casefold() for item in valid}:
                 message = f"`{field}` is never `{value}`." + suggest(value, valid)
-                yield Finding(kind, (*place, *inner), message)
+                yield Finding(kind, (*place, *inner), message, code="unknown-value")
 
 
-def _conditions(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
+def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     for base, rules in _mappings(policies.sources):
         yield from (("sources", (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
     lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (("routing", ("rules",), policies.routing.rules),)
@@ -120,14 +125,14 @@ def _conditions(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
         yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
 
 
-def _compared(raw: Any, place: Place) -> Iterator[tuple[Place, str, str]]:
+def compared(raw: Any, place: Place) -> Iterator[tuple[Place, str, str]]:
     """Every text that a condition compares a field with for equality: where, field, text."""
     for name, value in cast(Mapping[str, Any], raw).items():
         if name in ("all", "any"):
             for index, item in enumerate(value):
-                yield from _compared(item, (*place, name, index))
+                yield from compared(item, (*place, name, index))
         elif name == "not":
-            yield from _compared(value, (*place, name))
+            yield from compared(value, (*place, name))
         else:
             for op in ("eq", "ne", "in", "not_in"):
                 given = value.get(op, [])

@@ -146,28 +146,10 @@ def test_a_name_that_stands_nowhere_is_refused(
 @pytest.mark.parametrize(
     ("kind", "old", "new", "told"),
     [
-        (
-            "routing",
-            "id: rest-inside\n    legs: [is]\n    when: {}",
-            "id: rest-inside\n    legs: [is]\n    when: {lead.country: {eq: DE}}",
-            "no rule takes all on leg `is`",
-        ),
-        (
-            "routing",
-            "id: languages\n    legs: [fs]\n    when: {lead.language: {in: [de, fr, es, pt, zh]}}",
-            "id: languages\n    legs: [fs]\n    when: {}",
-            "rule `rest-field` is never reached on leg `fs`: `languages` takes all before it",
-        ),
         ("routing", "pool: enterprise\n", "pool: field-global\n", "pool `enterprise` is named by no routing rule"),
         ("teams", "members: [{rep: kobayashi}, {rep: mori}]", "members: [{rep: mori}]", ""),
         ("teams", "capacity: 600, languages: [ja]}", "capacity: 0, languages: [ja]}", ""),
         ("sources", "['env:DEMO_WRITE_KEY']", "[abc]", "has its write key in the file"),
-        (
-            "sla",
-            "touch_types: [deal_registered]",
-            "touch_types: [deal_registered, demo_requested]",
-            "`demo_requested` never makes a lead `partner`: it makes it `hand_raise` already",
-        ),
         ("scoring", "groups: {web: 30,", "groups: {web: 30, mail: 5,", "no rule is of group `mail`"),
     ],
 )

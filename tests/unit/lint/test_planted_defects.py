@@ -1,0 +1,444 @@
+"""Every planted defect is found: by its code, on its line, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from baton.lint import lint
+from baton.policies.codes import CODES, REASONED
+from baton.policies.problems import Problem
+
+Edit = Callable[[str, str, str], None]
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A defect: in the file of `kind` `old` becomes `new`.
+
+    at: text of the line on which `code` is found;  also: what follows from it
+    file: where it is found, if elsewhere;  says: what the sentence has to say
+    """
+
+    code: str
+    kind: str
+    old: str
+    new: str
+    at: str
+    says: str = ""
+    file: str = ""
+    also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.new[:40]}"
+
+
+RULE = "    when: {lead.language: {in: [de, fr]}}\n    pool: languages"
+
+
+def ruled(when: str) -> str:
+    return f"    when: {when}\n    pool: field"
+
+
+UNUSED = ("unused-pool",)  # what becomes of a pool whose rule goes elsewhere
+
+OF_LINT = (
+    "dead-branch",
+    "shadowed-rule",
+    "shadowed-part",
+    "language-nobody-speaks",
+    "unused-rep",
+    "return-without-rule",
+    "points-cut",
+    "band-unreachable",
+    "letter-unreachable",
+    "gate-unreachable",
+    "criterion-never-met",
+    "class-unreachable",
+    "touch-claimed",
+)
+
+DEFECTS = [
+    # names
+    Planted("unknown-field", "routing", "lead.employees:", "lead.employes:", "lead.employes", "`lead.employees`?"),
+    Planted(
+        "unknown-field", "teams", "match_language: true", "match_langage: true", "match_langage", "`match_language`?"
+    ),
+    Planted(
+        "missing-field", "sla", "default: {id: score, accept: 14400,", "default: {id: score,", "id: score", "`accept`"
+    ),
+    Planted("bad-condition", "routing", "{gte: 1000}", "{gtt: 1000}", "gtt", "`gtt`"),
+    Planted("wrong-value", "sla", "accept: 900", "accept: soon", "soon", "whole number"),
+    Planted("not-yaml", "sla", "kind: sla", "kind: [sla", "", ""),
+    Planted("unknown-value", "scoring", "eq: student", "eq: pupil", "pupil", "`lead.level` is never `pupil`"),
+    Planted("unknown-pool", "routing", "pool: field", "pool: feld", "pool: feld", "Did you mean `field`?", also=UNUSED),
+    Planted("unknown-rep", "teams", "members: [{rep: ken}]", "members: [{rep: ken}, {rep: kan}]", "rep: kan", "`kan`"),
+    Planted("unknown-manager", "teams", "manager: sato", "manager: sata", "manager: sata", "Did you mean `sato`?"),
+    Planted("unknown-question", "qualification", "{N1: [stated]}", "{N9: [stated]}", "N9", "`N9`"),
+    Planted("unknown-answer", "qualification", "B1: [secured]", "B1: [secure]", "secure]", "Did you mean `secured`?"),
+    Planted("unknown-touch-type", "sla", "[trade_fair_card_scanned]", "[trade_fair]", "[trade_fair]", "`trade_fair`"),
+    Planted(
+        "id-twice",
+        "routing",
+        "id: rest-inside",
+        "id: rest-field",
+        "id: rest-field",
+        "`rest-field` is there already, on line",
+    ),
+    Planted("grade-twice", "qualification", "[A3, B2]", "[A3, B1]", "[A3, B1]", "`B1`"),
+    # rules that nothing fits
+    Planted(
+        "dead-rule",
+        "routing",
+        "{gte: 1000}",
+        "{gte: 1000, lt: 300}",
+        "lt: 300",
+        "`lead.employees: {gte: 1000}` and `lead.employees: {lt: 300}` exclude each other",
+    ),
+    Planted(
+        "dead-rule",
+        "routing",
+        RULE,
+        ruled("{all: [{lead.country: {eq: JP}}, {lead.country: {eq: US}}]}"),
+        "eq: US",
+        "exclude each other",
+        also=UNUSED,
+    ),
+    Planted("dead-rule", "routing", RULE, ruled("{lead.country: {in: []}}"), "in: []", "is never so", also=UNUSED),
+    Planted("dead-rule", "routing", "{gte: 1000}", "{gt: 7, lt: 8}", "gt: 7", "exclude each other"),
+    Planted("dead-rule", "routing", RULE, ruled("{score.engagement: {gt: 100}}"), "gt: 100", "never so", also=UNUSED),
+    Planted(
+        "dead-rule",
+        "routing",
+        RULE,
+        ruled("{score.fit_grade: {eq: A}, score.grade: {in: [B1, B2]}}"),
+        "B1, B2",
+        "exclude each other",
+        also=UNUSED,
+    ),
+    Planted(
+        "dead-rule",
+        "routing",
+        RULE,
+        ruled("{score.fit: {lt: 45}, score.fit_grade: {eq: A}}"),
+        "lt: 45",
+        "exclude each other",
+        also=UNUSED,
+    ),
+    Planted(
+        "dead-rule", "routing", RULE, ruled("{bant.met: {gte: 4}, bant.need: {eq: false}}"), "bant.met", also=UNUSED
+    ),
+    Planted("dead-rule", "routing", RULE, ruled("{lead.class: {exists: false}}"), "exists: false", also=UNUSED),
+    Planted(
+        "dead-rule",
+        "routing",
+        RULE,
+        ruled("{lead.domain: {prefix: www, suffix: .jp, not_in: [x]}, not: {lead.domain: {contains: jp}}}"),
+        "www",
+        "`lead.domain: {suffix: .jp}`",
+        also=UNUSED,
+    ),
+    Planted(
+        "dead-rule",
+        "scoring",
+        "touch.automated: {ne: true}",
+        "not: {touch.type: {prefix: pricing}}",
+        "not:",
+        "no touch can fit rule `pricing`",
+    ),
+    Planted("dead-rule", "scoring", "{lead.country: {in: [SG, AU]}}", "{lead.country: {eq: SG, ne: sg}}", "ne: sg"),
+    Planted("dead-rule", "sources", "{gte: 1000}", "{gte: 1000, eq: '1000'}", "eq: '1000'", "no event can fit rule"),
+    Planted(
+        "dead-branch",
+        "routing",
+        "lead.country: {in: [JP, US]}",
+        "lead.country: {in: [JP, US], ne: us}",
+        "[JP, US]",
+        "`lead.country: US`",
+    ),
+    Planted(
+        "dead-branch",
+        "routing",
+        "lead.country: {in: [JP, US]}",
+        "any: [{lead.country: {eq: JP}}, {lead.employees: {lt: 5}}]",
+        "lt: 5",
+        "`lead.employees: {lt: 5}`",
+    ),
+    # rules that others leave nothing to
+    Planted(
+        "shadowed-rule",
+        "routing",
+        RULE,
+        ruled("{}"),
+        "id: rest-field",
+        "on leg `fs`: `languages` takes all",
+        also=("*",),
+    ),
+    Planted(
+        "shadowed-rule",
+        "routing",
+        RULE,
+        ruled("{lead.employees: {gt: 5000}, lead.country: {eq: jp}}").replace("    when", "    legs: [fs]\n    when"),
+        "id: languages",
+        "`large` takes all before it",
+        also=UNUSED,
+    ),
+    Planted(
+        "shadowed-rule",
+        "routing",
+        RULE,
+        "    when: {lead.employees: {lt: 500}}\n    pool: field\n  - id: others\n"
+        "    when: {any: [{lead.employees: {gt: 499}}, {lead.employees: {exists: false}}]}\n    pool: field",
+        "id: rest-field",
+        "on leg `fs`: `languages` and `others` take all before it",
+        also=UNUSED,
+    ),
+    Planted(
+        "shadowed-part",
+        "routing",
+        RULE,
+        RULE + "\n  - id: german\n    when: {lead.language: {in: [de, en]}}\n    pool: field",
+        "[de, en]",
+        "has nothing from `lead.language: de` on leg `fs`: `languages` takes all of it before",
+    ),
+    Planted(
+        "shadowed-rule",
+        "sources",
+        "event.path: {contains: [pricing, 料金]}",
+        "event.path: {prefix: /careers}",
+        "id: pricing",
+        "`careers` takes all before it",
+    ),
+    Planted("shadowed-rule", "scoring", "in: [SG, AU]", "in: [FR, de]", "id: apac", "`emea` takes all before it"),
+    Planted(
+        "shadowed-rule",
+        "scoring",
+        "{lead.country: {in: [SG, AU]}}",
+        "{lead.country: {eq: de}, lead.level: {eq: head}}",
+        "id: apac",
+        "`emea` takes all before it",
+    ),
+    # leads that nobody takes
+    Planted(
+        "no-catch-all",
+        "routing",
+        "legs: [is]\n    when: {}",
+        "legs: [is]\n    when: {lead.country: {eq: JP}}",
+        "rules:",
+        "leg `is`",
+    ),
+    Planted(
+        "no-catch-all",
+        "routing",
+        "legs: [is]\n    when: {}",
+        "legs: [is]\n    when: {any: [{lead.country: {eq: JP}}, {lead.country: {ne: JP}, lead.employees: {gt: 1}}]}",
+        "rules:",
+    ),
+    Planted(
+        "language-nobody-speaks", "routing", "in: [de, fr]", "in: [de, it]", "pool: languages", "in `it` on leg `is`"
+    ),
+    Planted(
+        "language-nobody-speaks",
+        "teams",
+        "languages: [de, FR]",
+        "languages: [de]",
+        "pool: languages",
+        "`fr`",
+        file="routing",
+    ),
+    Planted(
+        "language-nobody-speaks",
+        "routing",
+        RULE,
+        "    when: {lead.language: {ne: ja}}\n    pool: languages",
+        "pool: languages",
+    ),
+    Planted("pool-nobody", "teams", "{id: ken, name: Ken,", "{id: ken, name: Ken, capacity: 0,", "id: inside"),
+    Planted("pool-nobody", "teams", "{id: ken, name: Ken,", "{id: ken, name: Ken, active: false,", "id: inside"),
+    Planted("unused-pool", "routing", "pool: large", "pool: field", "id: large", file="teams"),
+    Planted("unused-rep", "teams", "pools:", "  - {id: ann, name: Ann}\npools:", "id: ann", "`ann`"),
+    Planted(
+        "manager-loop",
+        "teams",
+        "id: mori, name: Mori,",
+        "id: mori, name: Mori, manager: sato,",
+        "id: sato",
+        "`sato` → `mori` → `sato`",
+    ),
+    Planted(
+        "return-without-rule",
+        "routing",
+        "    when: {lead.language: {in: [de, fr]}}\n    pool: languages\n  - id: rest-field\n    legs: [fs]\n    when: {}\n"
+        "    pool: field\n  - id: rest-inside\n    legs: [is]\n    when: {}\n    pool: inside",
+        "    legs: [fs]\n    when: {}\n    pool: languages",
+        "wrong_person",
+        "`wrong_person`",
+        also=("*",),
+    ),
+    # points out of reach
+    Planted(
+        "band-unreachable",
+        "scoring",
+        "{web: 40, inquiry: 60}",
+        "{web: 40, inquiry: 15}",
+        "bands:",
+        "give 55 at most",
+        also=("gate-unreachable",),
+    ),
+    Planted(
+        "band-unreachable",
+        "scoring",
+        "points: 40, half_life_days: 30, per: campaign",
+        "points: 5, half_life_days: 30, per: once",
+        "bands:",
+        "give 45 at most",
+        also=("gate-unreachable",),
+    ),
+    Planted(
+        "band-unreachable",
+        "scoring",
+        "cap: 100\n  groups",
+        "cap: 50\n  groups",
+        "bands:",
+        "give 50 at most",
+        also=("gate-unreachable",),
+    ),
+    Planted(
+        "band-unreachable",
+        "scoring",
+        "overlays:",
+        "account: {surge: 0, depths: 0, departments: 0}\noverlays:",
+        "account:",
+        "no account reaches band 1",
+    ),
+    Planted(
+        "letter-unreachable",
+        "scoring",
+        "id: head, points: 40",
+        "id: head, points: 20",
+        "grades:",
+        "no lead reaches fit A, which begins at 70: rules and cap give 60",
+        also=("gate-unreachable",),
+    ),
+    Planted(
+        "letter-unreachable",
+        "scoring",
+        "when: {lead.level: {in: [top, executive, head]}}",
+        "when: {lead.size_band: {eq: s1}}",
+        "grades:",
+        "rules and cap give 40 at most",
+        also=("*",),
+    ),
+    Planted(
+        "letter-unreachable",
+        "scoring",
+        "cap: 100\n  grades",
+        "cap: 60\n  grades",
+        "grades:",
+        "60 at most",
+        also=("gate-unreachable",),
+    ),
+    Planted(
+        "gate-unreachable",
+        "scoring",
+        "id: head, points: 40",
+        "id: head, points: 20",
+        "mql:",
+        "`A1`",
+        file="qualification",
+        also=("letter-unreachable",),
+    ),
+    Planted("points-cut", "scoring", "web: 40", "web: 0", "id: pricing", "`groups.web` is 0"),
+    # hours
+    Planted(
+        "pool-never-open",
+        "teams",
+        "id: ken, name: Ken,",
+        "id: ken, name: Ken, absences: [{start: 2026-01-01, end: 2099-12-31}],",
+        "id: inside",
+        "pool `inside`",
+    ),
+    Planted(
+        "sla-while-closed",
+        "teams",
+        "name: Ken, manager: sato, languages: [ja]}\n",
+        "name: Ken, manager: sato, languages: [ja], calendar: office}\n"
+        "calendars: [{id: office, blocks: [{open: '09:00', close: '18:00'}]}]\n",
+        "id: inside",
+        "closed for 63 h (2026-11-27 18:00 – 2026-11-30 09:00 Asia/Tokyo), longer than leads may take to be accepted: "
+        "`hand_raise`, `fair`, `score`",
+    ),
+    Planted(
+        "touch-unsent",
+        "sources",
+        "  - id: website\n    write_keys: ['env:KEY']\n  - id: crm\n    write_keys: ['env:OTHER_KEY']\n",
+        "  - id: crm\n    kind: typeform\n    secrets: [{id: one, value: 'env:SECRET'}]\n",
+        "id: fair",
+        "no source of this tenant sends `trade_fair_card_scanned`",
+        file="sla",
+    ),
+    # promises
+    Planted("criterion-never-met", "qualification", "{N1: [stated]}", "{N1: []}", "need:", "`need`"),
+    Planted(
+        "bant-never-enough",
+        "qualification",
+        "minimum_met: 3\n  need: {questions: {N1: [stated]}",
+        "minimum_met: 4\n  need: {questions: {N1: []}",
+        "minimum_met",
+        "4 criteria have to be met, and 3 can be",
+        also=("criterion-never-met",),
+    ),
+    Planted(
+        "wrong-value", "qualification", "minimum_met: 3", "minimum_met: 5", "minimum_met: 5", "less than or equal to 4"
+    ),
+    Planted(
+        "class-unreachable",
+        "sla",
+        "[trade_fair_card_scanned]",
+        "[demo_requested]",
+        "id: fair",
+        "make it `hand_raise` already",
+    ),
+    Planted("class-unreachable", "sla", "[trade_fair_card_scanned]", "[]", "id: fair", "it has no touch types"),
+    Planted(
+        "touch-claimed",
+        "sla",
+        "[trade_fair_card_scanned]",
+        "[trade_fair_card_scanned, demo_requested]",
+        "id: fair",
+        "`demo_requested`",
+    ),
+]
+
+
+def found_at(problem: Problem) -> str:
+    assert problem.line, problem
+    return Path(problem.file).read_text().splitlines()[problem.line - 1]
+
+
+def test_the_tenant_without_a_fault_has_none(base: Path) -> None:
+    assert lint(base, NOW) == []
+
+
+@pytest.mark.parametrize("planted", DEFECTS, ids=str)
+def test_a_planted_defect_is_found_on_its_line(planted: Planted, edit: Edit, base: Path) -> None:
+    edit(planted.kind, planted.old, planted.new)
+    problems = lint(base, NOW)
+    told = [problem for problem in problems if problem.code == planted.code]
+    assert told, [(problem.code, str(problem)) for problem in problems]
+    file = f"policies/base/{planted.file or planted.kind}.yaml"
+    matching = [p for p in told if p.file == file and planted.says in p.message]
+    assert matching, [problem.message for problem in told]
+    assert any(planted.at.split("\n")[0] in found_at(problem) for problem in matching), [str(p) for p in matching]
+    assert "*" in planted.also or {problem.code for problem in problems} <= {planted.code, *planted.also}
+
+
+def test_every_code_of_reasoning_has_a_planted_defect() -> None:
+    planted = {defect.code for defect in DEFECTS}
+    assert planted <= CODES.keys()
+    assert (REASONED.keys() | set(OF_LINT)) - planted == set()
