@@ -79,6 +79,12 @@ SAID: dict[CheckWhy, Word] = {
 _NO_ANSWER = Word("not asked", "確認対象外")
 
 
+TARGET = Reason(
+    code="target_account",
+    text={"en": "a target account: ripe whatever its grade", "ja": "ターゲットアカウントのためグレードを問わず対象"},
+)
+
+
 def matched_reason(known: Known) -> Reason:
     """How the account was found, or why none was."""
     found, party = known.matched, known.party

@@ -77,6 +77,13 @@ class Before:
         return self.direct is not None or self.parked is not None or self.never
 
 
+def is_target(known: Known | None, policy: AccountChecks) -> bool:
+    """Whether a lead is of a target account, and so ripe whatever its grade."""
+    if known is None or known.party is None or policy.named_account is None:
+        return False
+    return known.party.tier in policy.named_account.any_score
+
+
 def before_pools(
     known: Known | None, policy: AccountChecks, reps: Mapping[str, Rep], holders: Collection[str], now: int
 ) -> Before:

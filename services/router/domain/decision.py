@@ -8,7 +8,7 @@ from typing import Literal
 
 from services.router.domain.account import CheckId, Known
 from services.router.domain.assignment import Assigned, Candidate, Parked, Tried, assign_from, match
-from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools
+from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState
 from services.router.domain.lead import PARKED, Cause, Lead
@@ -75,10 +75,11 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How the decision came about, step by step; what it did not come to is empty."""
+    """How the decision came about, step by step; what it did not come to is empty. target: ripe only because of its account"""
 
     gate: Gated | None = None
     bant: Bant | None = None
+    target: bool = False
     checks: tuple[Check, ...] = ()
     rules: tuple[Tried, ...] = ()
     pool_id: str | None = None
@@ -165,6 +166,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     letters = bant(inputs.scored.answers, playbook.qualification.bant, inputs.decided_at)
     trace = Trace(gated, letters)
     verdict = None if gated.never else _ripeness(gated.verdict, inputs.verdict)
+    if verdict is None and not gated.never and is_target(inputs.account, playbook.routing.accounts):
+        verdict, trace = "inside_sales_check", replace(trace, target=True)
     if verdict is None:
         return Decision(_narrow(inputs), trace, _below_gate())
     stage = "mql" if verdict == "mql" else "aql"

@@ -205,9 +205,11 @@ class _Bench:
         return decision
 
     def _decided(self, inputs: Inputs) -> Decision:
-        looked = self.desk.read or self.desk.accounts is not None
+        looked, playbook = self.desk.read or self.desk.accounts is not None, self._following.playbook
+        if not looked and playbook and playbook.accounts_first:
+            raise AccountsNeededError(inputs.lead_id)
         try:
-            decision = decide(inputs, self._following.playbook)
+            decision = decide(inputs, playbook)
         except PoolsNeededError as error:
             if looked:
                 raise

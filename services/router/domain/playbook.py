@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.availability.people import Away, NotAtWork, Person, not_at_work, people
 from shared.schemas import conditions
@@ -38,6 +39,7 @@ class Playbook:
     rules: tuple[Rule, ...] = field(repr=False)
     pools: Mapping[str, Pool] = field(repr=False)
     reps: Mapping[str, Rep] = field(repr=False)
+    accounts_first: bool = field(repr=False)  # whether the gate has to know a lead's account
     people: Mapping[str, Person] = field(repr=False)  # reps whose hours the policy knows; the others are always at work
 
     @staticmethod
@@ -57,6 +59,7 @@ class Playbook:
             rules=tuple(Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS)) for rule in routing.rules),
             pools={pool.id: pool for pool in teams.pools},
             reps={rep.id: rep for rep in teams.reps},
+            accounts_first=_names_account(qualification.model_dump()) or _has_targets(routing),
             people=people(teams),
         )
 
@@ -89,6 +92,22 @@ class Playbook:
         """The first class that claims this touch; the default class where none does."""
         claims = (kind for kind in self.sla.classes if touch_type in kind.touch_types)
         return next(claims, self.sla.default)
+
+
+def _names_account(policy: Any) -> bool:
+    """Whether any condition of a policy names a field of `account.*`; how many people it has is not the account's to say."""
+    if isinstance(policy, Mapping):
+        return any(_of_account(name) or _names_account(value) for name, value in policy.items())
+    return isinstance(policy, list | tuple) and any(_names_account(one) for one in policy)
+
+
+def _of_account(name: object) -> bool:
+    return isinstance(name, str) and name.startswith("account.") and name != "account.people"
+
+
+def _has_targets(routing: RoutingPolicy) -> bool:
+    named = routing.accounts.named_account
+    return named is not None and bool(named.any_score)
 
 
 @dataclass(frozen=True, slots=True)

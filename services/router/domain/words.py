@@ -9,7 +9,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from services.router.domain.account import Known
-from services.router.domain.account_words import account_steps, check_reason
+from services.router.domain.account_words import TARGET, account_steps, check_reason
 from services.router.domain.assignment import TIMED, Candidate, Exclusion, Tried
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
@@ -167,6 +167,8 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
         yield _gate(trace.gate)
     if trace.bant and outcome.kind != "below_gate":
         yield _bant(trace.bant, outcome)
+    if trace.target:
+        yield TARGET
     if trace.checks:
         yield from account_steps(account, trace.checks, playbook)
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)

@@ -67,9 +67,13 @@ class DealRegistration(ToOwner):
 
 
 class NamedAccount(ToOwner):
-    """Leads of accounts that have an owner go to that one; of these tiers only, where they are given."""
+    """Leads of accounts that have an owner go to that one; of these tiers only, where they are given.
+
+    any_score: tiers of target accounts, whose leads are ripe whatever their grade: inside sales or the owner looks at them
+    """
 
     tiers: tuple[str, ...] | None = None
+    any_score: tuple[str, ...] = ()
 
 
 class Customer(ToOwner):

@@ -273,6 +273,18 @@ async def test_competitors_are_never_routed_and_partners_people_go_to_the_partne
     assert (await latest(world, "l1"))["checks"][0]["text"]["ja"] == "取引先種別: 競合のため振り分け対象外"
 
 
+async def test_leads_of_target_accounts_go_to_their_owner_whatever_their_grade(world, book, policy_bodies):
+    await world.apply(routing(policy_bodies, named_account={"any_score": ["A"]}))
+    await book.accounts(HINODE | {"owner": "mori", "tier": "A"})
+    await world.router().handle([from_hinode(world, "l1", grade="D4"), world.score("l2", grade="D4")])
+    [routed] = await world.routed()
+    assert (routed.lead_id, routed.rep_id) == ("l1", "mori")
+    assert "target_account" in [reason.code for reason in routed.reasons]
+    assert (await latest(world, "l1"))["stage"] == "aql"
+    await world.router().handle([from_hinode(world, "l3", is_test=True)])
+    assert (await world.lead("l3"))["waiting_reason"] == "below_gate"
+
+
 async def test_rules_may_ask_for_the_account(world, book, policy_bodies):
     rules = [
         {
