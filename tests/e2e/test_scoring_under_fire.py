@@ -132,16 +132,20 @@ class World:
         addresses = self.stack.start()
         self.kafka, self.redis_url = addresses.kafka, addresses.redis
         asyncio.run(ensure_topics(self.kafka))
-        self._environment = own | {
-            "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
-            "REDIS_URL": self.redis_url,
-            "IDENTITY_SECRET": "fire-identity-secret-of-at-least-32-bytes",
-            "SCORING_GROUP": GROUP,
-            "SCORING_SESSION_SECONDS": str(SESSION_SECONDS),
-            "SCORING_POLICY_PATIENCE_SECONDS": "1",
-            "SCORING_CACHED_LEADS": "200",  # of about 660 in a partition: some are held, some are read again
-            "BATON_LOG_LEVEL": "WARNING",
-        }
+        self._environment = (
+            own
+            | {
+                "KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+                "REDIS_URL": self.redis_url,
+                "IDENTITY_SECRET": "fire-identity-secret-of-at-least-32-bytes",
+                "SCORING_GROUP": GROUP,
+                "SCORING_SESSION_SECONDS": str(SESSION_SECONDS),
+                "SCORING_POLICY_PATIENCE_SECONDS": "1",
+                "SCORING_LIVENESS_SECONDS": "20",  # a worker whose group is lost with the broker has to notice before we give up
+                "SCORING_CACHED_LEADS": "200",  # of about 660 in a partition: some are held, some are read again
+                "BATON_LOG_LEVEL": "WARNING",
+            }
+        )
         self.workers: list[Worker] = []
         closing.callback(self._end)
 
@@ -409,6 +413,10 @@ class Aftermath:
     def known(self) -> dict[str, reference.Lead]:
         return {name: lead for name, lead in self.leads.items() if reference.is_known(lead)}
 
+    def merged_into(self, name: str) -> str | None:
+        state = self.states[name]
+        return state.merged_into(name, state.owned(name))
+
     def read(self, name: str, as_of: int = 0) -> Json:
         """What the engine reads from the lead's state in Redis."""
         scored = score(self.states[name], name, self.rules, as_of)
@@ -617,6 +625,9 @@ def test_the_highest_version_of_every_lead_says_what_its_state_says(aftermath: A
     found = {lead: reference.published(score) for lead, score in said.items()}
     wanted = {lead: aftermath.read(lead, score.as_of) for lead, score in said.items()}
     assert differing(found, wanted) == {}
+    gone = {lead: score.merged_into for lead, [score] in aftermath.scores.items() if score.merged_into}
+    assert differing(gone, {lead: aftermath.merged_into(lead) for lead in gone}) == {}
+    assert not [lead for lead in said if aftermath.merged_into(lead)]
     assert all(score.cause == "time" or score.as_of == aftermath.read(lead)["as_of"] for lead, score in said.items())
 
 
@@ -655,7 +666,11 @@ def test_every_known_lead_has_a_score_and_every_other_one_that_had_says_who_took
         register["identity_id"]: register["owner"] for lead in aftermath.leads.values() for register in lead.registers
     }
     became = {ids.lead_id(identity): owner for identity, owner in registers.items()}
-    strong = {r["lead_id"] for r in aftermath.story.records if r["record"] == "touch" and r["identity_kind"] in STRONG}
+    strong = {
+        record["lead_id"]
+        for record in aftermath.story.records
+        if record.get("identity_kind") in STRONG and record.get("owner", record["lead_id"]) == record["lead_id"]
+    }
     gone = {lead for lead, taken in said.items() if taken is not None}
     assert len(gone) > 50
     assert gone == strong - known.keys()
