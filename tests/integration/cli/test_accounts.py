@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
 pytestmark = pytest.mark.servers
@@ -35,3 +38,45 @@ def test_refused_rows_are_named_and_the_command_says_so(baton, tmp_path):
     assert (done.returncode, "1 new" in done.stdout) == (1, True), done.stdout + done.stderr
     assert "row 3: there is no kind `ライバル`" in done.stdout
     assert "髙﨑電機" not in (tmp_path / "取引先.rejects.csv").read_bytes().decode("cp932")
+
+
+def test_a_demo_request_from_a_named_account_is_assigned_to_its_owner_and_explained(baton, wait):
+    baton.run("accounts", "import", f"{FILES}/accounts.csv")
+    names, mark = baton.names(), uuid4().hex[:8]
+    address = f"{mark}@aozora-kikai.example"
+    traits = {
+        "email": address,
+        "company": "あおぞら機械(株)",
+        "title": "情報システム部 部長",
+        "employees": 1200,
+        "country": "JP",
+    }
+    sent = {
+        "type": "track",
+        "event": "Form Submitted",
+        "userId": mark,
+        "messageId": mark,
+        "properties": {"form": "demo"},
+        "context": {"traits": traits},
+    }
+    headers = {"X-Write-Key": names["DEMO_SERVER_WRITE_KEY"]}
+    assert httpx.post(f"{names['INGEST_URL']}/v1/track", json=sent, headers=headers, timeout=30).status_code == 200
+    reader = httpx.Client(headers={"Authorization": f"Bearer {names['DEMO_API_TOKEN']}"}, timeout=10)
+
+    def lead() -> dict[str, Any]:
+        answer = reader.get(f"{names['ROUTER_URL']}/v1/leads", params={"email": address})
+        return answer.json() if answer.is_success else {}
+
+    def opportunities() -> list[dict[str, Any]]:
+        asked = {"lead_id": lead().get("lead_id", "none")}
+        return reader.get(f"{names['HANDOFF_URL']}/v1/opportunities", params=asked).json()["items"]
+
+    wait(lambda: bool(lead().get("owner")), 60, lambda: json.dumps(lead(), ensure_ascii=False))
+    assert (lead()["owner"]["rep_id"], lead()["decision"]["by"]) == ("watanabe", "named_account")
+    wait(lambda: bool(opportunities()), 60, lambda: "handoff has no opportunity")
+    [opportunity] = opportunities()
+    assert (opportunity["owner"]["rep_id"], opportunity["pool_id"]) == ("watanabe", "account:named_account")
+    told = baton.run("explain", address).stdout
+    assert "account “あおぞら機械株式会社”, by the domain of the mail address" in told
+    assert "named account: the account is Yuko Watanabe's; takes the lead" in told
+    reader.close()

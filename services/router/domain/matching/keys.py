@@ -17,7 +17,7 @@ from shared.schemas.scores import LeadScored
 if TYPE_CHECKING:
     from services.router.domain.account import Account
 
-Key = tuple[str, str]  # kind: id, domain, number, name, former, kana, other, phone, head, tail; value
+Key = tuple[str, str]  # kind: id, domain, number, name, phone, block (a place, and a name's head or tail); value
 
 BLOCK = 2  # characters that two names share at their head or at their tail to be compared at all
 SHORTEST_NAME = 2
@@ -134,15 +134,15 @@ def exact_keys(lead: Asked) -> Iterator[Key]:
 
 
 def block_keys(lead: Asked) -> Iterator[Key]:
-    """Keys of the accounts that the fuzzy step compares; none where the country is not known."""
-    if lead.country and (name := lead.firm or lead.company):
-        yield from _blocks(lead.country, name_key(name))
+    """Keys of the accounts that the fuzzy step compares; none where the prefecture or state is not known."""
+    if lead.area and (name := lead.firm or lead.company):
+        yield from _blocks(lead.area, name_key(name))
 
 
-def _blocks(country: str, key: str) -> Iterator[Key]:
+def _blocks(area: str, key: str) -> Iterator[Key]:
     if len(key) > BLOCK:
-        yield "block", f"{country}:{key[:BLOCK]}"
-        yield "block", f"{country}:…{key[-BLOCK:]}"
+        yield "block", f"{area}:{key[:BLOCK]}"
+        yield "block", f"{area}:…{key[-BLOCK:]}"
 
 
 def names_of(account: Account, parent: Account | None = None) -> Iterator[tuple[str, str]]:
@@ -178,6 +178,6 @@ def keys_of(account: Account, parent: Account | None = None) -> frozenset[Key]:
     for _, name in names_of(account, parent):
         if not says_nothing(key := name_key(name)):
             keys.add(("name", key))
-            if account.country and account.level != "site":
-                keys |= set(_blocks(account.country, key))
+            if account.area:
+                keys |= set(_blocks(account.area, key))
     return frozenset(keys)

@@ -190,7 +190,7 @@ class _Ladder:
         return longer.startswith(shorter) or fuzz.ratio(shorter, longer) >= NAMED_ALIKE
 
     def _alike(self) -> list[Account]:
-        """Accounts whose names are nearly the same, in the same prefecture or state, or with a domain called the same."""
+        """Accounts in the same prefecture or state, by their keys, whose names are nearly the same."""
         alike: list[tuple[int, Account]] = []
         if len(self._name) < SHORTEST:
             return []
@@ -201,11 +201,6 @@ class _Ladder:
                     self._note([account], "fuzzy", "too_far", likeness)
                 continue
             if self._against(account, "fuzzy"):
-                continue
-            near = self._lead.area is not None and self._lead.area in self._places(account)
-            if not near and not (self._lead.domain and self._same_label(account)):
-                why: Why = "prefecture_differs" if self._lead.area and self._places(account) else "place_unknown"
-                self._note([account], "fuzzy", why, likeness)
                 continue
             alike.append((likeness, account))
         best = max((likeness for likeness, _ in alike), default=0)
