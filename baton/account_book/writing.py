@@ -53,10 +53,7 @@ async def import_deals(
             found = changes.of_deals(read, accounts, await account_rows.read_registrations(connection, tenant))
             if not dry_run:
                 await account_rows.write_registrations(connection, tenant, found.to_write, now)
-        if dry_run:
-            return found, Written()
-        async with tenant_transaction(pool, tenant) as connection:
-            return found, Written(await account_rows.try_again(connection, tenant))
+        return found, Written() if dry_run else await _afterwards(pool, tenant)
     finally:
         await pool.close()
 
@@ -67,12 +64,14 @@ async def _alone(connection: Connection, tenant: str) -> None:
 
 
 async def _afterwards(pool: Pool, tenant: str) -> Written:
-    """What is written counts from now on; a lead that was decided on before is looked at again, in transactions of their own."""
-    after: str | None = None
-    while True:
-        async with tenant_transaction(pool, tenant) as connection:
-            after = await account_rows.match_held(connection, tenant, after)
-        if after is None:
-            break
+    """What is written counts from now on; leads that were decided on before are looked at again, some at a time."""
+    after, waiting = await _revisit(pool, tenant, None)
+    while after is not None:
+        after, more = await _revisit(pool, tenant, after)
+        waiting += more
+    return Written(waiting)
+
+
+async def _revisit(pool: Pool, tenant: str, after: str | None) -> tuple[str | None, int]:
     async with tenant_transaction(pool, tenant) as connection:
-        return Written(await account_rows.try_again(connection, tenant))
+        return await account_rows.revisit(connection, tenant, after)

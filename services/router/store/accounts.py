@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from services.router.domain.account import Account, Deal, Known, Party, Place, Registration
+from services.router.domain.facts import IDLE
 from services.router.domain.flow import Desk, Task
 from services.router.domain.matching.keys import Asked, Key, asked, block_keys
 from services.router.domain.matching.ladder import Found, match, wanted_keys
@@ -18,6 +19,7 @@ from shared.schemas.handoff import HandoffEvent
 
 MOST_PER_KEY = 100  # accounts that one key leads to: more of one name prove nothing
 MOST_OF_A_FAMILY = 2_000
+MOST_PEOPLE = 100  # of a company that are counted: more say no more of its breadth
 ENDED = ("won", "lost")  # stages in which a holder's opportunity is open no more
 COLUMNS = tuple(field.name for field in fields(Account))
 _LISTS = ("domains", "names", "former_names")
@@ -91,8 +93,11 @@ async def look(connection: Connection, tenant: str, tasks: Sequence[Task]) -> De
         if result.account_id is not None
     }
     await _write_matches(connection, tenant, matched)
+    people = await _people(connection, tenant, tasks)
     if not parties:
-        return Desk(accounts={lead_id: Known(result) for lead_id, result in matched.items()})
+        return Desk(
+            accounts={lead_id: Known(result, people=people.get(lead_id)) for lead_id, result in matched.items()}
+        )
     roots = sorted({party.root for party in parties.values()})
     await connection.execute(
         "SELECT FROM router.accounts WHERE tenant = $1 AND account_id = ANY($2::text[]) ORDER BY account_id"
@@ -106,10 +111,41 @@ async def look(connection: Connection, tenant: str, tasks: Sequence[Task]) -> De
             result,
             party := parties.get(lead_id),
             registrations=tuple(one for one in registrations if party and one.place.root == party.root),
+            people=people.get(lead_id),
         )
         for lead_id, result in matched.items()
     }
     return Desk(accounts=known, deals=await _deals(connection, tenant, roots))
+
+
+async def _people(connection: Connection, tenant: str, tasks: Sequence[Task]) -> dict[str, int]:
+    """Of each lead that names a company: how many of that company did something of late, by their latest scores, itself included."""
+    company = {
+        task.lead.lead_id: task.scored.account for task in tasks if task.scored and task.scored.account is not None
+    }
+    if not company:
+        return {}
+    rows = await connection.fetch(
+        "SELECT c.account, l.lead_id FROM unnest($2::text[]) AS c(account), LATERAL (SELECT lead_id FROM router.leads"
+        "  WHERE tenant = $1 AND account = c.account AND lead_id <> ALL($3::text[]) AND merged_into IS NULL"
+        "  AND right(grade, 1) < $4 AND score->>'internal' IS DISTINCT FROM 'true'"
+        "  AND score->>'is_test' IS DISTINCT FROM 'true' LIMIT $5) l",
+        tenant,
+        sorted(set(company.values())),
+        sorted(task.lead.lead_id for task in tasks),
+        IDLE,
+        MOST_PEOPLE,
+    )
+    active = {(row["account"], row["lead_id"]) for row in rows}
+    active |= {
+        (task.scored.account, task.lead.lead_id)
+        for task in tasks
+        if task.scored and task.scored.active and task.scored.account and not task.lead.merged_into
+    }
+    return {
+        lead_id: sum(account == its and other != lead_id for account, other in active) + 1
+        for lead_id, its in company.items()
+    }
 
 
 async def _write_matches(connection: Connection, tenant: str, matched: Mapping[str, Matched]) -> None:
@@ -330,34 +366,32 @@ async def write_registrations(
     )
 
 
-MATCHED_AT_A_TIME = 500
+AT_A_TIME = 500
 
 
-async def match_held(connection: Connection, tenant: str, after: str | None) -> str | None:
-    """Match the next leads that reps hold anew, those after `after`: the id of the last of them, None where there are no more.
+async def revisit(connection: Connection, tenant: str, after: str | None) -> tuple[str | None, int]:
+    """Look at the next leads again, those after `after`, because accounts are others now: the last of them (None where there are
+    no more), and how many of them wait and will be decided on anew.
 
-    A lead is matched when it is decided on; who holds one since before its account was known would not count as there.
+    A lead is matched when it is decided on. Who holds one since before its account was known would not count as there, so those
+    are matched here; those that wait parked or below the gate are left to the sweep. Locked as the handler locks them.
     """
     rows = await connection.fetch(
-        "SELECT lead_id, score->'attributes' AS told, score #>> '{person,fields,phone}' AS phone FROM router.leads"
-        " WHERE tenant = $1 AND owner_rep IS NOT NULL AND score IS NOT NULL AND lead_id > $2 ORDER BY lead_id LIMIT $3",
+        "SELECT lead_id, owner_rep, score->'attributes' AS told, score #>> '{person,fields,phone}' AS phone"
+        " FROM router.leads WHERE tenant = $1 AND lead_id > $2 AND score IS NOT NULL"
+        " AND (owner_rep IS NOT NULL OR waiting_reason LIKE 'parked:%' OR waiting_reason = 'below_gate')"
+        " ORDER BY lead_id LIMIT $3 FOR UPDATE",
         tenant,
         after or "",
-        MATCHED_AT_A_TIME,
+        AT_A_TIME,
     )
-    told = {row["lead_id"]: asked(row["told"] or {}, row["phone"]) for row in rows}
-    matched, _ = await match_all(connection, tenant, told)
+    if not rows:
+        return None, 0
+    held = {row["lead_id"]: asked(row["told"] or {}, row["phone"]) for row in rows if row["owner_rep"]}
+    matched, _ = await match_all(connection, tenant, held)
     await _write_matches(connection, tenant, matched)
-    return rows[-1]["lead_id"] if rows else None
-
-
-async def try_again(connection: Connection, tenant: str) -> int:
-    """Let the sweep decide anew on every lead that waits parked or below the gate; how many there are. Leads that others are busy
-    with are left out: they are decided on by what is known now."""
-    done: str = await connection.execute(
-        "UPDATE router.leads SET decided_under = 0 WHERE tenant = $1 AND lead_id IN"
-        " (SELECT lead_id FROM router.leads WHERE tenant = $1 AND decided_under > 0"
-        "  AND (waiting_reason LIKE 'parked:%' OR waiting_reason = 'below_gate') FOR UPDATE SKIP LOCKED)",
-        tenant,
+    waiting = [row["lead_id"] for row in rows if not row["owner_rep"]]
+    await connection.execute(
+        "UPDATE router.leads SET decided_under = 0 WHERE tenant = $1 AND lead_id = ANY($2::text[])", tenant, waiting
     )
-    return int(done.rpartition(" ")[2])
+    return rows[-1]["lead_id"], len(waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,19 @@ def test_two_firms_of_one_name_are_told_apart_by_prefecture_and_neither_is_taken
     assert {one.why_not for one in neither.candidates} == {"ambiguous"}
 
 
+def test_a_tier_never_chooses_between_two_firms_of_one_name_in_one_prefecture():
+    twins = [Account(f"s{tier}", "株式会社さくら", country="JP", area="JP-13", tier=tier) for tier in ("A", "B")]
+    matched = found_by({"company": "(株)さくら", "region": "東京都"}, *twins)
+    assert (matched.account_id, matched.ambiguous) == (None, True)
+
+
+def test_a_name_between_two_firms_is_neithers_however_like_both_it_is():
+    firms = [Account(n, f"{n} Analytics Inc.", country="US", area="california") for n in ("Brightway", "Brightwave")]
+    told = {"country": "US", "region": "California"}
+    assert found_by(told | {"company": "Brightwa Analytics"}, *firms).ambiguous
+    assert found_by(told | {"company": "Brightwa Analytics"}, firms[0]).account_id == "Brightway"
+
+
 @pytest.mark.parametrize(
     ("told", "account", "tie"),
     [
@@ -147,8 +161,6 @@ def test_of_accounts_that_share_a_domain_the_tier_decides_last_and_the_group_whe
     assert (by_tier.account_id, by_tier.tie) == ("物流", "tier")
     named = found_by({"domain": "seiran.jp", "company": "青嵐建設(株)"}, group, one, two)
     assert (named.account_id, named.tie) == ("建設", "name")
-    from dataclasses import replace
-
     nothing = found_by({"domain": "seiran.jp"}, group, replace(one, tier=None), replace(two, tier=None))
     assert (nothing.account_id, nothing.tie) == ("g", "common")
 
