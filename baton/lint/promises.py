@@ -11,17 +11,30 @@ from shared.schemas.policies.sources import SIGNED
 
 
 def _criteria(policies: Policies) -> Iterator[Finding]:
-    """As many criteria can be met as have to be."""
-    bant = policies.qualification.bant
-    never = [name for name, criterion in bant.criteria().items() if not any(criterion.questions.values())]
+    """As much can be met as has to be."""
+    policy = policies.qualification
+    framework, base = policy.asked, ("bant",) if policy.bant else ("framework", "criteria")
+    asked = framework.resolved
+    never = [name for name, one in asked.items() if not any(all(way.values()) for way in one.all_ways)]
     for name in never:
         en, ja = f"no answer meets `{name}`: it names none", f"`{name}`を満たす回答がありません"
-        yield Finding("qualification", ("bant", name), en, "criterion-never-met", ja)
-    possible = len(bant.criteria()) - len(never)
-    if possible < bant.minimum_met:
-        en = f"no lead goes to field sales: {bant.minimum_met} criteria have to be met, and {possible} can be"
-        ja = f"フィールドセールスに渡るリードがありません: {bant.minimum_met}項目が必要ですが、満たせるのは{possible}項目です"
-        yield Finding("qualification", ("bant", "minimum_met"), en, "bant-never-enough", ja)
+        yield Finding("qualification", (*base, name), en, "criterion-never-met", ja)
+    possible = sum(criterion.weight for name, criterion in asked.items() if name not in never)
+    if possible < framework.minimum_met:
+        en = f"no lead goes to field sales: {framework.minimum_met} criteria have to be met, and {possible} can be"
+        ja = f"フィールドセールスに渡るリードがありません: {framework.minimum_met}項目が必要ですが、満たせるのは{possible}項目です"
+        yield Finding("qualification", (base[0], "minimum_met"), en, "bant-never-enough", ja)
+
+
+def _signatures(policies: Policies) -> Iterator[Finding]:
+    """What is called ripe is agreed by both sides, or by none yet."""
+    signed = policies.qualification.signed_off
+    if signed and not policies.qualification.signed_by_both:
+        side, other = ("marketing", "sales") if signed[0].role == "marketing" else ("sales", "marketing")
+        en = f"{side} has signed off what a ripe lead is, and {other} has not"
+        words = {"marketing": "マーケティング", "sales": "営業"}
+        ja = f"見込み客の定義に{words[side]}は合意していますが、{words[other]}は合意していません"
+        yield Finding("qualification", ("signed_off",), en, "half-signed", ja)
 
 
 def _classes(policies: Policies) -> Iterator[Finding]:
@@ -52,6 +65,8 @@ def _classes(policies: Policies) -> Iterator[Finding]:
 def _sent(policies: Policies) -> Iterator[Finding]:
     """What makes a lead one of a class can come: from a source, by a mapping rule, or from a rep who logs it."""
     sources = policies.sources
+    if any(source.kind not in SIGNED for source in sources.sources):  # it names touches as it likes
+        return
     by_kind = [sendable(source.kind) for source in sources.sources]
     if None in by_kind:
         return
@@ -66,11 +81,9 @@ def _sent(policies: Policies) -> Iterator[Finding]:
 
 
 def sendable(kind: str) -> frozenset[str] | None:
-    """Touch types that a sender of this kind can send by itself; None where that is any."""
-    if kind not in SIGNED:
-        return None
+    """Touch types that a sender of signed webhooks of this kind can send; None where that is any."""
     types: Mapping[str, str] | None = getattr(import_module(f"services.ingest.senders.{kind}"), "TYPES", None)
     return None if types is None else frozenset(types.values())
 
 
-PROMISE_CHECKS: tuple[Check, ...] = (_criteria, _classes, _sent)
+PROMISE_CHECKS: tuple[Check, ...] = (_criteria, _signatures, _classes, _sent)

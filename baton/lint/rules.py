@@ -125,6 +125,8 @@ class Ruled:
         """What none of the rules takes; None where that is too hard to say."""
         left: Sequence[Box] = ALL
         chosen = [rule for rule in self.rules if takes(rule)]
+        if any(not box for rule in chosen for box in rule.boxes or []):
+            return []  # as a rule that takes all does, whatever stands before it
         for rule in chosen:
             left = without(left, rule.boxes or [], self.space)
         return None if left and any(rule.boxes is None for rule in chosen) else meet(left, ALL, self.space)
@@ -152,12 +154,18 @@ class Ruled:
                 yield Finding(rule.kind, place, en, "shadowed-part", ja, self._taken(boxes, rule, takers))
 
     def _takers(self, boxes: Sequence[Box], earlier: Sequence[Rule]) -> list[Rule]:
-        """Rules that leave nothing of the boxes: one alone where one does."""
-        for taker in earlier:
+        """Rules that leave nothing of the boxes, each of them needed: one alone where one does."""
+        near = [taker for taker in earlier if meet(boxes, taker.boxes or [], self.space)]
+        for taker in near:
             if not without(boxes, taker.boxes or [], self.space):
                 return [taker]
-        takers = list(earlier)
-        for taker in reversed(earlier):
+        takers, left = list[Rule](), boxes
+        for taker in near:
+            left = without(left, taker.boxes or [], self.space) if left else left
+            takers.append(taker)
+            if not left:
+                break
+        for taker in takers[:-1]:
             others = [one for one in takers if one is not taker]
             left = boxes
             for other in others:

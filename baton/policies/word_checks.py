@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import suggest
 from baton.policies.scoring_checks import scoring_conditions
+from shared.normalise.corporate_number import corporate_number
+from shared.normalise.place import country, language
 from shared.schemas import accounts
 from shared.schemas import vocabulary as words
 from shared.schemas.policies import SourcesPolicy
@@ -62,15 +64,24 @@ def _answers(policies: Policies) -> Iterator[Finding]:
                     yield Finding("sources", (*place, "values", code), message, code="answer-twice")
         if rule.otherwise is not None:
             yield from _code("sources", (*place, "otherwise"), rule.criterion, rule.otherwise)
-    for letter, criterion in policies.qualification.bant.criteria().items():
+    for place, question, codes in _asked(policies.qualification):
+        if question not in words.QUESTIONS:
+            message = f"there is no question `{question}`." + suggest(question, words.QUESTIONS)
+            yield Finding("qualification", place, message, code="unknown-question")
+            continue
+        for number, code in enumerate(codes):
+            yield from _code("qualification", (*place, number), question, code)
+
+
+def _asked(policy: QualificationPolicy) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
+    """Every question of the framework, where it stands, and the codes that meet it."""
+    base: Place = ("bant",) if policy.bant else ("framework", "criteria")
+    for name, criterion in policy.asked.resolved.items():
         for question, codes in criterion.questions.items():
-            place = ("bant", letter, "questions", question)
-            if question not in words.QUESTIONS:
-                message = f"there is no question `{question}`." + suggest(question, words.QUESTIONS)
-                yield Finding("qualification", place, message, code="unknown-question")
-                continue
-            for number, code in enumerate(codes):
-                yield from _code("qualification", (*place, number), question, code)
+            yield (*base, name, "questions", question), question, codes
+        for index, way in enumerate(criterion.ways):
+            for question, codes in way.items():
+                yield (*base, name, "ways", index, question), question, codes
 
 
 def _code(kind: str, place: Place, question: str, code: str) -> Iterator[Finding]:
@@ -102,7 +113,16 @@ def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
         "score.fit_grade": tuple("ABCD"),
         "score.band": tuple("1234"),
         "score.hand_raise": policies.scoring.hand_raises,
+        "score.trend": ("rising", "steady", "falling"),
     }
+
+
+# Fields whose values are all of one form: what that is, and what reads it from others.
+FORMS: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
+    "lead.country": ("a code of two letters such as `JP`", country),
+    "lead.language": ("a language without its country such as `ja`", language),
+    "lead.corporate_number": ("13 digits of which the first proves the others", corporate_number),
+}
 
 
 def _condition_values(policies: Policies) -> Iterator[Finding]:
@@ -110,6 +130,11 @@ def _condition_values(policies: Policies) -> Iterator[Finding]:
     known = closed_sets(policies)
     for kind, place, raw in conditions_of(policies):
         for inner, field, value in compared(raw, ()):
+            form, read = FORMS.get(field, ("", str))
+            meant = read(value)
+            if meant is None or meant.casefold() != value.casefold():
+                message = f"`{field}` is {form}, and never `{value}`." + (f" Did you mean `{meant}`?" if meant else "")
+                yield Finding(kind, (*place, *inner), message, code="unknown-value")
             valid = known.get(field)
             if valid is not None and value.casefold() not in {item.casefold() for item in valid}:
                 message = f"`{field}` is never `{value}`." + suggest(value, valid)
@@ -119,7 +144,17 @@ def _condition_values(policies: Policies) -> Iterator[Finding]:
 def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     for base, rules in _mappings(policies.sources):
         yield from (("sources", (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
-    lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (("routing", ("rules",), policies.routing.rules),)
+    gate = policies.qualification.gate
+    lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (
+        ("routing", ("rules",), policies.routing.rules),
+        ("qualification", ("gate", "exclude"), gate.exclude),
+        ("qualification", ("gate", "requires"), gate.requires),
+        ("qualification", ("gate", "segments"), gate.segments),
+        *(
+            ("qualification", ("gate", "segments", n, "requires"), segment.requires)
+            for n, segment in enumerate(gate.segments)
+        ),
+    )
     yield from (("scoring", place, raw) for place, raw in scoring_conditions(policies.scoring))
     for kind, base, rules in lists:
         yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))

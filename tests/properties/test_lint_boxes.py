@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from baton.lint.boxes import ALL, boxes_of, meet, without
 from baton.lint.numbers import Numbers
+from baton.lint.rules import LEAD, Ruled
 from baton.lint.space import Link, Space
 from baton.lint.texts import Texts
 from baton.lint.values import TooHardError, Values, domain
@@ -134,6 +136,34 @@ def test_rules_take_all_if_and_only_if_no_lead_is_left(rules: list[Any]) -> None
         left = without(left, boxes_of(parse(raw, KINDS), space), space)
     taken = [parse(raw, KINDS) for raw in rules]
     assert bool(left) is any(not any(rule.holds(lead) for rule in taken) for lead in LEADS)
+
+
+@given(st.lists(conditions, min_size=1, max_size=5))
+@example([{"size": {"lte": 1}}, {"size": {"gte": 2}}, {"size": {"exists": True}}, {"not": {"size": {"exists": True}}}])
+@example([{"letter": {"eq": "A"}}, {"word": {"eq": "b"}}, {"points": {"lt": 2}}, {"flag": {"eq": True}}])
+def test_a_list_of_rules_has_the_dead_the_shadowed_and_the_takers_that_trying_every_lead_finds(raws: list[Any]) -> None:
+    ruled = Ruled(small(), LEAD)
+    for number, raw in enumerate(raws):
+        ruled.add("routing", ("rules", number, "when"), f"r{number}", raw)
+    fits = [[parse(raw, KINDS).holds(lead) for lead in LEADS] for raw in raws]
+    dead = {n for n, fit in enumerate(fits) if not any(fit)}
+    shadowed = {
+        n
+        for n, fit in enumerate(fits)
+        if n not in dead and all(any(fits[m][i] for m in range(n)) for i, holds in enumerate(fit) if holds)
+    }
+    told = [finding for finding in ruled.shadowed(lambda _: True) if finding.code == "shadowed-rule"]
+    assert {int(f.place[1]) for f in ruled.dead() if f.code == "dead-rule"} == dead
+    assert {int(finding.place[1]) for finding in told} == shadowed
+    for finding in told:
+        number, example_of = int(finding.place[1]), finding.example or {}
+        takers = [int(name) for name in re.findall(r"r(\d+)", finding.message)][1:]
+        taken = [any(fits[taker][i] for taker in takers) for i in range(len(LEADS))]
+        assert all(taken[i] for i, holds in enumerate(fits[number]) if holds), "those named take all of it"
+        assert finding.example is not None
+        assert parse(raws[number], KINDS).holds(example_of)
+        assert any(parse(raws[taker], KINDS).holds(example_of) for taker in takers)
+    assert bool(ruled.left(lambda _: True)) is any(not any(fit[i] for fit in fits) for i in range(len(LEADS)))
 
 
 OPEN: dict[str, type] = {"text": str, "number": int, "any.*": object}
