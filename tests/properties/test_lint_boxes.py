@@ -190,6 +190,14 @@ VALUES = [
 @given(st.lists(st.one_of(open_leaves, open_leaves.map(lambda leaf: {"not": leaf})), min_size=1, max_size=5))
 @example([{"text": {"prefix": "ab"}}, {"text": {"suffix": "ba"}}, {"text": {"not_in": ["aba", "abba"]}}])
 @example([{"text": {"prefix": "a"}}, {"text": {"prefix": "b"}}])
+@example(
+    [
+        {"text": {"prefix": "a"}},
+        {"text": {"suffix": "a"}},
+        {"text": {"not_in": ["a", "aa"]}},
+        {"not": {"text": {"contains": "b"}}},
+    ]
+)
 @example([{"number": {"gt": 0}}, {"number": {"lt": 1}}])
 @example([{"any.x": {"gt": 0}}, {"any.x": {"lt": 1}}])
 @example([{"any.x": {"contains": "r"}}, {"not": {"any.x": {"contains": ["a", "b"]}}}])
