@@ -31,9 +31,17 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
         "not": "  {name}: {why}",
         "others": "Why not the others",
         "accounts": "Why not another account",
-        "states": {"met": "met", "unmet": "answered, not met", "expired": "expired", "missing": "not known"},
+        "states": {
+            "met": "met",
+            "unmet": "answered, not met",
+            "expired": "expired",
+            "missing": "not known",
+            "conflicting": "contradictory",
+        },
         "comma": ", ",
-        "letters": {"need": "need", "timeline": "timeline", "authority": "authority", "budget": "budget"},
+        "sides": {"marketing": "marketing", "sales": "sales"},
+        "signed": "What is called ripe was agreed by {names}",
+        "half_signed": "What is called ripe was agreed by one side only: {names}",
         "known": "Known by now",
         "ask": "Cheapest missing question: {text}",
         "owner": "With {name}: {state}",
@@ -78,9 +86,17 @@ WORDS: Mapping[str, Mapping[str, Any]] = {
         "not": "  {name}: {why}",
         "others": "他の担当者が選ばれなかった理由",
         "accounts": "他の取引先と判断しなかった理由",
-        "states": {"met": "確認済み", "unmet": "回答あり・条件未達", "expired": "期限切れ", "missing": "不明"},
+        "states": {
+            "met": "確認済み",
+            "unmet": "回答あり・条件未達",
+            "expired": "期限切れ",
+            "missing": "不明",
+            "conflicting": "回答が矛盾",
+        },
         "comma": "、",
-        "letters": {"need": "必要性", "timeline": "時期", "authority": "決裁", "budget": "予算"},
+        "sides": {"marketing": "マーケティング", "sales": "営業"},
+        "signed": "見込み客の定義の合意: {names}",
+        "half_signed": "見込み客の定義の合意は片方の部門のみ: {names}",
         "known": "現在わかっていること",
         "ask": "次に聞くとよい質問: {text}",
         "owner": "担当 {name}: {state}",
@@ -237,16 +253,21 @@ class _Teller:
                 yield "  " + self._w["not"].format(name=name, why=self._text(one["why_not"]["text"]))
 
     def known(self, lead: Body) -> Iterator[str]:
-        """BANT as it is now: answers may have come since the decision."""
-        if bant := lead.get("bant"):
+        """What is known of it now: answers may have come since the decision. And who agreed to what is called ripe."""
+        if found := lead.get("qualification"):
             yield self._w["known"]
             states = (
-                f"{self._w['letters'].get(name, name)}: {self._w['states'].get(found['state'], found['state'])}"
-                for name, found in bant["criteria"].items()
+                f"{self._text(one.get('label', {})) or name}: {self._w['states'].get(one['state'], one['state'])}"
+                for name, one in found["criteria"].items()
             )
-            yield f"  BANT: {self._w['comma'].join(states)}"
+            yield f"  {found['framework'].upper()}: {self._w['comma'].join(states)}"
         if question := lead.get("cheapest_missing_question"):
             yield "  " + self._w["ask"].format(text=self._text(question["text"]))
+        definition = lead.get("definition") or {}
+        if signed := definition.get("signed_off"):
+            sides = self._w["sides"]
+            names = self._w["comma"].join(f"{sides[one['role']]} {one['by']} {one['on']}" for one in signed)
+            yield "  " + self._w["signed" if definition["by_both"] else "half_signed"].format(names=names)
 
     def standing(self, lead: Body, opportunity: Body | None) -> Iterator[str]:
         """Who has it, and until when."""

@@ -10,9 +10,8 @@ from ruamel.yaml import YAML
 from baton.pictures.life import read_policy
 from baton.pictures.paper import BLUE, FAINT, INK, PALE_BLUE, PAPER, SOFT, area, sheet
 from baton.pictures.words import Language, say
-from services.router.domain.facts import Scored
-from services.router.domain.qualification import Verdict, gate
-from shared.schemas.policies.qualification import Gate
+from services.router.domain.gate import cell
+from shared.schemas.policies.qualification import Gate, Verdict
 
 GATE = Path(__file__).with_name("gate.yaml")
 FITS, BANDS = "ABCD", "1234"
@@ -27,7 +26,7 @@ WIDTH, HEIGHT = 132, 58
 def verdicts() -> dict[str, Verdict]:
     """What the router's gate does with a lead of each grade that did not ask to be contacted."""
     policy = _gate()
-    return {fit + band: gate(Scored(fit + band, 0, 0, 0), policy).verdict for fit in FITS for band in BANDS}
+    return {fit + band: cell(fit + band, policy) for fit in FITS for band in BANDS}
 
 
 def draw(language: Language) -> Figure:

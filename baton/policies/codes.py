@@ -107,6 +107,7 @@ DOUBTFUL = _of(
         "別の種類の規則と同じIDで、置き換えになりません",
     ),
     overlay_changes_nothing=("an overlay changes nothing", "何も変えない地域ルールです"),
+    half_signed=("only one side has signed off what a ripe lead is", "定義に片方の部門しか合意していません"),
     criterion_never_met=("no answer meets a criterion", "どの回答でも満たせない条件です"),
     class_unreachable=("no touch makes a lead one of this class", "どの接点もこの区分のリードになりません"),
     touch_claimed=("an earlier class claims a touch type", "前の区分が先に取るタッチ種別です"),

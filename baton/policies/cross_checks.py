@@ -12,6 +12,7 @@ from baton.policies.problems import Problem, suggest
 from baton.policies.scoring_checks import SCORING_CHECKS, overlay_lists
 from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
+from shared.schemas.policies.qualification import Cells
 
 
 def cross_check(policies: Policies) -> list[Problem]:
@@ -106,10 +107,13 @@ def _staff(policies: Policies) -> Iterator[Finding]:
 def _gate(policies: Policies) -> Iterator[Finding]:
     """A grade has one way."""
     gate = policies.qualification.gate
-    for index, grade in enumerate(gate.inside_sales_check):
-        if grade in gate.mql:
-            message = f"`{grade}` is an MQL already: a grade has one way"
-            yield Finding("qualification", ("gate", "inside_sales_check", index), message, code="grade-twice")
+    segments = [(("gate", "segments", number), segment) for number, segment in enumerate(gate.segments)]
+    cells: list[tuple[Place, Cells]] = [(("gate",), gate), *segments]
+    for place, each in cells:
+        for index, grade in enumerate(each.inside_sales_check):
+            if grade in each.mql:
+                message = f"`{grade}` is an MQL already: a grade has one way"
+                yield Finding("qualification", (*place, "inside_sales_check", index), message, code="grade-twice")
 
 
 def _write_keys(policies: Policies) -> Iterator[Finding]:

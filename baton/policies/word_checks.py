@@ -13,7 +13,7 @@ from shared.normalise.corporate_number import corporate_number
 from shared.normalise.place import country, language
 from shared.schemas import accounts
 from shared.schemas import vocabulary as words
-from shared.schemas.policies import SourcesPolicy
+from shared.schemas.policies import QualificationPolicy, SourcesPolicy
 
 
 def _touch_types(policies: Policies) -> Iterator[Finding]:

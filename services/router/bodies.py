@@ -177,23 +177,50 @@ class CandidateBody(BaseModel):
     capacity: int
 
 
+class AnswerBody(BaseModel):
+    question: str = Field(examples=["B1"])
+    answer: str
+    source: str
+    observed_at: str
+
+
 class CriterionBody(BaseModel):
-    state: Literal["met", "unmet", "expired", "missing"]
-    answer: str | None
-    question: str | None
-    source: str | None
-    observed_at: str | None
+    """One criterion: which answers made it so, and when that changes by the clock alone (or did, of one that has expired)."""
+
+    label: Text = Field(examples=[{"en": "Budget", "ja": "予算"}])
+    state: Literal["met", "unmet", "expired", "missing", "conflicting"]
     expires_at: str | None
+    answers: list[AnswerBody]
 
 
-class BantBody(BaseModel):
-    met: int
+class QualificationBody(BaseModel):
+    """A framework such as BANT: how much of it is met, and whether that is enough for field sales."""
+
+    framework: str = Field(examples=["bant"])
+    met: int = Field(description="weight of the criteria that are met")
+    of: int = Field(description="weight of all")
     minimum: int
+    lacking: list[str] = Field(description="criteria that have to be met and are not")
+    enough: bool
     criteria: dict[str, CriterionBody]
+
+
+class SignatureBody(BaseModel):
+    by: str
+    role: Literal["marketing", "sales"]
+    on: str
+
+
+class DefinitionBody(BaseModel):
+    """Who agreed to what is called ripe, and whether both sides have."""
+
+    signed_off: list[SignatureBody]
+    by_both: bool
 
 
 class QuestionBody(BaseModel):
     criterion: str
+    question: str | None = Field(description="of the vocabulary", examples=["B1"])
     cost: int = Field(description="1 a form … 5 a meeting")
     text: Text
 
@@ -218,7 +245,7 @@ class DecisionBody(BaseModel):
     checks: list[CheckBody]
     rules: list[TriedRule]
     candidates: list[CandidateBody]
-    bant: BantBody | None
+    qualification: QualificationBody | None
     cheapest_missing_question: QuestionBody | None
     policies: dict[str, PolicyVersion]
 
@@ -227,7 +254,8 @@ class LeadBody(LeadSummary):
     identities: int
     attributes: dict[str, Any]
     score: Score | None
-    bant: BantBody | None = Field(description="as it is now; a decision has it as it was then")
+    definition: DefinitionBody | None = Field(description="of the policy in force: what its stage goes by")
+    qualification: QualificationBody | None = Field(description="as it is now; a decision has it as it was then")
     cheapest_missing_question: QuestionBody | None
     decision: DecisionBody | None
 

@@ -143,7 +143,9 @@ class Sweep:
                 metrics.UNDECIDABLE.inc()
                 log.error("undecidable", tenant=tenant, lead_id=lead_id, **described(error))
                 under = following.playbook.sequence
-                tried = replace(stored.lead, tried_at=now, decided_under=under, waiting_for=(), waiting_until=None)
+                tried = replace(
+                    stored.lead, tried_at=now, decided_under=under, waiting_for=(), waiting_until=None, next_change=None
+                )
                 await lead_rows.write(connection, tenant, [tried], {}, now)
         return finished
 

@@ -7,17 +7,21 @@ from fractions import Fraction
 from typing import Any
 
 from services.router.accounts_views import check_view, match_view
+from services.router.domain.asking import Question
 from services.router.domain.decision import Decision
+from services.router.domain.evidence import Assessed, Assessment, assess
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
+from services.router.domain.gate import cell, gate_facts
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.domain.qualification import Bant, Question, bant, cell
+from services.router.domain.qualification_words import criterion_words
 from services.router.domain.words import WAITS, clock_time, reasons, why_not
 from services.router.store.leads import Stored
 from services.router.store.trail import decision_of
 from shared.kit.clock import iso
 from shared.kit.person import reveal
+from shared.schemas.policies.qualification import Cells
 from shared.schemas.scores import LeadScored
 from shared.words.view import glance, in_full
 
@@ -27,20 +31,17 @@ Body = dict[str, Any]
 def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following, now: int) -> Body:
     """A lead in full, at `now` (ms). latest: the row of its latest decision;  playbook: the policies which that one followed
 
-    BANT stands in it as it is now, by the policies in force; in the decision as it was then.
+    What is known of it stands in it as it is now, by the policies in force; in the decision as it was then.
     """
     score = stored.scored()
-    known = (
-        bant(Scored.of(score).answers, following.playbook.qualification.bant, now)
-        if score and following.playbook
-        else None
-    )
+    known = _known(Scored.of(score), latest, following.playbook, now) if score and following.playbook else None
     return {
         **summary_view(stored, following),
         "identities": len(score.identities) if score else 0,
         "attributes": score.attributes if score else {},
         "score": in_full(score) if score else None,
-        "bant": _bant(known),
+        "definition": _definition(following.playbook),
+        "qualification": _qualification(known, following.playbook),
         "cheapest_missing_question": _question(known.question if known else None),
         "decision": decision_view(latest, playbook) if latest is not None else None,
     }
@@ -71,9 +72,14 @@ def _glance(lead: Lead, score: LeadScored | None, playbook: Playbook | None) -> 
     if score is None:
         return dict.fromkeys(("temperature", "trend", "account", "summary")) | {"internal": False, "better": []}
     seen = glance(score)
-    policy = playbook.qualification.gate if playbook else None
+    cells = _cells(score, playbook) if playbook else None
     better = seen["better"] if _may_rise(lead, score) else []
-    return seen | {"better": [one | {"verdict": cell(one["grade"], policy) if policy else None} for one in better]}
+    return seen | {"better": [one | {"verdict": cell(one["grade"], cells) if cells else None} for one in better]}
+
+
+def _cells(score: LeadScored, playbook: Playbook) -> Cells:
+    """The gate that the lead's grades are judged by, for all that is known without its account."""
+    return playbook.gate.section(gate_facts(Scored.of(score), None)).cells
 
 
 def _owner(lead: Lead, playbook: Playbook | None) -> Body | None:
@@ -138,8 +144,8 @@ def decision_view(row: Any, playbook: Playbook | None) -> Body:
             for tried in trace.rules
         ],
         "candidates": _candidates(decision),
-        "bant": _bant(trace.bant),
-        "cheapest_missing_question": _question(trace.bant.question if trace.bant else None),
+        "qualification": _qualification(trace.evidence, playbook),
+        "cheapest_missing_question": _question(trace.evidence.question if trace.evidence else None),
         "policies": row["policies"],
     }
 
@@ -163,23 +169,50 @@ def _candidates(decision: Decision) -> list[Body]:
     return shown
 
 
-def _bant(found: Bant | None) -> Body | None:
+def _known(scored: Scored, latest: Any, playbook: Playbook, now: int) -> Assessment:
+    """The framework as it is met now. The customer's fiscal year is that of the account that the latest decision knew."""
+    account = decision_of(latest).inputs.account if latest is not None else None
+    month = account.party.fiscal_month if account and account.party else None
+    return assess(scored.answers, playbook.framework, now, month)
+
+
+def _definition(playbook: Playbook | None) -> Body | None:
+    """Who agreed to what is called ripe."""
+    if playbook is None:
+        return None
+    policy = playbook.qualification
+    signed = [{"by": one.by, "role": one.role, "on": one.on.isoformat()} for one in policy.signed_off]
+    return {"signed_off": signed, "by_both": policy.signed_by_both}
+
+
+def _qualification(found: Assessment | None, playbook: Playbook | None) -> Body | None:
     if found is None:
         return None
     return {
+        "framework": found.framework,
         "met": found.met,
+        "of": found.of,
         "minimum": found.minimum,
-        "criteria": {
-            letter.criterion: {
-                "state": letter.state,
-                "answer": letter.answer.code if letter.answer else None,
-                "question": letter.answer.question if letter.answer else None,
-                "source": letter.answer.source_id if letter.answer else None,
-                "observed_at": iso(letter.answer.observed_at) if letter.answer else None,
-                "expires_at": iso(letter.expires_at) if letter.expires_at is not None else None,
+        "lacking": list(found.lacking),
+        "enough": found.enough,
+        "criteria": {one.criterion: _criterion(one, playbook) for one in found.criteria},
+    }
+
+
+def _criterion(found: Assessed, playbook: Playbook | None) -> Body:
+    return {
+        "label": criterion_words(found.criterion, playbook)._asdict(),
+        "state": found.state,
+        "expires_at": iso(found.expires_at) if found.expires_at is not None else None,
+        "answers": [
+            {
+                "question": answer.question,
+                "answer": answer.code,
+                "source": answer.source_id,
+                "observed_at": iso(answer.observed_at),
             }
-            for letter in found.letters
-        },
+            for answer in found.answers
+        ],
     }
 
 
@@ -187,7 +220,7 @@ def _question(question: Question | None) -> Body | None:
     if question is None:
         return None
     text = {language: words for language, words in (("en", question.en), ("ja", question.ja)) if words}
-    return {"criterion": question.criterion, "cost": question.cost, "text": text}
+    return {"criterion": question.criterion, "question": question.question, "cost": question.cost, "text": text}
 
 
 def history_view(row: Any) -> Body:

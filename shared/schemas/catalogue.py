@@ -51,7 +51,11 @@ BANT: Mapping[str, type] = {
     "bant.timeline": bool,
     "bant.met": int,
 }
-ACCOUNT: Mapping[str, type] = {  # of the account that the lead was matched to; absent where it was matched to none
+FRAMEWORK: Mapping[str, type] = {
+    "framework.met": int,  # weight of the criteria that are met, of whichever framework
+    "framework.enough": bool,  # whether that is enough for field sales
+}
+ACCOUNT: Mapping[str, type] = {  # of the account that the lead was matched to; absent where it was matched to none, `people` apart
     "account.id": str,
     "account.kind": str,  # end_customer, partner, competitor, supplier, group, press, academic
     "account.level": str,  # group, legal_entity, site
@@ -59,6 +63,7 @@ ACCOUNT: Mapping[str, type] = {  # of the account that the lead was matched to; 
     "account.owner": str,  # id of a rep
     "account.region": str,
     "account.is_customer": bool,
+    "account.people": int,  # of the lead's company who are known and did something of late, the lead itself included
     "account.matched_by": str,  # account_id, domain, alias_domain, corporate_number, name_prefecture, name_country, phone, fuzzy
 }
 EVENT: Mapping[str, type] = {  # what a sender sent, before it is a touch
@@ -76,5 +81,11 @@ EVENT: Mapping[str, type] = {  # what a sender sent, before it is a touch
 MAPPING_FIELDS = {**EVENT, **SOURCE}
 BEHAVIOUR_FIELDS = {**TOUCH, **SOURCE}
 FIT_FIELDS = dict(LEAD)
-QUALIFICATION_FIELDS = {**LEAD, **SCORE, **BANT, **ACCOUNT}
-ROUTING_FIELDS = {**QUALIFICATION_FIELDS, "lead.class": str, "lead.stage": str}
+GATE_FIELDS = {
+    **LEAD,
+    **SCORE,
+    **ACCOUNT,
+    "lead.internal": bool,  # one of ourselves
+    "score.trend": str,  # rising, steady, falling
+}
+ROUTING_FIELDS = {**LEAD, **SCORE, **BANT, **FRAMEWORK, **ACCOUNT, "lead.class": str, "lead.stage": str}

@@ -255,6 +255,68 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "B1": ("secured", "applied", "next_fy", "named", "undecided", "none"),
     "A3": ("stated", "none"),
     "B2": ("stated",),
+    "D1": ("stated", "none"),
+    "P1": ("yes", "considering", "no"),
+    "E1": ("named", "undecided"),
+}
+
+
+class Asking(NamedTuple):
+    """How a question is asked, what asking costs (1 a form … 5 a meeting with the one who knows), and for how many days an answer
+    holds; None: until the customer's fiscal year ends."""
+
+    words: Word
+    cost: int
+    days: int | None
+
+
+# In the order of asking: of equal cost, the gentler first. "Are you the decider?" is never asked: the part that one has is.
+ASKING: Mapping[str, Asking] = {
+    "N1": Asking(
+        Word(
+            "What made you look at us; what would you like to solve?",
+            "今回ご覧いただいたきっかけや、お困りの点をお聞かせいただけますか",
+        ),
+        1,
+        180,
+    ),
+    "T1": Asking(Word("By when would you like to decide?", "ご検討の時期はお決まりでしょうか"), 1, 90),
+    "A1": Asking(
+        Word("What is your part in this decision?", "今回のご検討では、どのようなお立場でいらっしゃいますか"), 1, 180
+    ),
+    "N2": Asking(
+        Word("How much time or money does that cost you?", "その件で、手間や費用はどの程度かかっていますか"), 2, 180
+    ),
+    "T2": Asking(Word("What makes that date necessary?", "その時期までに必要なご事情はございますか"), 2, 180),
+    "H1": Asking(Word("Who carries it forward, with which team?", "進められるご担当や体制はお決まりですか"), 2, 90),
+    "C1": Asking(Word("Are you looking at other services as well?", "他社様のサービスもご検討でしょうか"), 3, 90),
+    "D1": Asking(
+        Word("What matters most when you choose?", "ご選定にあたって、重視される点をお聞かせいただけますか"), 3, 180
+    ),
+    "P1": Asking(
+        Word("Is there somebody who speaks for it within?", "社内でご推進いただける方はいらっしゃいますか"), 3, 90
+    ),
+    "A2": Asking(
+        Word(
+            "How is such a purchase approved, and which department drafts it?",
+            "ご導入の際は、どのような流れでご決裁されますか。起案はどちらの部署でしょうか",
+        ),
+        3,
+        180,
+    ),
+    "B1": Asking(
+        Word("Is the budget for this term or for the next?", "ご予算は今期・来期のどちらでお考えでしょうか"), 4, None
+    ),
+    "E1": Asking(Word("Who has the last word on the money?", "ご予算の最終的なご判断は、どなたがなさいますか"), 4, 180),
+    "A3": Asking(Word("Whom should we tell before?", "事前にご説明しておいた方がよい方はいらっしゃいますか"), 4, 90),
+    "B2": Asking(
+        Word(
+            "About how much is the budget, or up to how much may the head of department sign?",
+            "ご予算の目安、または部長様決裁の範囲はございますか",
+        ),
+        5,
+        None,
+    ),
 }
 
 BUYING_ROLES: Words = {

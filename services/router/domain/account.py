@@ -83,6 +83,7 @@ class Party:
     region: str | None = None
     is_customer: bool = False
     account_manager: str | None = None
+    fiscal_month: int | None = None
 
     @staticmethod
     def of(account: Account) -> Party:
@@ -128,18 +129,23 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a decision knows of the lead's account: how it was found, or why none was, and what is going on there."""
+    """What a decision knows of the lead's account: how it was found, or why none was, and what is going on there.
+
+    people: of its company who did something of late, itself included; None where it names no company
+    """
 
     matched: Matched
     party: Party | None = None
     deals: tuple[Deal, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    people: int | None = None
 
     def facts(self) -> Facts:
-        """The fields of `account.*` that rules may name; none without an account."""
+        """The fields of `account.*` that rules may name; without an account none but its people."""
         party = self.party
+        people: Facts = {} if self.people is None else {"account.people": self.people}
         if party is None:
-            return {}
+            return people
         facts: dict[str, str | bool | None] = {
             "account.id": party.account_id,
             "account.kind": party.kind,
@@ -150,7 +156,7 @@ class Known:
             "account.is_customer": party.is_customer,
             "account.matched_by": self.matched.code,
         }
-        return {name: value for name, value in facts.items() if value is not None}
+        return people | {name: value for name, value in facts.items() if value is not None}
 
 
 CheckId = Literal["kind", "open_opportunity", "deal_registration", "named_account", "customer"]

@@ -11,8 +11,8 @@ from typing import Literal
 
 from services.router.domain.facts import Facts
 from services.router.domain.fairness import PoolState, assign, shares
+from services.router.domain.gate import Leg
 from services.router.domain.playbook import Playbook
-from services.router.domain.qualification import Leg
 from shared.availability.people import NotAtWork
 from shared.schemas.conditions import All, AnyOf, Condition, Not, Test
 from shared.schemas.policies.teams import Pool, Rep

@@ -9,13 +9,15 @@ from typing import Literal
 from services.router.domain.account import CheckId, Known
 from services.router.domain.assignment import Assigned, Candidate, Parked, Tried, assign_from, match
 from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
-from services.router.domain.facts import Scored
+from services.router.domain.evidence import Assessment, assess
+from services.router.domain.facts import Facts, Scored
 from services.router.domain.fairness import PoolState
+from services.router.domain.gate import Gated, Holding, gate, gate_facts, holding, leg
 from services.router.domain.lead import PARKED, Cause, Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.domain.qualification import Bant, Gated, Verdict, bant, gate, leg
 from shared.availability.people import NotAtWork
 from shared.schemas.ids import derived_id
+from shared.schemas.policies.qualification import Verdict
 from shared.schemas.routing import Leg
 
 Ripe = Literal["mql", "inside_sales_check"]
@@ -78,7 +80,8 @@ class Trace:
     """How the decision came about, step by step; what it did not come to is empty. target: ripe only because of its account"""
 
     gate: Gated | None = None
-    bant: Bant | None = None
+    evidence: Assessment | None = None
+    holding: Holding | None = None
     target: bool = False
     checks: tuple[Check, ...] = ()
     rules: tuple[Tried, ...] = ()
@@ -162,25 +165,29 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     if playbook is None:
         trace = Trace(missing=inputs.missing)
         return Decision(_narrow(inputs), trace, _parked("no_policy", inputs.stage))
-    gated = gate(inputs.scored, playbook.qualification.gate, inputs.since)
-    letters = bant(inputs.scored.answers, playbook.qualification.bant, inputs.decided_at)
-    trace = Trace(gated, letters)
+    party = inputs.account.party if inputs.account else None
+    of_account = inputs.account.facts() if inputs.account else {}
+    known = assess(inputs.scored.answers, playbook.framework, inputs.decided_at, party.fiscal_month if party else None)
+    gated = gate(inputs.scored, playbook.gate, inputs.since, of_account, confirmed=known.confirmed)
+    trace = Trace(gated, known)
     verdict = None if gated.never else _ripeness(gated.verdict, inputs.verdict)
     if verdict is None and not gated.never and is_target(inputs.account, playbook.routing.accounts):
         verdict, trace = "inside_sales_check", replace(trace, target=True)
     if verdict is None:
-        return Decision(_narrow(inputs), trace, _below_gate())
+        return Decision(_narrow(inputs), trace, _below_gate(gated))
     stage = "mql" if verdict == "mql" else "aql"
     qualified = _qualified(inputs, playbook)
-    way = leg(verdict, letters, returned=inputs.returned_to_is)
+    way = leg(verdict, enough=known.enough, returned=inputs.returned_to_is)
+    held = _held(inputs, playbook, gated, of_account, qualified)
+    if held:
+        parked = _parked("enriching", stage, way, qualified=qualified)
+        return Decision(_narrow(inputs), replace(trace, holding=held), replace(parked, waiting_until=held.until))
     before = before_pools(inputs.account, playbook.routing.accounts, playbook.reps, inputs.holders, inputs.decided_at)
     trace = replace(trace, checks=before.checks)
     if before.decides:
         return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
-    facts = inputs.scored.facts() | letters.facts()
-    facts |= {"lead.class": qualified.lead_class, "lead.stage": stage} | (
-        inputs.account.facts() if inputs.account else {}
-    )
+    facts = inputs.scored.facts() | known.facts() | of_account
+    facts |= {"lead.class": qualified.lead_class, "lead.stage": stage}
     tried = match(playbook, way, facts)
     trace = replace(trace, rules=tried)
     if not tried or tried[-1].result != "matched":
@@ -238,7 +245,18 @@ def _qualified(inputs: Inputs, playbook: Playbook) -> Qualified:
     return now if sooner else known
 
 
-def _below_gate() -> Outcome:
+def _held(inputs: Inputs, playbook: Playbook, gated: Gated, of_account: Facts, qualified: Qualified) -> Holding | None:
+    """What the lead waits for before it is anybody's. One that reps have had in this cycle waits no more."""
+    if inputs.verdict is not None or inputs.holders:
+        return None
+    facts = gate_facts(inputs.scored, of_account)
+    section = playbook.gate.section(facts)
+    return holding(gated, section.cells.hold, facts, qualified.at, inputs.decided_at)
+
+
+def _below_gate(gated: Gated | None = None) -> Outcome:
+    if gated and gated.outcome == "disqualify":
+        return Outcome("below_gate", "inquiry", "disqualified", waiting_reason="disqualified")
     return Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
 
 
@@ -277,7 +295,7 @@ def _assigned(
 
 
 def _parked(
-    code: Parked | ParkedBy,
+    code: Parked | ParkedBy | Literal["enriching"],
     stage: str,
     way: Leg | None = None,
     pool_id: str | None = None,
@@ -327,8 +345,15 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         waiting = settled.waits(outcome.waiting_reason, inputs.decided_at)
         sequence = playbook.gate_sequence if playbook and outcome.kind == "below_gate" else None
         under = sequence if sequence is not None else playbook.sequence if playbook else 0
+        if settled.disposition == "disqualified":
+            waiting = replace(waiting, closed_at=inputs.decided_at, floor_grade=lead.grade)
+        evidence = decision.trace.evidence
         return replace(
-            waiting, waiting_for=outcome.waiting_for, waiting_until=outcome.waiting_until, decided_under=under
+            waiting,
+            waiting_for=outcome.waiting_for,
+            waiting_until=outcome.waiting_until,
+            next_change=evidence.next_change if evidence and waiting.parked else None,
+            decided_under=under,
         )
     return replace(
         settled,
@@ -343,4 +368,5 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         waiting_since=None,
         waiting_for=(),
         waiting_until=None,
+        next_change=None,
     )

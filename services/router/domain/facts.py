@@ -11,6 +11,7 @@ from shared.schemas.scores import Evidence, LeadScored
 from shared.schemas.touches import Scalar
 
 Facts = dict[str, Scalar]
+IDLE = "4"  # the band of who did nothing of late
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A lead's score as decisions see it. fit and engagement in milli-points; grade such as B1."""
+    """A lead's score as decisions see it. fit and engagement in milli-points; grade such as B1; account: the key of its company."""
 
     grade: str
     fit: int
@@ -53,6 +54,8 @@ class Scored:
     answers: tuple[Answer, ...] = ()
     is_test: bool = False
     internal: bool = False
+    trend: str = "steady"
+    account: str | None = None
 
     @staticmethod
     def of(score: LeadScored) -> Scored:
@@ -69,6 +72,8 @@ class Scored:
             tuple(Answer.of(evidence) for evidence in score.evidence),
             score.is_test,
             score.internal,
+            score.trend,
+            score.account,
         )
 
     @property
@@ -78,6 +83,11 @@ class Scored:
     @property
     def band(self) -> str:
         return self.grade[1]
+
+    @property
+    def active(self) -> bool:
+        """Whether it counts for the breadth of its company: a person who did something of late."""
+        return self.band < IDLE and not self.is_test and not self.internal
 
     def facts(self) -> Facts:
         """The fields of `lead.*` and `score.*` that routing rules may name."""
@@ -106,4 +116,6 @@ class Scored:
             seen.append("test")
         if self.internal:
             seen.append("internal")
+        if self.trend == "falling":
+            seen.append("falling")  # a gate may ask for it
         return sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -56,7 +56,10 @@ class Lead:
     excluded:           reps who had this lead earlier in this cycle
     waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
     waiting_for:        reps whom nothing but their capacity or their hours keep from taking it
-    waiting_until:      when the first of them is at work again, or a protection ends (ms): it is tried again then
+    waiting_until:      when the first of them is at work again, a protection ends, or it has waited long enough for what is not
+                        known of it (ms): it is tried again then
+    next_change:        when an answer that counts expires (ms): it is tried again then, too
+    account:            the key of its company, by its latest score
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
 
@@ -87,12 +90,14 @@ class Lead:
     waiting_since: int | None = None
     waiting_for: tuple[str, ...] = ()
     waiting_until: int | None = None
+    next_change: int | None = None
     decided_under: int = 0
     tried_at: int | None = None
     decisions: int = 0
     decision_id: str | None = None
     changes: int = 0
     merged_into: str | None = None
+    account: str | None = None
 
     @property
     def parked(self) -> bool:
@@ -120,6 +125,7 @@ class Lead:
             waiting_since=since,
             waiting_for=(),
             waiting_until=None,
+            next_change=None,
         )
 
     def standing(self) -> tuple[object, ...]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from services.router.domain.facts import Scored
 from services.router.domain.lead import CLOSED, Cause, Held, Lead, VersionParts
 from services.router.domain.playbook import Playbook
-from services.router.domain.qualification import gate
 from shared.schemas.handoff import HandoffEvent
 
 TAKEN = {"fs": "sal", "is": "tal", "am": "sal", "partner": "sal"}  # leg -> stage of a lead that was accepted
@@ -53,6 +52,7 @@ def scored(lead: Lead, arrival: Arrival, playbook: Playbook | None, at: int) -> 
         version=arrival.version,
         digest=arrival.digest,
         grade=arrival.scored.grade,
+        account=arrival.scored.account,
         floor_grade=max(lead.floor_grade, arrival.scored.grade) if lead.floor_grade else None,
     )
     cause = Cause("scored", "/".join(map(str, arrival.version)), at)
@@ -104,7 +104,7 @@ def reopen(lead: Lead, scored: Scored, playbook: Playbook | None, cause: Cause, 
         and floor is not None
         and scored.grade < floor
         and playbook is not None
-        and gate(scored, playbook.qualification.gate, since=lead.closed_at).verdict != "nurture"
+        and playbook.gate.may_pass(scored)
     )
     if not (raised or risen):
         return Step(lead)
@@ -168,7 +168,7 @@ def _accepted(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
 
 
 def _owned(lead: Lead, rep_id: str) -> Lead:
-    free = replace(lead, waiting_reason=None, waiting_since=None, waiting_for=(), waiting_until=None)
+    free = replace(lead, waiting_reason=None, waiting_since=None, waiting_for=(), waiting_until=None, next_change=None)
     return replace(free, owner_rep=rep_id, provisional=False)
 
 

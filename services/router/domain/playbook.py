@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.router.domain.gate import GateRules
 from shared.availability.people import Away, NotAtWork, Person, not_at_work, people
 from shared.schemas import conditions
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.conditions import Condition
+from shared.schemas.policies.frameworks import Framework
 from shared.schemas.policies.qualification import QualificationPolicy
 from shared.schemas.policies.routing import DeclineReason, RoutingPolicy, RoutingRule
 from shared.schemas.policies.sla import LeadClass, SlaPolicy
@@ -40,6 +42,8 @@ class Playbook:
     pools: Mapping[str, Pool] = field(repr=False)
     reps: Mapping[str, Rep] = field(repr=False)
     accounts_first: bool = field(repr=False)  # whether the gate has to know a lead's account
+    gate: GateRules = field(repr=False)
+    framework: Framework = field(repr=False)
     people: Mapping[str, Person] = field(repr=False)  # reps whose hours the policy knows; the others are always at work
 
     @staticmethod
@@ -50,6 +54,7 @@ class Playbook:
         sla: SlaPolicy,
         refs: Mapping[str, PolicyRef],
     ) -> Playbook:
+        gate = GateRules.of(qualification.gate)
         return Playbook(
             qualification,
             routing,
@@ -59,7 +64,11 @@ class Playbook:
             rules=tuple(Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS)) for rule in routing.rules),
             pools={pool.id: pool for pool in teams.pools},
             reps={rep.id: rep for rep in teams.reps},
-            accounts_first=_names_account(qualification.model_dump()) or _has_targets(routing),
+            accounts_first=_names_account(qualification.model_dump())
+            or gate.may_drop_who_is_alone
+            or _has_targets(routing),
+            gate=gate,
+            framework=qualification.asked,
             people=people(teams),
         )
 
@@ -95,14 +104,14 @@ class Playbook:
 
 
 def _names_account(policy: Any) -> bool:
-    """Whether any condition of a policy names a field of `account.*`; how many people it has is not the account's to say."""
+    """Whether any condition of a policy names a field of `account.*`."""
     if isinstance(policy, Mapping):
         return any(_of_account(name) or _names_account(value) for name, value in policy.items())
     return isinstance(policy, list | tuple) and any(_names_account(one) for one in policy)
 
 
 def _of_account(name: object) -> bool:
-    return isinstance(name, str) and name.startswith("account.") and name != "account.people"
+    return isinstance(name, str) and name.startswith("account.")
 
 
 def _has_targets(routing: RoutingPolicy) -> bool:

@@ -15,10 +15,10 @@ from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
 from services.router.domain.playbook import Playbook
-from services.router.domain.qualification import Bant, Gated
+from services.router.domain.qualification_words import evidence_reason, gate_reason, holding_reason
 from shared.schemas.policies.base import Label
 from shared.schemas.routing import Reason
-from shared.schemas.vocabulary import TOUCH_TYPES, Word
+from shared.schemas.vocabulary import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,13 @@ WAITS: dict[str, Wait] = {
         "ポリシー未設定",
         "the missing policies are applied",
         "不足しているポリシーの適用",
+    ),
+    "parked:enriching": _wait(
+        "marketing operations",
+        "ripe, and waits for fields of it that are not known yet",
+        "対象だが、未判明の項目を待っている",
+        "the fields arrive, or it has waited as long as it may",
+        "項目の判明、または待機時間の上限",
     ),
     "parked:no_rule": _wait(
         "marketing operations",
@@ -154,9 +161,6 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
 }
 
 
-LETTERS = {"budget": "予算", "authority": "決裁", "need": "必要性", "timeline": "時期"}
-
-
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
     return tuple(_steps(decision.trace, decision.outcome, playbook, decision.inputs.account))
@@ -164,9 +168,9 @@ def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]
 
 def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: Known | None = None) -> Iterator[Reason]:
     if trace.gate:
-        yield _gate(trace.gate)
-    if trace.bant and outcome.kind != "below_gate":
-        yield _bant(trace.bant, outcome)
+        yield gate_reason(trace.gate, playbook)
+    if trace.evidence and outcome.kind != "below_gate":
+        yield evidence_reason(trace.evidence, outcome.leg, playbook)
     if trace.target:
         yield TARGET
     if trace.checks:
@@ -177,7 +181,11 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
     chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
     if chosen:
         yield _chosen(chosen, trace)
-    if outcome.waiting_reason:
+    if trace.holding:
+        zone = playbook.framework.fiscal.zone if playbook else "UTC"
+        time = f"{clock_time(trace.holding.until, zone)} ({zone})"
+        yield holding_reason(trace.holding, Word(time, time))
+    elif outcome.waiting_reason:
         yield _waits(WAITS[outcome.waiting_reason], outcome, trace)
 
 
@@ -227,45 +235,6 @@ def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
         f"プール「{pool_label.ja or pool_label.en or matched.pool}」へ",
     }
     return Reason(code="rule", text=text, detail={"rule": matched.rule_id, "pool": matched.pool})
-
-
-def _gate(gated: Gated) -> Reason:
-    verdicts = {
-        "mql": ("an MQL", " MQL"),  # the space is that between Japanese and Latin letters
-        "inside_sales_check": ("for inside sales to check", "インサイドセールス確認"),
-        "nurture": ("not ripe", "育成継続"),
-    }
-    en, ja = verdicts[gated.verdict]
-    raised = TOUCH_TYPES.get(gated.hand_raise or "", Word(gated.hand_raise or "", gated.hand_raise or ""))
-    by = {
-        "test": ("only a test: never routed", "テストのみのため振り分け対象外"),
-        "internal": ("one of our own: never routed", "社内の関係者のため振り分け対象外"),
-        "grade": (f"grade {gated.grade} is {en}", f"グレード {gated.grade} は{ja}"),
-        "hand_raise": (f"hand-raise ({raised.en.lower()}): {en}", f"手挙げ({raised.ja})により{ja}"),
-        "hand_raise_below_fit": (
-            f"hand-raise ({raised.en.lower()}), but fit {gated.grade[0]} is below {gated.minimum_fit}: {en}",
-            f"手挙げ({raised.ja})だが適合度 {gated.grade[0]} が {gated.minimum_fit} 未満のため{ja}",
-        ),
-    }
-    english, japanese = by[gated.by]
-    return Reason(
-        code=f"gate_{gated.verdict}",
-        text={"en": english, "ja": japanese},
-        detail={"grade": gated.grade, "by": gated.by, "hand_raise": gated.hand_raise},
-    )
-
-
-def _bant(bant: Bant, outcome: Outcome) -> Reason:
-    met = [letter.criterion for letter in bant.letters if letter.state == "met"]
-    en_leg, ja_leg = (
-        ("field sales", "フィールドセールス") if outcome.leg == "fs" else ("inside sales", "インサイドセールス")
-    )
-    text = {
-        "en": f"BANT {bant.met} of 4 met ({', '.join(met) or 'none'}), {bant.minimum} wanted: to {en_leg}",
-        "ja": f"BANT 4項目中{bant.met}項目を確認({'・'.join(LETTERS[name] for name in met) or 'なし'})、"
-        f"基準は{bant.minimum}項目: {ja_leg}へ",
-    }
-    return Reason(code="bant", text=text, detail={"met": met, "minimum": bant.minimum, "leg": outcome.leg})
 
 
 def _chosen(chosen: Candidate, trace: Trace) -> Reason:

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from services.router.domain.account import Account, Deal, Known, Party, Place, Registration
+from services.router.domain.facts import IDLE
 from services.router.domain.flow import Desk, Task
 from services.router.domain.matching.keys import Asked, Key, asked, block_keys
 from services.router.domain.matching.ladder import Found, match, wanted_keys
@@ -18,6 +19,7 @@ from shared.schemas.handoff import HandoffEvent
 
 MOST_PER_KEY = 100  # accounts that one key leads to: more of one name prove nothing
 MOST_OF_A_FAMILY = 2_000
+MOST_PEOPLE = 100  # of a company that are counted: more say no more of its breadth
 ENDED = ("won", "lost")  # stages in which a holder's opportunity is open no more
 COLUMNS = tuple(field.name for field in fields(Account))
 _LISTS = ("domains", "names", "former_names")
@@ -91,8 +93,11 @@ async def look(connection: Connection, tenant: str, tasks: Sequence[Task]) -> De
         if result.account_id is not None
     }
     await _write_matches(connection, tenant, matched)
+    people = await _people(connection, tenant, tasks)
     if not parties:
-        return Desk(accounts={lead_id: Known(result) for lead_id, result in matched.items()})
+        return Desk(
+            accounts={lead_id: Known(result, people=people.get(lead_id)) for lead_id, result in matched.items()}
+        )
     roots = sorted({party.root for party in parties.values()})
     await connection.execute(
         "SELECT FROM router.accounts WHERE tenant = $1 AND account_id = ANY($2::text[]) ORDER BY account_id"
@@ -106,10 +111,41 @@ async def look(connection: Connection, tenant: str, tasks: Sequence[Task]) -> De
             result,
             party := parties.get(lead_id),
             registrations=tuple(one for one in registrations if party and one.place.root == party.root),
+            people=people.get(lead_id),
         )
         for lead_id, result in matched.items()
     }
     return Desk(accounts=known, deals=await _deals(connection, tenant, roots))
+
+
+async def _people(connection: Connection, tenant: str, tasks: Sequence[Task]) -> dict[str, int]:
+    """Of each lead that names a company: how many of that company did something of late by their latest scores, it included."""
+    company = {
+        task.lead.lead_id: task.scored.account for task in tasks if task.scored and task.scored.account is not None
+    }
+    if not company:
+        return {}
+    rows = await connection.fetch(
+        "SELECT c.account, l.lead_id FROM unnest($2::text[]) AS c(account), LATERAL (SELECT lead_id FROM router.leads"
+        "  WHERE tenant = $1 AND account = c.account AND lead_id <> ALL($3::text[]) AND merged_into IS NULL"
+        "  AND right(grade, 1) < $4 AND score->>'internal' IS DISTINCT FROM 'true'"
+        "  AND score->>'is_test' IS DISTINCT FROM 'true' LIMIT $5) l",
+        tenant,
+        sorted(set(company.values())),
+        sorted(task.lead.lead_id for task in tasks),
+        IDLE,
+        MOST_PEOPLE,
+    )
+    active = {(row["account"], row["lead_id"]) for row in rows}
+    active |= {
+        (task.scored.account, task.lead.lead_id)
+        for task in tasks
+        if task.scored and task.scored.active and task.scored.account and not task.lead.merged_into
+    }
+    return {
+        lead_id: sum(account == its and other != lead_id for account, other in active) + 1
+        for lead_id, its in company.items()
+    }
 
 
 async def _write_matches(connection: Connection, tenant: str, matched: Mapping[str, Matched]) -> None:

@@ -53,12 +53,14 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("waiting_since", "bigint"),
     ("waiting_for", "jsonb"),
     ("waiting_until", "bigint"),
+    ("next_change", "bigint"),
     ("decided_under", "bigint"),
     ("tried_at", "bigint"),
     ("decisions", "integer"),
     ("decision_id", "text"),
     ("changes", "integer"),
     ("merged_into", "text"),
+    ("account", "text"),
 )
 _SENT = {"jsonb": "text"}
 NAMES = ", ".join(name for name, _ in COLUMNS)
@@ -162,7 +164,7 @@ async def lock_parked(
     """
     rows = await connection.fetch(
         f"{SELECT} WHERE tenant = $1 AND waiting_reason LIKE 'parked:%'"
-        " AND (decided_under < $2 OR waiting_for ?| $3::text[] OR waiting_until <= $4"
+        " AND (decided_under < $2 OR waiting_for ?| $3::text[] OR waiting_until <= $4 OR next_change <= $4"
         "      OR tried_at < $4 - least(greatest(tried_at - waiting_since, $5), $6))"
         f"{' AND (grade, waiting_since, lead_id) > ($8, $9, $10)' if after else ''}"
         " ORDER BY grade, waiting_since, lead_id LIMIT $7 FOR UPDATE SKIP LOCKED",
@@ -226,10 +228,11 @@ HOLIDAYS = 7 * 86_400_000
 
 async def count_parked(connection: Connection, now: int) -> list[asyncpg.Record]:
     """Parked leads of all tenants by tenant and reason, and since when (ms) the oldest of them waits, apart from those that wait
-    for working hours only; as baton_worker."""
+    for working hours or to be enriched only; as baton_worker."""
     rows: list[asyncpg.Record] = await connection.fetch(
         "SELECT tenant, waiting_reason, count(*) AS leads, min(waiting_since) FILTER"
-        " (WHERE waiting_reason <> 'parked:not_at_work' OR waiting_until IS NULL OR waiting_until NOT BETWEEN $1 AND $1 + $2)"
+        " (WHERE waiting_reason NOT IN ('parked:not_at_work', 'parked:enriching') OR waiting_until IS NULL"
+        "  OR waiting_until NOT BETWEEN $1 AND $1 + $2)"
         " AS since FROM router.leads WHERE waiting_reason LIKE 'parked:%' GROUP BY 1, 2",
         now,
         HOLIDAYS,
@@ -238,8 +241,9 @@ async def count_parked(connection: Connection, now: int) -> list[asyncpg.Record]
 
 
 async def next_opening(connection: Connection) -> int | None:
-    """When the first of all parked leads is to be tried because somebody is at work again (ms); as baton_worker."""
+    """When the first of all parked leads is to be tried because something changes by the clock (ms); as baton_worker."""
     found: int | None = await connection.fetchval(
-        "SELECT min(waiting_until) FROM router.leads WHERE waiting_until IS NOT NULL"
+        "SELECT least((SELECT min(waiting_until) FROM router.leads WHERE waiting_until IS NOT NULL),"
+        " (SELECT min(next_change) FROM router.leads WHERE next_change IS NOT NULL))"
     )
     return found

@@ -1,8 +1,9 @@
 """Policies: one model per kind, and the set of them that a tenant runs under."""
 
 from shared.schemas.policies.base import Label, Policy, PolicyPublished
+from shared.schemas.policies.frameworks import BantPolicy, Framework
 from shared.schemas.policies.lifecycle import LifecyclePolicy, Stage
-from shared.schemas.policies.qualification import BantPolicy, Gate, QualificationPolicy
+from shared.schemas.policies.qualification import Gate, QualificationPolicy
 from shared.schemas.policies.routing import RoutingPolicy, RoutingRule
 from shared.schemas.policies.scoring import BehaviourRule, FitRule, ScoringPolicy
 from shared.schemas.policies.sla import LeadClass, SlaPolicy
@@ -24,6 +25,7 @@ __all__ = [
     "BantPolicy",
     "BehaviourRule",
     "FitRule",
+    "Framework",
     "Gate",
     "Label",
     "LeadClass",

@@ -75,10 +75,19 @@ LEAD: dict[str, Any] = {
                 {"account_id": "h2", "name": "日の出興業", "why_not": {"text": {"en": "another domain"}}},
             ],
         },
-        "bant": {"criteria": {"need": {"state": "missing"}, "budget": {"state": "missing"}}},
+        "qualification": {
+            "framework": "bant",
+            "criteria": {"need": {"state": "missing"}, "budget": {"state": "missing"}},
+        },
         "cheapest_missing_question": {"text": {"en": "What would you like to solve?"}},
     },
-    "bant": {"criteria": {"need": {"state": "met"}, "budget": {"state": "missing"}}},
+    "qualification": {
+        "framework": "bant",
+        "criteria": {
+            "need": {"state": "met", "label": {"en": "need", "ja": "必要性"}},
+            "budget": {"state": "missing", "label": {"en": "budget", "ja": "予算"}},
+        },
+    },
     "cheapest_missing_question": {"text": {"en": "This term or the next?", "ja": "今期でしょうか"}},
 }
 LATE = "2026-04-01T05:10:00Z"

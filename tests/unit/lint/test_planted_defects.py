@@ -59,6 +59,7 @@ OF_LINT = (
     "letter-unreachable",
     "gate-unreachable",
     "criterion-never-met",
+    "half-signed",
     "class-unreachable",
     "touch-claimed",
 )
@@ -393,6 +394,14 @@ DEFECTS = [
         file="sla",
     ),
     # promises
+    Planted(
+        "half-signed",
+        "qualification",
+        "kind: qualification\n",
+        "kind: qualification\nsigned_off: [{by: Ito, role: sales, on: 2026-04-01}]\n",
+        "signed_off:",
+        "sales has signed off what a ripe lead is, and marketing has not",
+    ),
     Planted("criterion-never-met", "qualification", "{N1: [stated]}", "{N1: []}", "need:", "`need`"),
     Planted(
         "bant-never-enough",

@@ -115,9 +115,9 @@ def test_a_decision_that_was_stored_with_fields_of_an_earlier_day_is_still_read(
 
 
 def test_a_lead_below_the_gate_says_what_to_ask_next(inputs, playbook):
-    decision = decide(inputs("B3"), playbook)
+    decision = decide(inputs("B3", answers=()), playbook)
     assert (decision.outcome.kind, decision.outcome.waiting_reason) == ("below_gate", "below_gate")
-    assert decision.trace.bant.question.criterion == "timeline"
+    assert decision.trace.evidence.question.criterion == "need"
 
 
 def test_a_lead_that_inside_sales_has_to_check_goes_to_inside_sales(inputs, playbook):
@@ -231,7 +231,7 @@ def test_every_reason_to_wait_and_every_exclusion_has_its_words():
     from services.router.domain.before_pools import ParkedBy
     from services.router.domain.lead import CLOSED
 
-    parked = (*get_args(Parked), *get_args(ParkedBy))
+    parked = (*get_args(Parked), *get_args(ParkedBy), "enriching")
     assert set(WAITS) == {f"parked:{code}" for code in parked} | set(CLOSED) | {
         "unscored",
         "below_gate",
