@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from baton.lint.gate import GATE_CHECKS
 from baton.lint.hours import HOURS_CHECKS
 from baton.lint.promises import PROMISE_CHECKS
 from baton.lint.routing import ROUTING_CHECKS
@@ -20,6 +21,7 @@ from baton.policies.reading import directories, parted, valid
 CHECKS: tuple[Check, ...] = (
     *SOURCES_CHECKS,
     *SCORING_CHECKS,
+    *GATE_CHECKS,
     *PROMISE_CHECKS,
     *ROUTING_CHECKS,
     *TEAM_CHECKS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from baton.lint import universe
 from baton.lint.boxes import ALL, boxes_of, meet
@@ -16,6 +16,7 @@ from baton.policies.scoring_checks import behaviour_rules, fit_rules
 from shared.schemas import conditions
 from shared.schemas.catalogue import FIT_FIELDS
 from shared.schemas.policies import FitRule, ScoringPolicy
+from shared.schemas.policies.qualification import Cells
 from shared.schemas.policies.scoring import Overlay
 
 
@@ -76,17 +77,27 @@ def _thresholds(policies: Policies) -> Iterator[Finding]:
         ja = f"属性評価{letter}({least:g}点以上)に届くリードはありません: 規則と上限で最大{most:g}点です"
         yield Finding("scoring", ("fit", "grades", "ABC".index(letter)), en, "letter-unreachable", ja)
     yield from _account_bands(policy)
+    yield from _gate_grades(policies, bands, letters)
+
+
+def _gate_grades(policies: Policies, bands: Collection[int], letters: Collection[str]) -> Iterator[Finding]:
+    """Of the gate of all and of each segment. bands, letters: that no lead reaches"""
     gate = policies.qualification.gate
-    for name in ("mql", "inside_sales_check"):
-        for number, grade in enumerate(getattr(gate, name)):
-            if grade[0] in letters or int(grade[1]) in bands:
-                en = f"no lead has the grade `{grade}`: it is out of reach"
-                ja = f"評価`{grade}`になるリードはありません"
-                yield Finding("qualification", ("gate", name, number), en, "gate-unreachable", ja)
-    if gate.hand_raise_minimum_fit < min({*"ABCD"} - letters.keys()):
-        en = f"no hand-raise makes an MQL: no lead reaches fit {gate.hand_raise_minimum_fit}"
-        ja = f"手挙げがMQLになることはありません: 属性評価{gate.hand_raise_minimum_fit}に届くリードがありません"
-        yield Finding("qualification", ("gate", "hand_raise_minimum_fit"), en, "gate-unreachable", ja)
+    cells: list[tuple[Place, Cells]] = [(("gate",), gate)]
+    cells += [(("gate", "segments", number), one) for number, one in enumerate(gate.segments)]
+    for base, one in cells:
+        for name, grades in (("mql", one.mql), ("inside_sales_check", one.inside_sales_check)):
+            for number, grade in enumerate(grades):
+                if grade[0] in letters or int(grade[1]) in bands:
+                    en, ja = (
+                        f"no lead has the grade `{grade}`: it is out of reach",
+                        f"評価`{grade}`になるリードはありません",
+                    )
+                    yield Finding("qualification", (*base, name, number), en, "gate-unreachable", ja)
+        if one.hand_raise_minimum_fit < min({*"ABCD"} - {*letters}):
+            en = f"no hand-raise makes an MQL: no lead reaches fit {one.hand_raise_minimum_fit}"
+            ja = f"手挙げがMQLになることはありません: 属性評価{one.hand_raise_minimum_fit}に届くリードがありません"
+            yield Finding("qualification", (*base, "hand_raise_minimum_fit"), en, "gate-unreachable", ja)
 
 
 def unreachable_bands(policies: Policies) -> dict[int, float]:

@@ -6,7 +6,7 @@ pattern that a text fits or not. So what is known of several fields at once is k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,8 @@ class Link:
 
 @dataclass(slots=True)
 class Space:
-    """tables: rows by the name of their dimension;  open: values of fields that no table has; of others all of their type
+    """tables: rows by the name of their dimension, with None for a field that is absent
+    open:   values of fields that no table has; of others all of their type
     kinds:  fields by type, as in the catalogue;  spelt: folded texts as people write them
     used:   fields that some condition asks about: an example says of each what it holds
     """
@@ -94,7 +95,7 @@ class Space:
             if not rows:
                 return None
             if table not in tables:
-                facts |= self.tables[table][min(rows)]
+                facts |= _present(self.tables[table][min(rows)])
         return self._joined(facts, box, linked)
 
     def _joined(self, facts: dict[str, Any], box: Box, linked: Sequence[Link]) -> dict[str, Any] | None:
@@ -113,7 +114,7 @@ class Space:
                     if one is not None:
                         found[link.numbers] = one
                 if len(found) == len(mine):
-                    facts |= row | found
+                    facts |= _present(row) | found
                     break
             else:
                 return None
@@ -165,6 +166,5 @@ class Space:
                 self.spelt.setdefault(test.field, {}).setdefault(value.casefold(), value)
 
 
-def among(space: Space, facts: Facts, fields: Collection[str]) -> dict[str, Any]:
-    """Of the facts those of these fields, as an example shows them."""
-    return {name: facts[name] for name in sorted(fields) if name in facts}
+def _present(row: Facts) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}

@@ -16,7 +16,8 @@ from baton.lint.space import Facts, Link, Space
 from baton.lint.values import domain
 from baton.policies.findings import Policies
 from baton.policies.word_checks import closed_sets, compared, conditions_of
-from shared.schemas.catalogue import BANT, BEHAVIOUR_FIELDS, FIT_FIELDS, MAPPING_FIELDS, ROUTING_FIELDS
+from shared.schemas.catalogue import BANT, BEHAVIOUR_FIELDS, FIT_FIELDS, GATE_FIELDS, MAPPING_FIELDS, ROUTING_FIELDS
+from shared.schemas.policies.frameworks import Framework
 
 ALWAYS = {  # fields that are never absent
     "touch.type",
@@ -27,6 +28,15 @@ ALWAYS = {  # fields that are never absent
     "event.type",
     "lead.class",
     "lead.stage",
+    "lead.internal",
+    "score.grade",
+    "score.fit_grade",
+    "score.band",
+    "score.fit",
+    "score.engagement",
+    "score.trend",
+    "framework.met",
+    "framework.enough",
 }
 LIKELY = {  # for examples: what such a field holds, of which a policy need not name any
     "lead.language": ("en", "de", "fr", "it", "es", "pt", "zh", "ko", "ja"),
@@ -34,27 +44,40 @@ LIKELY = {  # for examples: what such a field holds, of which a policy need not 
     "lead.domain": ("firm.example",),
     "lead.company": ("Firm",),
 }
-_GRADE = ("score.grade", "score.fit_grade", "score.band")
+LEAST = {"lead.employees": 1, "account.people": 0, "framework.met": 0, "bant.met": 0}
+MOST_CRITERIA = 9  # that are looked at together; of more, their fields are taken to be free of each other
 _LETTERS = [name for name, kind in BANT.items() if kind is bool]
 
 
 def leads(policies: Policies) -> Space:
     """Leads as routing rules see them."""
-    grades = [{"score.grade": f + b, "score.fit_grade": f, "score.band": b} for f in "ABCD" for b in "1234"]
-    answers = [
-        {**dict(zip(_LETTERS, met, strict=True)), "bant.met": sum(met)}
-        for met in product((False, True), repeat=len(_LETTERS))
-    ]
-    fit, engagement = policies.scoring.fit, policies.scoring.engagement
-    points = {
-        "score.fit": domain(int, absent=False, high=max(fit.cap, 0)),
-        "score.engagement": domain(int, absent=False, high=max(engagement.cap, 0)),
-    }
-    links = [
-        Link("score.fit", "score.fit_grade", _ranges(fit.grades, "ABCD")),
-        Link("score.engagement", "score.band", _ranges(engagement.bands, "1234")),
-    ]
-    return _space(policies, ROUTING_FIELDS, {"score.grade": grades, "bant.met": answers}, points, links)
+    framework = policies.qualification.asked
+    known = {"framework.met": _assessed(framework)} if len(framework.resolved) <= MOST_CRITERIA else {}
+    return _space(policies, ROUTING_FIELDS, known)
+
+
+def scored(policies: Policies) -> Space:
+    """Leads as the gate sees them."""
+    return _space(policies, GATE_FIELDS)
+
+
+def _assessed(framework: Framework) -> list[Facts]:
+    """All that can be so of the framework's criteria at once."""
+    asked = framework.resolved
+    found: dict[tuple[Any, ...], Facts] = {}
+    for met in product((False, True), repeat=len(asked)):
+        known = dict(zip(asked, met, strict=True))
+        letters = {name: known.get(name.partition(".")[2]) for name in _LETTERS}
+        weight = sum(criterion.weight for name, criterion in asked.items() if known[name])
+        lacking = any(criterion.required and not known[name] for name, criterion in asked.items())
+        facts = {
+            **letters,
+            "bant.met": sum(map(bool, letters.values())) if any(v is not None for v in letters.values()) else None,
+            "framework.met": weight,
+            "framework.enough": weight >= framework.minimum_met and not lacking,
+        }
+        found[tuple(facts.values())] = facts
+    return list(found.values())
 
 
 def attributes(policies: Policies) -> Space:
@@ -72,26 +95,39 @@ def events(policies: Policies) -> Space:
 
 
 def _space(
-    policies: Policies,
-    fields: Mapping[str, type],
-    tables: Mapping[str, Sequence[Facts]] | None = None,
-    points: Mapping[str, Any] | None = None,
-    links: Sequence[Link] = (),
+    policies: Policies, fields: Mapping[str, type], tables: Mapping[str, Sequence[Facts]] | None = None
 ) -> Space:
     """Of closed sets every field is a table of its own, with what conditions compare it with, which another check refuses."""
-    found = dict(tables or {})
-    asked = _named(policies)
-    for name, values in closed_sets(policies).items():
-        if name in fields and name not in _GRADE:
-            known = {value.casefold(): value for value in (*values, *asked.get(name, ()))}
-            found[name] = [*({name: value} for value in known.values()), *([] if name in ALWAYS else [{}])]
+    found, asked = dict(tables or {}), _named(policies)
+    links: list[Link] = []
+    if "score.grade" in fields:
+        found["score.grade"] = [
+            {"score.grade": f + b, "score.fit_grade": f, "score.band": b} for f in "ABCD" for b in "1234"
+        ]
+        links = [
+            Link("score.fit", "score.fit_grade", _ranges(policies.scoring.fit.grades, "ABCD")),
+            Link("score.engagement", "score.band", _ranges(policies.scoring.engagement.bands, "1234")),
+        ]
+    covered = {name for rows in found.values() for row in rows for name in row}
+    closed = closed_sets(policies)
     for name, kind in fields.items():
-        if kind is bool and name not in BANT:
-            found[name] = [{name: True}, {name: False}, *([] if name in ALWAYS else [{}])]
-    people = {"lead.employees": domain(int, low=1)} if "lead.employees" in fields else {}
+        values = closed.get(name, ()) if kind is str else (True, False)
+        if name not in covered and (kind is bool or name in closed):
+            known = {str(value).casefold(): value for value in (*values, *asked.get(name, ()))}
+            found[name] = [*({name: value} for value in known.values()), *([] if name in ALWAYS else [{}])]
+    numbers = {
+        name: domain(int, absent=name not in ALWAYS, low=LEAST.get(name), high=_most(policies, name))
+        for name, kind in fields.items()
+        if kind is int and name not in covered
+    }
     likely = {name: [*asked.get(name, ()), *LIKELY.get(name, ())] for name in {*asked, *LIKELY}}
     spelt = {name: {value.casefold(): value for value in values} for name, values in likely.items()}
-    return Space(fields, found, {**people, **(points or {})}, links, spelt)
+    return Space(fields, found, numbers, links, spelt)
+
+
+def _most(policies: Policies, name: str) -> float | None:
+    caps = {"score.fit": policies.scoring.fit.cap, "score.engagement": policies.scoring.engagement.cap}
+    return max(caps[name], 0) if name in caps else None
 
 
 def _named(policies: Policies) -> dict[str, list[str]]:

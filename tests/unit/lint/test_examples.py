@@ -67,6 +67,7 @@ def test_a_lead_that_no_rule_takes_is_taken_by_none(when: str, edit: Edit, base:
         "{any: [{bant.met: {lt: 2}}, {bant.need: {eq: true}}, {bant.met: {gte: 2}}]}",
         "{not: {lead.employees: {gte: 10, lt: 10}}}",
         "{any: [{lead.class: {in: [hand_raise, fair]}}, {lead.class: {eq: score}}]}",
+        "{any: [{framework.enough: {eq: true}}, {framework.met: {lt: 3}}]}",
     ],
 )
 def test_rules_that_take_all_without_a_last_one_are_nothing_to_remark(when: str, edit: Edit, base: Path) -> None:

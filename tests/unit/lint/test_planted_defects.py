@@ -234,6 +234,33 @@ DEFECTS = [
         "id: apac",
         "`emea` takes all before it",
     ),
+    # the gate's own rules
+    Planted(
+        "dead-rule",
+        "qualification",
+        "gate:\n",
+        "gate:\n  exclude: [{id: old, when: {score.band: {eq: '1'}, score.engagement: {lt: 60}}}]\n",
+        "exclude:",
+        "no lead can fit rule `old`",
+    ),
+    Planted(
+        "shadowed-rule",
+        "qualification",
+        "gate:\n",
+        "gate:\n  exclude:\n    - {id: ours, when: {lead.internal: {eq: true}}}\n"
+        "    - {id: staff, when: {lead.internal: {ne: false}, lead.level: {eq: staff}}}\n",
+        "id: staff",
+        "`ours` takes all before it",
+    ),
+    Planted(
+        "shadowed-rule",
+        "qualification",
+        "gate:\n",
+        "gate:\n  segments:\n    - {id: large, when: {lead.size_band: {in: [s6, s7]}}, mql: [A1]}\n"
+        "    - {id: largest, when: {lead.size_band: {eq: s7}}, mql: [A2]}\n",
+        "id: largest",
+        "`large` takes all before it",
+    ),
     # leads that nobody takes
     Planted(
         "no-catch-all",
