@@ -55,7 +55,8 @@ FRAMEWORK: Mapping[str, type] = {
     "framework.met": int,  # weight of the criteria that are met, of whichever framework
     "framework.enough": bool,  # whether that is enough for field sales
 }
-ACCOUNT: Mapping[str, type] = {  # of the account that the lead was matched to; absent where it was matched to none, `people` apart
+# Of the account that the lead was matched to, absent where it was matched to none; its people are known without it.
+ACCOUNT: Mapping[str, type] = {
     "account.id": str,
     "account.kind": str,  # end_customer, partner, competitor, supplier, group, press, academic
     "account.level": str,  # group, legal_entity, site

@@ -49,10 +49,11 @@ def question_worth_asking(asked: Mapping[str, Criterion], parts: Parts, met: int
         for number, family in enumerate(families)
         for name, question in family.questions()
     ]
+    gains = [family.gains() for family in families] if len(families) > 1 else []
     for cost, _, number, name, question in sorted(candidates):
         reached = {met}
-        for other in (family for n, family in enumerate(families) if n != number):
-            reached = {weight + more for weight in reached for more in other.gains()}
+        for others in (gained for n, gained in enumerate(gains) if n != number):
+            reached = {weight + more for weight in reached for more in others}
         if _turns(families[number], question, reached, minimum):
             words = asked[name].asking(question)[1]
             return Question(name, cost, words.en, words.ja, question)
