@@ -19,9 +19,15 @@ def _criteria(policies: Policies) -> Iterator[Finding]:
     for name in never:
         en, ja = f"no answer meets `{name}`: it names none", f"`{name}`を満たす回答がありません"
         yield Finding("qualification", (*base, name), en, "criterion-never-met", ja)
+    for name in (name for name in never if asked[name].required):
+        en, ja = (
+            f"no lead goes to field sales: `{name}` is required",
+            f"フィールドセールスに渡るリードがありません: `{name}`が必須です",
+        )
+        yield Finding("qualification", (*base, name), en, "bant-never-enough", ja)
     possible = sum(criterion.weight for name, criterion in asked.items() if name not in never)
     if possible < framework.minimum_met:
-        en = f"no lead goes to field sales: {framework.minimum_met} criteria have to be met, and {possible} can be"
+        en = f"no lead goes to field sales: {framework.minimum_met} criteria (by weight) have to be met, and {possible} can be"
         ja = f"フィールドセールスに渡るリードがありません: {framework.minimum_met}項目が必要ですが、満たせるのは{possible}項目です"
         yield Finding("qualification", (base[0], "minimum_met"), en, "bant-never-enough", ja)
 

@@ -81,7 +81,7 @@ def _thresholds(policies: Policies) -> Iterator[Finding]:
 
 
 def _gate_grades(policies: Policies, bands: Collection[int], letters: Collection[str]) -> Iterator[Finding]:
-    """Of the gate of all and of each segment. bands, letters: that no lead reaches"""
+    """What the gate of all and that of each segment ask for can be. bands, letters: that no lead reaches"""
     gate = policies.qualification.gate
     cells: list[tuple[Place, Cells]] = [(("gate",), gate)]
     cells += [(("gate", "segments", number), one) for number, one in enumerate(gate.segments)]
@@ -94,10 +94,19 @@ def _gate_grades(policies: Policies, bands: Collection[int], letters: Collection
                         f"評価`{grade}`になるリードはありません",
                     )
                     yield Finding("qualification", (*base, name, number), en, "gate-unreachable", ja)
-        if one.hand_raise_minimum_fit < min({*"ABCD"} - {*letters}):
-            en = f"no hand-raise makes an MQL: no lead reaches fit {one.hand_raise_minimum_fit}"
-            ja = f"手挙げがMQLになることはありません: 属性評価{one.hand_raise_minimum_fit}に届くリードがありません"
-            yield Finding("qualification", (*base, "hand_raise_minimum_fit"), en, "gate-unreachable", ja)
+        for name, what, what_ja in (
+            ("hand_raise_minimum_fit", "hand-raise", "手挙げ"),
+            ("minimum_fit", "grade", "評価"),
+        ):
+            if (fit := getattr(one, name)) < min({*"ABCD"} - {*letters}):
+                en = f"no {what} makes an MQL: no lead reaches fit {fit}"
+                ja = f"{what_ja}でMQLになることはありません: 属性評価{fit}に届くリードがありません"
+                yield Finding("qualification", (*base, name), en, "gate-unreachable", ja)
+        for number, touch_type in enumerate(one.hand_raises or ()):
+            if touch_type not in policies.scoring.hand_raises:
+                en = f"`{touch_type}` never makes an MQL: scoring does not call it a hand-raise"
+                ja = f"`{touch_type}`でMQLになることはありません: 採点では手挙げとされていません"
+                yield Finding("qualification", (*base, "hand_raises", number), en, "gate-unreachable", ja)
 
 
 def unreachable_bands(policies: Policies) -> dict[int, float]:

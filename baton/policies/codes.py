@@ -94,7 +94,10 @@ DOUBTFUL = _of(
     points_cut=("a cap of nothing takes all points of a rule", "上限が0なので、この規則の点数は数えられません"),
     band_unreachable=("no lead or account can reach a band", "どのリード・取引先も届かないバンドです"),
     letter_unreachable=("no lead can reach a letter of fit", "どのリードも届かない属性評価です"),
-    gate_unreachable=("the gate names a grade that no lead can have", "どのリードも取れない評価がゲートにあります"),
+    gate_unreachable=(
+        "the gate names a grade or hand-raise that no lead can have",
+        "どのリードも取れない評価や手挙げがゲートにあります",
+    ),
     nobody_warm=("no lead is ever warm", "ウォームになるリードがありません"),
     window_ends_nothing=("a window is longer than a touch counts anyway", "期間の定めが何も終わらせません"),
     rule_past=("a rule ended before today", "すでに終わった規則です"),

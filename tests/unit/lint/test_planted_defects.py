@@ -261,6 +261,33 @@ DEFECTS = [
         "id: largest",
         "`large` takes all before it",
     ),
+    Planted(
+        "gate-unreachable",
+        "qualification",
+        "  hand_raise_minimum_fit: C\n",
+        "  hand_raise_minimum_fit: C\n  hand_raises: [demo_requested, trial_started]\n",
+        "trial_started",
+        "`trial_started` never makes an MQL",
+    ),
+    Planted(
+        "gate-unreachable",
+        "scoring",
+        "id: head, points: 40",
+        "id: head, points: 20",
+        "mql: [A1",
+        "`A2`",
+        file="qualification",
+        also=("letter-unreachable",),
+    ),
+    Planted(
+        "bant-never-enough",
+        "qualification",
+        "{N1: [stated]}, ask: {en: What for?},",
+        "{N1: []}, required: true,",
+        "need:",
+        "`need` is required",
+        also=("criterion-never-met",),
+    ),
     # leads that nobody takes
     Planted(
         "no-catch-all",
@@ -436,7 +463,7 @@ DEFECTS = [
         "minimum_met: 3\n  need: {questions: {N1: [stated]}",
         "minimum_met: 4\n  need: {questions: {N1: []}",
         "minimum_met",
-        "4 criteria have to be met, and 3 can be",
+        "4 criteria (by weight) have to be met, and 3 can be",
         also=("criterion-never-met",),
     ),
     Planted(
