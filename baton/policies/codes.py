@@ -80,6 +80,10 @@ DOUBTFUL = _of(
         "leads come to a pool in a language that nobody there speaks",
         "話せる人のいない言語のリードが来ます",
     ),
+    skill_nobody_has=(
+        "a pool asks for skills that none of its members has together",
+        "プールの誰も持たないスキルを求めています",
+    ),
     unused_pool=("no routing rule names a pool", "どの規則も指さないプールです"),
     unused_calendar=("no rep names a calendar", "誰も使わない営業カレンダーです"),
     unused_rep=(

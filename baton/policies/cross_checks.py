@@ -92,6 +92,23 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
             )
 
 
+def _skills(policies: Policies) -> Iterator[Finding]:
+    """What a pool asks for, one of its members has: all the skills of one requirement together."""
+    teams = policies.teams
+    has = {rep.id: {skill.casefold() for skill in rep.skills} for rep in teams.reps}
+    for index, pool in enumerate(teams.pools):
+        for number, asked in enumerate(pool.requires):
+            wanted = {skill.casefold() for skill in asked.skills}
+            if not any(wanted <= has.get(member.rep, set()) for member in pool.members):
+                known = sorted({skill for rep in teams.reps for skill in rep.skills})
+                missing = next(
+                    (one for one in asked.skills if one.casefold() not in {k.casefold() for k in known}), None
+                )
+                message = f"nobody in pool `{pool.id}` has {', '.join(f'`{one}`' for one in asked.skills)}"
+                message += f": leads that ask for it will wait.{suggest(missing, known) if missing else ''}"
+                yield Finding("teams", ("pools", index, "requires", number, "skills"), message, code="skill-nobody-has")
+
+
 def _staff(policies: Policies) -> Iterator[Finding]:
     """Who stands at a fair is a rep."""
     reps = [rep.id for rep in policies.teams.reps]
@@ -134,6 +151,7 @@ def _write_keys(policies: Policies) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     _ids_once,
     _pools_and_reps,
+    _skills,
     _staff,
     _gate,
     _write_keys,

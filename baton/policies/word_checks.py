@@ -158,6 +158,10 @@ def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     yield from (("scoring", place, raw) for place, raw in scoring_conditions(policies.scoring))
     for kind, base, rules in lists:
         yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
+    for number, pool in enumerate(policies.teams.pools):
+        yield from (
+            ("teams", ("pools", number, "requires", n, "when"), one.when) for n, one in enumerate(pool.requires)
+        )
 
 
 def compared(raw: Any, place: Place) -> Iterator[tuple[Place, str, str]]:

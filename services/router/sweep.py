@@ -9,13 +9,14 @@ from dataclasses import replace
 import structlog
 
 from services.router import metrics
+from services.router.domain.caps import caps_reached
 from services.router.domain.facts import Scored
 from services.router.domain.flow import Done, Task
 from services.router.domain.lead import Lead
 from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following, Playbook
 from services.router.handler import count, decide_and_apply, described
-from services.router.store import availability
+from services.router.store import assignments, availability
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store.leads import Stored
@@ -154,10 +155,14 @@ class Sweep:
     ) -> dict[str, Stored]:
         loads = await pool_rows.read_loads(connection, tenant)
         out = playbook.out(await availability.away(connection, tenant, now), now)
+        taken = await assignments.taken(connection, tenant, playbook, now)
         free = [
             rep.id
             for rep in playbook.teams.reps
-            if rep.active and rep.id not in out and loads.get(rep.id, 0) < rep.capacity
+            if rep.active
+            and rep.id not in out
+            and loads.get(rep.id, 0) < rep.capacity
+            and not caps_reached(rep, taken.get(rep.id))
         ]
         return await lead_rows.lock_parked(
             connection, tenant, sequence=playbook.sequence, free=free, now=now, after=after, most=self._most

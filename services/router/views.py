@@ -106,7 +106,7 @@ def _waiting(lead: Lead, playbook: Playbook | None) -> Body | None:
 
 def _trigger(lead: Lead, trigger: dict[str, str], playbook: Playbook | None) -> dict[str, str]:
     """What frees the lead; of hours also when they begin, by the clocks of the first whom it waits for."""
-    if lead.waiting_until is None or lead.waiting_reason != "parked:not_at_work":
+    if lead.waiting_until is None or lead.waiting_reason not in ("parked:not_at_work", "parked:cap_reached"):
         return trigger
     rep = playbook.reps.get(lead.waiting_for[0]) if playbook and lead.waiting_for else None
     zone = rep.zone if rep else "UTC"

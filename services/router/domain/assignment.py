@@ -4,13 +4,14 @@ fair rule chooses among the eligible."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal
 
+from services.router.domain.caps import Taken, caps_reached
 from services.router.domain.facts import Facts
-from services.router.domain.fairness import PoolState, assign, shares
+from services.router.domain.fairness import Balance, PoolState, assign, shares
 from services.router.domain.gate import Leg
 from services.router.domain.playbook import Playbook
 from shared.availability.people import NotAtWork
@@ -18,22 +19,38 @@ from shared.schemas.conditions import All, AnyOf, Condition, Not, Test
 from shared.schemas.policies.teams import Pool, Rep
 
 Exclusion = Literal[
-    "unknown_rep", "not_in_pool", "inactive", "at_capacity", "language", "earlier_holder", "closed", "absent", "away"
+    "unknown_rep",
+    "not_in_pool",
+    "inactive",
+    "language",
+    "skill",
+    "earlier_holder",
+    "closed",
+    "absent",
+    "away",
+    "at_capacity",
+    "daily_cap",
+    "weekly_cap",
 ]
 Parked = Literal[
     "no_policy",
     "no_rule",
     "no_pool",
     "at_capacity",
+    "cap_reached",
     "not_at_work",
     "inactive",
     "language",
+    "skill",
     "all_declined",
     "no_eligible_member",
 ]
 TIMED: tuple[Exclusion, ...] = ("closed", "absent", "away")
 NOBODY: Mapping[str, NotAtWork] = MappingProxyType({})
-PASSING: tuple[Exclusion, ...] = (*TIMED, "at_capacity")  # what ends without a new policy or a new score
+CAPPED: tuple[Exclusion, ...] = ("daily_cap", "weekly_cap")
+FULL: tuple[Exclusion, ...] = ("at_capacity", *CAPPED)
+UNTAKEN: Mapping[str, Taken] = MappingProxyType({})
+PASSING: tuple[Exclusion, ...] = (*TIMED, *FULL)  # what ends without a new policy or a new score
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,8 @@ class Candidate:
     """A member of the pool as the decision saw it: eligible, or excluded and why. `due` and `share` are exact, as text.
 
     not_at_work: until when they are closed, absent or away, where they are
+    taken:       what they were given in their day and week, where they have a cap, which per_day and per_week say
+    lacks:       skills that the pool asks for and they do not have
     """
 
     rep_id: str
@@ -96,14 +115,18 @@ class Candidate:
     share: str = "0"
     excluded: tuple[Exclusion, ...] = ()
     not_at_work: NotAtWork | None = None
+    taken: Taken | None = None
+    per_day: int | None = None
+    per_week: int | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
     """Who takes the lead, or why nobody does.
 
-    waiting_for:   reps whom nothing but their capacity or their hours keep from taking it
-    waiting_until: when the first of them is at work again (ms)
+    waiting_for:   reps whom nothing but their capacity, their caps or their hours keep from taking it
+    waiting_until: when the first of them is at work again, or begins another day or week (ms)
     pool:          the pool's balances afterwards; what they were where nobody was chosen
     """
 
@@ -123,78 +146,122 @@ def assign_from(
     language: str | None,
     holders: Collection[str],
     out: Mapping[str, NotAtWork] = NOBODY,
+    *,
+    skills: Collection[str] = (),
+    taken: Mapping[str, Taken] = UNTAKEN,
 ) -> Assigned:
-    """Choose from `pool` for a lead in `language` that `holders` have had before. loads: open leads per rep; out: who is not at
-    work"""
+    """Choose from `pool` for a lead in `language` that `holders` have had before.
+
+    loads: open leads per rep;  out: who is not at work;  skills: all that a member must have;  taken: leads of those with caps
+    """
     weights = {balance.rep_id: balance for balance in state.balances}
-    excluded: dict[str, tuple[Exclusion, ...]] = {}
+    members: list[Candidate] = []
     for member in pool.members:
-        rep = reps.get(member.rep)
-        excluded[member.rep] = (
-            exclusions(pool, rep, loads, language, holders, out.get(member.rep), present=member.rep in weights)
-            if rep
-            else ("unknown_rep",)
+        rep, balance = reps.get(member.rep), weights.get(member.rep)
+        if rep is None:
+            members.append(_candidate(member.rep, balance, loads, out))
+            continue
+        candidate = replace(
+            _candidate(rep.id, balance, loads, out),
+            name=rep.name,
+            capacity=rep.capacity,
+            taken=taken.get(rep.id),
+            per_day=rep.per_day,
+            per_week=rep.per_week,
+            lacks=lacking(rep, skills),
         )
-    eligible = [rep_id for rep_id, reasons in excluded.items() if not reasons]
+        why = exclusions(pool, rep, candidate, language, holders, present=balance is not None)
+        members.append(replace(candidate, excluded=why))
+    eligible = [one.rep_id for one in members if not one.excluded]
     share = shares([weights[rep_id] for rep_id in eligible]) if eligible else {}
-    candidates = tuple(
-        Candidate(
-            rep_id,
-            reps[rep_id].name if rep_id in reps else rep_id,
-            loads.get(rep_id, 0),
-            reps[rep_id].capacity if rep_id in reps else 0,
-            weights[rep_id].weight if rep_id in weights else 0,
-            str(weights[rep_id].due) if rep_id in weights else "0",
-            str(share.get(rep_id, Fraction(0))),
-            reasons,
-            out.get(rep_id),
-        )
-        for rep_id, reasons in excluded.items()
-    )
+    candidates = tuple(replace(one, share=str(share.get(one.rep_id, Fraction(0)))) for one in members)
     chosen, balances = assign(state.balances, eligible)
     if chosen is None:
-        waiting_for = tuple(rep_id for rep_id, reasons in excluded.items() if set(reasons) <= set(PASSING))
-        known = [until for rep_id in waiting_for if rep_id in out and (until := out[rep_id].until) is not None]
-        return Assigned(candidates, state, None, _nobody(excluded), waiting_for, min(known, default=None))
+        waiting = [one for one in candidates if set(one.excluded) <= set(PASSING)]
+        free = [at for one in waiting if (at := _free_at(one)) is not None]
+        names = tuple(one.rep_id for one in waiting)
+        return Assigned(candidates, state, None, _nobody(candidates), names, min(free, default=None))
     after = PoolState(state.pool_id, state.policy_sequence, state.joined, balances)
     return Assigned(candidates, after, reps[chosen.rep_id])
+
+
+def _candidate(
+    rep_id: str, balance: Balance | None, loads: Mapping[str, int], out: Mapping[str, NotAtWork]
+) -> Candidate:
+    """A member of whom nothing but the balance is known."""
+    return Candidate(
+        rep_id,
+        rep_id,
+        loads.get(rep_id, 0),
+        0,
+        balance.weight if balance else 0,
+        str(balance.due) if balance else "0",
+        excluded=("unknown_rep",),
+        not_at_work=out.get(rep_id),
+    )
+
+
+def lacking(rep: Rep, skills: Collection[str]) -> tuple[str, ...]:
+    """Those of `skills` that `rep` does not have."""
+    has = {skill.casefold() for skill in rep.skills}
+    return tuple(skill for skill in skills if skill.casefold() not in has)
 
 
 def exclusions(
     pool: Pool,
     rep: Rep,
-    loads: Mapping[str, int],
+    candidate: Candidate,
     language: str | None,
     holders: Collection[str],
-    out: NotAtWork | None,
     *,
     present: bool,
 ) -> tuple[Exclusion, ...]:
     """All that keeps `rep` from taking the lead; nothing where it is eligible. present: it has a balance in the pool."""
-    timed: tuple[Exclusion, ...] = (out.why,) if out else ()
+    timed: tuple[Exclusion, ...] = (candidate.not_at_work.why,) if candidate.not_at_work else ()
     speaks = {spoken.casefold() for spoken in rep.languages}
     reasons: list[tuple[bool, Exclusion]] = [
         (not present, "not_in_pool"),
         (not rep.active, "inactive"),
         (bool(pool.match_language and language and language.casefold() not in speaks), "language"),
+        (bool(candidate.lacks), "skill"),
         (rep.id in holders, "earlier_holder"),
         *((True, why) for why in timed),
-        (loads.get(rep.id, 0) >= rep.capacity, "at_capacity"),
+        (candidate.open_leads >= rep.capacity, "at_capacity"),
+        *((True, why) for why in caps_reached(rep, candidate.taken)),
     ]
     return tuple(reason for holds, reason in reasons if holds)
 
 
-def _nobody(excluded: Mapping[str, tuple[Exclusion, ...]]) -> Parked:
+def _free_at(candidate: Candidate) -> int | None:
+    """When nothing but what nobody can know keeps the member from the lead any more (ms): at work again, and with another day or
+    week before them; None where nothing of it has a time."""
+    ends = []
+    if candidate.not_at_work:
+        if candidate.not_at_work.until is None:
+            return None
+        ends.append(candidate.not_at_work.until)
+    if candidate.taken:
+        ends += [candidate.taken.day_ends] * ("daily_cap" in candidate.excluded and candidate.per_day != 0)
+        ends += [candidate.taken.week_ends] * ("weekly_cap" in candidate.excluded and candidate.per_week != 0)
+    return max(ends, default=None)
+
+
+def _nobody(candidates: Collection[Candidate]) -> Parked:
     """Why nobody takes it: what is nearest to being freed, of the members whom one thing alone keeps from it; that they are not at
-    work as well tells nothing of those who could not take it anyhow."""
-    untimed = [tuple(why for why in reasons if why not in TIMED) for reasons in excluded.values()]
-    if ("at_capacity",) in excluded.values():
+    work, or have had their leads of the day, as well tells nothing of those who could not take it anyhow."""
+    excluded = [one.excluded for one in candidates]
+    if ("at_capacity",) in excluded:
         return "at_capacity"
-    if any(not set(reasons) - set(PASSING) for reasons in excluded.values()):
+    if any(set(reasons) <= set(FULL) for reasons in excluded):
+        return "cap_reached"
+    if any(set(reasons) <= set(PASSING) for reasons in excluded):
         return "not_at_work"
-    alone = {reasons[0] for reasons in untimed if len(reasons) == 1}
-    if "inactive" in alone:
-        return "inactive"
-    if "language" in alone:
-        return "language"
-    return "all_declined" if "earlier_holder" in alone else "no_eligible_member"
+    lasting = [tuple(why for why in reasons if why not in (*TIMED, *CAPPED)) for reasons in excluded]
+    alone = {reasons[0] for reasons in lasting if len(reasons) == 1}
+    first: tuple[tuple[Exclusion, Parked], ...] = (
+        ("inactive", "inactive"),
+        ("language", "language"),
+        ("skill", "skill"),
+        ("earlier_holder", "all_declined"),
+    )
+    return next((parked for why, parked in first if why in alone), "no_eligible_member")

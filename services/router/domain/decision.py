@@ -9,6 +9,7 @@ from typing import Literal
 from services.router.domain.account import CheckId, Known
 from services.router.domain.assignment import Assigned, Candidate, Parked, Tried, assign_from, match
 from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
+from services.router.domain.caps import Taken
 from services.router.domain.evidence import Assessment, assess
 from services.router.domain.facts import Facts, Scored
 from services.router.domain.fairness import PoolState
@@ -47,6 +48,7 @@ class Inputs:
     qualified: what made the lead ripe, where that was found out earlier in this cycle
     pools:     balances of the pools that may be asked;  loads: open leads per rep
     out:       reps who are not at work, and until when
+    taken:     leads of their day and week, of reps who have a cap
     missing:   kinds of policy that the tenant lacks
     account:   what is known of the lead's account; None where nobody looked
     """
@@ -69,6 +71,7 @@ class Inputs:
     loads: Mapping[str, int] = field(default_factory=dict)
     account: Known | None = None
     out: Mapping[str, NotAtWork] = field(default_factory=dict)
+    taken: Mapping[str, Taken] = field(default_factory=dict)
 
     @property
     def decision_id(self) -> str:
@@ -119,6 +122,11 @@ class Decision:
     outcome: Outcome
     pool: PoolState | None = None
 
+    @property
+    def way(self) -> str:
+        """By which way the lead was given: by its account, or by a pool's rule."""
+        return "named" if self.outcome.by else "fair"
+
 
 def inputs_of(
     tenant: str,
@@ -132,6 +140,7 @@ def inputs_of(
     account: Known | None = None,
     *,
     out: Mapping[str, NotAtWork],
+    taken: Mapping[str, Taken],
 ) -> Inputs:
     """The inputs of the lead's next decision."""
     known = lead.lead_class is not None and lead.qualifying_at is not None
@@ -154,6 +163,7 @@ def inputs_of(
         loads=loads,
         account=account,
         out=out,
+        taken=taken,
     )
 
 
@@ -206,6 +216,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         str(facts["lead.language"]) if "lead.language" in facts else None,
         inputs.holders,
         inputs.out,
+        skills=playbook.skills(pool_id, facts),
+        taken=inputs.taken,
     )
     trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
     outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
@@ -317,13 +329,14 @@ def _parked(
 def _narrow(inputs: Inputs, pool_id: str | None = None, playbook: Playbook | None = None) -> Inputs:
     """The inputs without the pools and loads that were not looked at."""
     if pool_id is None or playbook is None:
-        return replace(inputs, pools={}, loads={}, out={})
+        return replace(inputs, pools={}, loads={}, out={}, taken={})
     members = playbook.weights(pool_id)
     return replace(
         inputs,
         pools={pool_id: inputs.pools[pool_id]},
         loads={rep_id: count for rep_id, count in inputs.loads.items() if rep_id in members},
         out={rep_id: reason for rep_id, reason in inputs.out.items() if rep_id in members},
+        taken={rep_id: leads for rep_id, leads in inputs.taken.items() if rep_id in members},
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.router.domain.account import Deal, Known, Place
+from services.router.domain.caps import Taken
 from services.router.domain.decision import Decision, Inputs, PoolsNeededError, decide, inputs_of, settle
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, credit_back
@@ -40,6 +41,7 @@ class Desk:
     accounts: Mapping[str, Known] | None = None
     deals: Mapping[str, Deal] = field(default_factory=dict)
     out: Mapping[str, NotAtWork] = field(default_factory=dict)  # reps who are not at work
+    taken: Mapping[str, Taken] = field(default_factory=dict)  # leads of their day and week, of reps who have a cap
 
     def known(self, lead_id: str) -> Known | None:
         """What is known of a lead's account as the batch stands now: with what reps hold of its whole family, the lead apart."""
@@ -73,6 +75,12 @@ class Desk:
             loads[after] = loads.get(after, 0) + 1
         return replace(self, loads=loads)
 
+    def given(self, rep_id: str | None) -> Desk:
+        """The desk after the rep was given one more lead."""
+        if rep_id is None or rep_id not in self.taken:
+            return self
+        return replace(self, taken={**self.taken, rep_id: self.taken[rep_id].more()})
+
     def settled(self, pool: PoolState | None) -> Desk:
         return replace(self, pools={**self.pools, pool.pool_id: pool}) if pool else self
 
@@ -92,6 +100,7 @@ class Change:
     cause: Cause
     decision: Decision | None = None
     withdrawn: bool = False
+    given_back: bool = False  # the assignment that ended does not count against the rep's fair share
 
     @property
     def told(self) -> bool:
@@ -173,9 +182,10 @@ class _Bench:
         decision = self._decide(step, before) if step.decide else None
         if (before.owner_rep, before.accepted) != (self.lead.owner_rep, self.lead.accepted):
             self.desk = self.desk.held(self.lead)
-        if step.cause and (decision or self.lead.standing() != before.standing() or step.withdraw):
+        back = step.credit is not None
+        if step.cause and (decision or self.lead.standing() != before.standing() or step.withdraw or back):
             self.lead = replace(self.lead, changes=self.lead.changes + 1)
-            self.changes.append(Change(before, self.lead, step.cause, decision, step.withdraw))
+            self.changes.append(Change(before, self.lead, step.cause, decision, step.withdraw, back))
 
     def _decide(self, step: Step, before: Lead) -> Decision | None:
         """Decide who takes the lead; None where the decision changes nothing, and so is none."""
@@ -194,13 +204,14 @@ class _Bench:
             self.desk.loads,
             self.desk.known(self.lead.lead_id),
             out=self.desk.out,
+            taken=self.desk.taken,
         )
         decision = self._decided(inputs)
         after = settle(self.lead, decision, self._following.playbook)
         if after.standing() == before.standing():
             self.lead = after  # it waits as it did before, for the same reason; whom it waits for may have changed
             return None
-        self.desk = self.desk.settled(decision.pool).moved(self.lead.owner_rep, after.owner_rep)
+        self.desk = self.desk.settled(decision.pool).moved(self.lead.owner_rep, after.owner_rep).given(after.owner_rep)
         self.lead = replace(after, decisions=inputs.seq, decision_id=inputs.decision_id)
         return decision
 

@@ -55,9 +55,9 @@ class Lead:
     provisional:        handoff has not confirmed the offer yet
     excluded:           reps who had this lead earlier in this cycle
     waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
-    waiting_for:        reps whom nothing but their capacity or their hours keep from taking it
-    waiting_until:      when the first of them is at work again, a protection ends, or it has waited long enough for what is not
-                        known of it (ms): it is tried again then
+    waiting_for:        reps whom nothing but their capacity, their caps or their hours keep from taking it
+    waiting_until:      when the first of them is at work again or begins another day, a protection ends, or it has waited long
+                        enough for what is not known of it (ms): it is tried again then
     next_change:        when an answer that counts expires (ms): it is tried again then, too
     account:            the key of its company, by its latest score
     decided_under:      the policy sequence under which it waits: a newer one frees it

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.router.domain.facts import Facts
 from services.router.domain.gate import GateRules
 from shared.availability.people import Away, NotAtWork, Person, not_at_work, people
 from shared.schemas import conditions
@@ -30,6 +31,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Required:
+    """Skills that a pool asks of its members for leads for which the condition holds."""
+
+    skills: tuple[str, ...]
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class Playbook:
     """All that a decision follows beside its inputs. refs: kind of policy -> its version."""
 
@@ -40,6 +49,7 @@ class Playbook:
     refs: Mapping[str, PolicyRef]
     rules: tuple[Rule, ...] = field(repr=False)
     pools: Mapping[str, Pool] = field(repr=False)
+    requires: Mapping[str, tuple[Required, ...]] = field(repr=False)  # by pool
     reps: Mapping[str, Rep] = field(repr=False)
     accounts_first: bool = field(repr=False)  # whether the gate has to know a lead's account
     gate: GateRules = field(repr=False)
@@ -63,6 +73,12 @@ class Playbook:
             refs,
             rules=tuple(Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS)) for rule in routing.rules),
             pools={pool.id: pool for pool in teams.pools},
+            requires={
+                pool.id: tuple(
+                    Required(one.skills, conditions.parse(one.when, ROUTING_FIELDS)) for one in pool.requires
+                )
+                for pool in teams.pools
+            },
             reps={rep.id: rep for rep in teams.reps},
             accounts_first=_names_account(qualification.model_dump())
             or gate.may_drop_who_is_alone
@@ -85,6 +101,11 @@ class Playbook:
         """Members of a pool and their weights; a member named twice counts as named last."""
         pool = self.pools.get(pool_id)
         return {member.rep: member.weight for member in pool.members} if pool else {}
+
+    def skills(self, pool_id: str, facts: Facts) -> tuple[str, ...]:
+        """All skills that a member of the pool must have for a lead of these facts."""
+        asked = (one.skills for one in self.requires.get(pool_id, ()) if one.condition.holds(facts))
+        return tuple(dict.fromkeys(skill for skills in asked for skill in skills))
 
     def out(self, away: Mapping[str, Away], at: int) -> dict[str, NotAtWork]:
         """Reps who are not at work at `at`, and until when. away: what they have said at run time"""

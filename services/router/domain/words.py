@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from services.router.domain.account import Known
 from services.router.domain.account_words import TARGET, account_steps, check_reason
-from services.router.domain.assignment import TIMED, Candidate, Exclusion, Tried
+from services.router.domain.assignment import CAPPED, TIMED, Candidate, Exclusion, Tried
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
@@ -79,6 +79,13 @@ WAITS: dict[str, Wait] = {
         "one of them gives a lead up, or gets more capacity",
         "担当者の空き、または上限の引き上げ",
     ),
+    "parked:cap_reached": _wait(
+        "sales manager",
+        "everybody who could take it has had their leads of the day or week",
+        "担当可能者が全員、本日または今週の割当上限に到達",
+        "the first of them begins another day or week, or gets a higher cap",
+        "担当可能者の翌日または翌週の開始、または上限の引き上げ",
+    ),
     "parked:not_at_work": _wait(
         "sales manager",
         "nobody who could take it is at work",
@@ -99,6 +106,13 @@ WAITS: dict[str, Wait] = {
         "対応言語の担当者なし",
         "a member who speaks it joins",
         "対応言語のメンバー追加",
+    ),
+    "parked:skill": _wait(
+        "sales manager",
+        "nobody in the pool has the skills that it asks for",
+        "必要なスキルを持つ担当者なし",
+        "a member who has them joins, or the pool asks for less",
+        "スキルを持つメンバーの追加、または条件の変更",
     ),
     "parked:all_declined": _wait(
         "sales manager",
@@ -153,8 +167,11 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
     "not_in_pool": {"en": "not in the pool", "ja": "プール外"},
     "inactive": {"en": "takes no leads now", "ja": "受付停止中"},
     "language": {"en": "does not speak the lead's language", "ja": "対応言語外"},
+    "skill": {"en": "does not have the skills", "ja": "スキル不足"},
     "earlier_holder": {"en": "had this lead before", "ja": "このリードを以前担当"},
     "at_capacity": {"en": "at capacity", "ja": "手一杯"},
+    "daily_cap": {"en": "has had the leads of the day", "ja": "本日の割当上限に到達"},
+    "weekly_cap": {"en": "has had the leads of the week", "ja": "今週の割当上限に到達"},
     "closed": {"en": "closed", "ja": "営業時間外"},
     "absent": {"en": "absent", "ja": "不在"},
     "away": {"en": "away", "ja": "離席中"},
@@ -193,20 +210,31 @@ def _waits(wait: Wait, outcome: Outcome, trace: Trace) -> Reason:
     detail: dict[str, object] = {"owner": wait.owner}
     if trace.missing:
         detail["missing"] = list(trace.missing)
-    first = next(
-        (out for one in trace.candidates if (out := one.not_at_work) and out.until == outcome.waiting_until), None
-    )
-    if first is None or first.until is None:
+    zone = _zone_of(trace, outcome.waiting_until)
+    if zone is None or outcome.waiting_until is None:
         return Reason(code=str(outcome.waiting_reason).removeprefix(PARKED), text=wait.why, detail=detail)
-    time = clock_time(first.until, first.zone)
+    time = clock_time(outcome.waiting_until, zone)
+    again = (
+        "another day or week begins" if outcome.waiting_reason == "parked:cap_reached" else "somebody is at work again"
+    )
     return Reason(
         code=str(outcome.waiting_reason).removeprefix(PARKED),
         text={
-            "en": f"{wait.why['en']}; somebody is at work again at {time} ({first.zone})",
-            "ja": f"{wait.why['ja']}({time} {first.zone} から対応可能)",
+            "en": f"{wait.why['en']}; {again} at {time} ({zone})",
+            "ja": f"{wait.why['ja']}({time} {zone} から対応可能)",
         },
-        detail=detail | {"until": first.until},
+        detail=detail | {"until": outcome.waiting_until},
     )
+
+
+def _zone_of(trace: Trace, until: int | None) -> str | None:
+    """The zone of the member whose hours, day or week begin at `until`."""
+    for one in trace.candidates:
+        if one.not_at_work and one.not_at_work.until == until:
+            return one.not_at_work.zone
+        if one.taken and until in (one.taken.day_ends, one.taken.week_ends):
+            return one.taken.zone
+    return None
 
 
 def clock_time(at: int, zone: str) -> str:
@@ -215,8 +243,18 @@ def clock_time(at: int, zone: str) -> str:
 
 
 def _excluded(why: Exclusion, candidate: Candidate) -> dict[str, str]:
-    """Why a member was left out; who is not at work until when."""
+    """Why a member was left out; who is not at work until when, and how many leads they have had of how many."""
     word, out = EXCLUSIONS[why], candidate.not_at_work
+    if why == "skill" and candidate.lacks:
+        lacks = ", ".join(candidate.lacks)
+        return {"en": f"does not have the skills: {lacks}", "ja": f"スキル不足: {lacks}"}
+    if why in CAPPED and candidate.taken:
+        had, cap = (
+            (candidate.taken.day, candidate.per_day)
+            if why == "daily_cap"
+            else (candidate.taken.week, candidate.per_week)
+        )
+        return {"en": f"{word['en']}: {had} of {cap}", "ja": f"{word['ja']}({cap} 件中 {had} 件)"}
     if why not in TIMED or out is None:
         return word
     if out.until is None:

@@ -10,13 +10,13 @@ import asyncpg
 from services.router.domain.fairness import Balance, PoolState
 from services.router.domain.flow import Desk
 from services.router.domain.playbook import Playbook
-from services.router.store import availability
+from services.router.store import assignments, availability
 from shared.kit.database import Connection
 
 
 async def read_desk(connection: Connection, tenant: str, playbook: Playbook | None, now: int) -> Desk:
-    """The desk: all pools of the policy, locked until the transaction ends, the open leads of their members, and who of them is not
-    at work.
+    """The desk: all pools of the policy, locked until the transaction ends, the open leads of their members, who of them is not at
+    work, and what those with a cap were given.
 
     All, not one: a rep's leads are counted over all pools, and who holds every pool's lock counts what nobody can change.
     """
@@ -51,7 +51,8 @@ async def read_desk(connection: Connection, tenant: str, playbook: Playbook | No
         for row in rows
     }
     out = playbook.out(await availability.away(connection, tenant, now), now)
-    return Desk(pools, await read_loads(connection, tenant), read=True, out=out)
+    taken = await assignments.taken(connection, tenant, playbook, now)
+    return Desk(pools, await read_loads(connection, tenant), read=True, out=out, taken=taken)
 
 
 def _balance(row: asyncpg.Record) -> Balance:

@@ -12,6 +12,7 @@ from services.router.domain.decision import Decision, Inputs, Outcome, Trace
 from services.router.domain.flow import Change
 from services.router.domain.lead import Cause
 from services.router.domain.playbook import NEEDED, Playbook
+from services.router.store import assignments
 from shared.kit.database import Connection
 from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.scores import PolicyRef
@@ -27,7 +28,7 @@ def _json(adapter: TypeAdapter[Any], value: object) -> Any:
 
 
 async def write(connection: Connection, tenant: str, changes: Sequence[Change], playbook: Playbook | None) -> None:
-    """Append `changes` to the history, and their decisions."""
+    """Append `changes` to the history, their decisions, and what was assigned by them."""
     if not changes:
         return
     await connection.execute(
@@ -69,6 +70,7 @@ async def write(connection: Connection, tenant: str, changes: Sequence[Change], 
         [_json(OUTCOME, decision.outcome) for decision in made],
         [decision.inputs.decided_at for decision in made],
     )
+    await assignments.write(connection, tenant, changes)
 
 
 def decision_of(row: asyncpg.Record) -> Decision:

@@ -6,14 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.schemas.policies.base import Label, Policy, RuleId, Strict
+from shared.schemas.catalogue import ROUTING_FIELDS
+from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
 from shared.schemas.policies.calendars import Calendar, Period, Zone
+
+Cap = Annotated[int, Field(ge=0, le=10_000)]
+Word = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Rep(Strict):
     """A person who takes leads.
 
-    capacity: open leads at a time;  languages, skills: what a pool's `requires` may ask for;  active: takes new leads at all
+    capacity: open leads at a time;  per_day, per_week: leads that they are given at most between two midnights of their zone, and
+              from Monday to Sunday; one that did not count, and was given back, is none
+    languages, skills: what a pool may ask for;  active: takes new leads at all
     calendar: when they are at work, at any time where none is named;  absences: when not, whatever else holds
     on_call:  when they are at work although the calendar is closed
     """
@@ -23,7 +29,9 @@ class Rep(Strict):
     email: str | None = None
     zone: Zone = "Asia/Tokyo"
     manager: RuleId | None = None
-    capacity: Annotated[int, Field(ge=0, le=10_000)] = 50
+    capacity: Cap = 50
+    per_day: Cap | None = None
+    per_week: Cap | None = None
     languages: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     active: bool = True
@@ -39,6 +47,13 @@ class Member(Strict):
     weight: Annotated[int, Field(ge=1, le=100)] = 1
 
 
+class Requirement(Strict):
+    """All `skills` that a member must have to get a lead for which `when` holds; any lead, where that is left out."""
+
+    when: condition_of(ROUTING_FIELDS) = Field(default_factory=dict)  # type: ignore[valid-type]
+    skills: tuple[Word, ...] = Field(min_length=1)
+
+
 class Pool(Strict):
     """Reps who share leads fairly. mode: `offer` is to be accepted or declined, `assign` is accepted by the first touch."""
 
@@ -49,6 +64,7 @@ class Pool(Strict):
     match_language: bool = Field(
         default=False, description="only members who speak the lead's language, where it is known"
     )
+    requires: tuple[Requirement, ...] = ()
 
 
 class TeamsPolicy(Policy):

@@ -167,6 +167,25 @@ def test_a_pool_of_people_who_are_away_for_good_is_a_warning(edit: Edit, demo: P
     assert ["nobody who is active" in str(warning) for warning in read(demo).warnings] == [True]
 
 
+def test_skills_that_no_member_has_together_are_told_with_their_line(edit: Edit, demo: Path, line_of: LineOf) -> None:
+    edit(
+        "teams",
+        "members: [{rep: kobayashi}, {rep: mori}]",
+        "members: [{rep: kobayashi}, {rep: mori}]\n    requires:\n      - {skills: [phone]}\n"
+        "      - when: {lead.industry: {eq: manufacturing}}\n        skills: [phone, manufacturing]",
+    )
+    edit("teams", "{id: kobayashi,", "{id: kobayashi, skills: [Phone],")
+    edit("teams", "{id: mori,", "{id: mori, skills: [manufacturing],")
+    line = line_of("teams", "skills: [phone, manufacturing]")
+    assert [str(warning) for warning in read(demo).warnings] == [
+        f"policies/northstar/teams.yaml:{line}: nobody in pool `inside-japan` has `phone`, `manufacturing`:"
+        " leads that ask for it will wait."
+    ]
+    edit("teams", "{eq: manufacturing}", "{eq: E}")
+    with pytest.raises(PolicyErrors, match=r"`lead.industry` is never `E`"):
+        read(demo)
+
+
 def test_every_tenant_below_a_directory_is_checked_and_one_bad_one_is_enough(edit: Edit, demo: Path) -> None:
     assert [each.tenant for each in check(demo.parent)] == ["northstar"]
     edit("sla", "accept: 900", "accept: 0")

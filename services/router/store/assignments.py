@@ -1,0 +1,100 @@
+"""Assignments: who was given which lead, by which way, and how that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.router.domain.caps import Taken, capped, periods
+from services.router.domain.flow import Change
+from services.router.domain.playbook import Playbook
+from shared.kit.database import Connection
+
+ENDS = {"offer-declined": "declined", "offer-expired": "expired", "routing-refused": "refused"}
+
+
+async def write(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:
+    """Append what `changes` assigned, and note what was accepted and what ended."""
+    await _append(connection, tenant, [change for change in changes if change.after.owner_rep and change.decision])
+    await _accept(connection, tenant, [change for change in changes if change.cause.kind == "offer-accepted"])
+    await _end(connection, tenant, [change for change in changes if _how(change)])
+
+
+def _how(change: Change) -> str | None:
+    """How an assignment ended by `change`; None where none did."""
+    if change.withdrawn and change.before.owner_rep is not None:
+        return "withdrawn"
+    return ENDS.get(change.cause.kind)
+
+
+async def _append(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:
+    if not changes:
+        return
+    made = [(change.after, change.decision) for change in changes if change.decision]
+    await connection.execute(
+        "INSERT INTO router.assignments (tenant, lead_id, assignment, cycle, decision_id, at, rep_id, pool_id, way)"
+        " SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::integer[], $5::text[], $6::bigint[], $7::text[],"
+        " $8::text[], $9::text[])",
+        tenant,
+        [lead.lead_id for lead, _ in made],
+        [lead.held_assignment for lead, _ in made],
+        [lead.cycle for lead, _ in made],
+        [decision.inputs.decision_id for _, decision in made],
+        [decision.inputs.decided_at for _, decision in made],
+        [decision.outcome.rep_id for _, decision in made],
+        [decision.outcome.pool_id for _, decision in made],
+        [decision.way for _, decision in made],
+    )
+
+
+async def _accept(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:
+    if changes:
+        await connection.execute(
+            "UPDATE router.assignments a SET accepted_at = n.at, ended = NULL, ended_at = NULL"
+            " FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS n(lead_id, assignment, at)"
+            " WHERE a.tenant = $1 AND a.lead_id = n.lead_id AND a.assignment = n.assignment",
+            tenant,
+            [change.after.lead_id for change in changes],
+            [change.after.held_assignment for change in changes],
+            [change.cause.at for change in changes],
+        )
+
+
+async def _end(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:
+    if changes:
+        await connection.execute(
+            "UPDATE router.assignments a SET ended = n.how, ended_at = n.at, reason = n.reason, given_back = n.back"
+            " FROM unnest($2::text[], $3::integer[], $4::text[], $5::bigint[], $6::text[], $7::boolean[])"
+            " AS n(lead_id, assignment, how, at, reason, back)"
+            " WHERE a.tenant = $1 AND a.lead_id = n.lead_id AND a.assignment = n.assignment",
+            tenant,
+            [change.before.lead_id for change in changes],
+            [change.before.held_assignment for change in changes],
+            [_how(change) for change in changes],
+            [change.cause.at for change in changes],
+            [change.cause.reason for change in changes],
+            [change.given_back or change.cause.kind == "routing-refused" for change in changes],
+        )
+
+
+async def taken(connection: Connection, tenant: str, playbook: Playbook, now: int) -> dict[str, Taken]:
+    """Of every rep with a cap, the leads of their day and week at `now` (ms). Leads that their accounts gave them count as well."""
+    reps = [rep for rep in playbook.teams.reps if capped(rep)]
+    if not reps:
+        return {}
+    spans = {zone: periods(zone, now) for zone in {rep.zone for rep in reps}}
+    asked = {rep.id: spans[rep.zone] for rep in reps}
+    rows = await connection.fetch(
+        "SELECT r.rep_id, count(*) FILTER (WHERE a.at >= r.day) AS day, count(*) AS week"
+        " FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS r(rep_id, day, week)"
+        " JOIN router.assignments a ON a.tenant = $1 AND a.rep_id = r.rep_id AND a.at >= r.week AND NOT a.given_back"
+        " GROUP BY 1",
+        tenant,
+        list(asked),
+        [span.day for span in asked.values()],
+        [span.week for span in asked.values()],
+    )
+    counted = {row["rep_id"]: (row["day"], row["week"]) for row in rows}
+    return {
+        rep.id: Taken(*counted.get(rep.id, (0, 0)), spans[rep.zone].day_ends, spans[rep.zone].week_ends, rep.zone)
+        for rep in reps
+    }
