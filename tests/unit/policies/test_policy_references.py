@@ -172,7 +172,7 @@ def test_skills_that_no_member_has_together_are_told_with_their_line(edit: Edit,
         "teams",
         "members: [{rep: kobayashi}, {rep: mori}]",
         "members: [{rep: kobayashi}, {rep: mori}]\n    requires:\n      - {skills: [phone]}\n"
-        "      - when: {lead.industry: {eq: manufacturing}}\n        skills: [phone, manufacturing]",
+        "      - when: {lead.industry: {eq: 'jsic:E'}}\n        skills: [phone, manufacturing]",
     )
     edit("teams", "{id: kobayashi,", "{id: kobayashi, skills: [Phone],")
     edit("teams", "{id: mori,", "{id: mori, skills: [manufacturing],")
@@ -181,7 +181,7 @@ def test_skills_that_no_member_has_together_are_told_with_their_line(edit: Edit,
         f"policies/northstar/teams.yaml:{line}: nobody in pool `inside-japan` has `phone`, `manufacturing`:"
         " leads that ask for it will wait."
     ]
-    edit("teams", "{eq: manufacturing}", "{eq: E}")
+    edit("teams", "'jsic:E'", "E")
     with pytest.raises(PolicyErrors, match=r"`lead.industry` is never `E`"):
         read(demo)
 

@@ -18,7 +18,7 @@ from shared.availability.people import NotAtWork
 HOUR, DAY = 3_600_000, 86_400_000
 NOON = 1_767_582_000_000  # Monday 2026-01-05 12:00 in Tokyo
 TUESDAY, NEXT_MONDAY = NOON + 12 * HOUR, NOON + 12 * HOUR + 6 * DAY
-MAKERS = {"when": {"lead.industry": {"eq": "E"}}, "skills": ["manufacturing"]}
+MAKERS = {"when": {"lead.industry": {"eq": "jsic:E"}}, "skills": ["manufacturing"]}
 
 
 def ms(text, zone):
@@ -52,9 +52,9 @@ def test_only_who_has_every_skill_that_the_lead_asks_for_is_eligible(team, score
     playbook = team(
         [MAKERS, {"skills": ["phone"]}], sato={"skills": ["phone"]}, tanaka={"skills": ["Phone", "MANUFACTURING"]}
     )
-    assert playbook.skills("field", {"lead.industry": "E"}) == ("manufacturing", "phone")
-    assert playbook.skills("field", {"lead.industry": "G"}) == ("phone",)
-    maker = decided(playbook, scored("A1", attributes={"industry": "E"}))
+    assert playbook.skills("field", {"lead.industry": "jsic:E"}) == ("manufacturing", "phone")
+    assert playbook.skills("field", {"lead.industry": "jsic:G"}) == ("phone",)
+    maker = decided(playbook, scored("A1", attributes={"industry": "jsic:E"}))
     assert maker.outcome.rep_id == "tanaka"
     assert maker.trace.candidates[0].excluded == ("skill",)
     assert why_not(maker.trace, "sato").text == {
@@ -65,7 +65,7 @@ def test_only_who_has_every_skill_that_the_lead_asks_for_is_eligible(team, score
 
 
 def test_a_lead_that_asks_for_what_nobody_has_waits_with_that_reason(team, scored):
-    decision = decided(team([MAKERS]), scored("A1", attributes={"industry": "E"}))
+    decision = decided(team([MAKERS]), scored("A1", attributes={"industry": "jsic:E"}))
     assert (decision.outcome.waiting_reason, decision.outcome.waiting_for) == ("parked:skill", ())
     assert reasons(decision, None)[-1].text["ja"] == "必要なスキルを持つ担当者なし"
 
