@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from baton.commands.shown import check_language
 from baton.errors import OperatorError
 from baton.home import all_names, environment, here, only_here
 
@@ -77,7 +78,7 @@ def lint(
     given: str = typer.Argument(
         "policies", metavar="[TENANT|DIR]", help="One tenant, or a directory of one or of all."
     ),
-    language: str = typer.Option("en", "--lang", help="en or ja."),
+    lang: str = typer.Option("en", help="en or ja"),
     strict: bool = typer.Option(False, "--strict", help="End with 1 for warnings, too."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object per finding and line."),
 ) -> None:
@@ -90,16 +91,14 @@ def lint(
 
     from baton.lint import lint, telling
 
-    if language not in ("en", "ja"):
-        raise OperatorError(f"--lang is en or ja, not {language}")
-    spoken: telling.Language = "ja" if language == "ja" else "en"
+    check_language(lang)
     below = Path("policies") / given
     problems = lint(below if not Path(given).is_dir() and below.is_dir() else Path(given))
     for problem in problems:
-        told = [json.dumps(telling.record(problem), ensure_ascii=False)] if as_json else telling.lines(problem, spoken)
+        told = [json.dumps(telling.record(problem), ensure_ascii=False)] if as_json else telling.lines(problem, lang)
         print("\n".join(told))
     if not as_json:
-        print(telling.summary(problems, spoken))
+        print(telling.summary(problems, lang))
     if any(problem.severity == "error" or (strict and problem.severity == "warning") for problem in problems):
         raise typer.Exit(1)
 
