@@ -118,3 +118,30 @@ def test_an_example_has_no_more_than_it_needs(edit: Edit, base: Path) -> None:
     assert [p.example for p in found(base, "no-catch-all")] == [{}]
     edit("routing", "{lead.country: {exists: true}}", "{lead.country: {ne: JP}}")
     assert [p.example for p in found(base, "no-catch-all")] == [{"lead.country": "JP"}]
+
+
+def test_skills_that_different_people_have_serve_no_lead_that_asks_for_both(edit: Edit, base: Path) -> None:
+    edit("teams", "{id: sato, name: Sato,", "{id: sato, name: Sato, skills: [Factory],")
+    edit("teams", "{id: mori, name: Mori,", "{id: mori, name: Mori, skills: [finance],")
+    asks = (
+        "[{when: {lead.industry: {eq: 'jsic:E'}}, skills: [factory]},"
+        " {when: {score.fit_grade: {eq: A}, lead.country: {ne: JP}}, skills: [FINANCE]}]"
+    )
+    edit("teams", "{id: field, members:", f"{{id: field, requires: {asks}, members:")
+    (problem,) = found(base, "skill-nobody-has")
+    assert problem.example is not None
+    assert "leads that ask for `factory`, `FINANCE` on leg `fs`, which nobody there has together" in problem.message
+    assert fitting(base, "fs", problem.example)[0] == "rest-field"
+    assert problem.example["lead.industry"] == "jsic:E"
+    assert problem.example["score.fit_grade"] == "A"
+    edit("teams", "skills: [finance]", "skills: [finance, factory]")
+    assert lint(base, NOW) == []
+
+
+def test_who_speaks_the_language_and_who_has_the_skill_have_to_be_one(edit: Edit, base: Path) -> None:
+    edit("teams", "{id: ken, name: Ken,", "{id: ken, name: Ken, skills: [factory],")
+    edit("teams", "members: [{rep: lena}]}", "members: [{rep: lena}, {rep: ken}], requires: [{skills: [factory]}]}")
+    for problem in found(base, "skill-nobody-has"):
+        assert problem.example is not None
+        assert problem.example["lead.language"] in ("de", "fr")
+        assert "that ask for `factory` and `" in problem.message

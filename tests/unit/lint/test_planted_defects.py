@@ -234,6 +234,33 @@ DEFECTS = [
         "id: apac",
         "`emea` takes all before it",
     ),
+    # skills
+    Planted(
+        "skill-nobody-has",
+        "teams",
+        "{id: inside, members: [{rep: ken}]}",
+        "{id: inside, members: [{rep: ken}], requires: [{when: {lead.industry: {eq: 'jsic:E'}}, skills: [factory]}]}",
+        "pool: inside",
+        "rule `rest-inside` brings pool `inside` leads that ask for `factory` on leg `is`",
+        file="routing",
+    ),
+    Planted(
+        "skill-nobody-has",
+        "teams",
+        "{id: large, members: [{rep: mori}]}",
+        "{id: large, members: [{rep: mori}], requires: [{when: {lead.country: {eq: FR}}, skills: [factory]}]}",
+        "id: large",
+        "nobody in pool `large` has `factory`",
+    ),
+    Planted(
+        "dead-rule",
+        "teams",
+        "{id: large, members: [{rep: mori}]}",
+        "{id: large, members: [{rep: mori}], requires: [{when: {score.fit: {gt: 100}}, skills: [factory]}]}",
+        "id: large",
+        "no lead can fit rule `large: factory`",
+        also=("skill-nobody-has",),
+    ),
     # the gate's own rules
     Planted(
         "dead-rule",
