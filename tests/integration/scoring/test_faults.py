@@ -22,7 +22,7 @@ from services.scoring.wire import INPUTS
 from shared.kit.kafka import EMBEDDED_PARTITIONS, Outgoing, ensure_topics
 from shared.schemas.base import record_key
 from shared.schemas.topics import LEAD_SCORED, TOUCHPOINTS
-from tests.integration.scoring.town import Town, content, history, recomputed
+from tests.integration.scoring.town import Town, history, recomputed
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 SESSION_SECONDS = 6
@@ -53,11 +53,6 @@ def redis_url(own_stack: Stack) -> str:
     return own_stack.addresses().redis
 
 
-async def agree(town: Town, expected: dict[str, object]) -> None:
-    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
-    assert set(content(town.scores)) == set(expected)
-
-
 async def applied(town: Town) -> int:
     """How many touches are applied, of all partitions."""
     keys = [f"{town.group}:{{s:{partition}}}:applied" for partition in range(EMBEDDED_PARTITIONS)]
@@ -66,7 +61,7 @@ async def applied(town: Town) -> int:
 
 async def test_a_zombie_that_wakes_after_its_partitions_went_to_another_does_no_harm(town: Town) -> None:
     records = history(town.tenant, 900, 60, Random(1))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     zombie = await town.hire()
     await town.until(zombie.is_ready)
     await town.send(records[:400])
@@ -80,13 +75,13 @@ async def test_a_zombie_that_wakes_after_its_partitions_went_to_another_does_no_
     await town.until(lambda: monotonic() - stopped > SESSION_SECONDS + 2)
     zombie.process.send_signal(signal.SIGCONT)
     await town.send(records[700:])
-    await agree(town, expected)
+    await town.agree(expected)
 
 
 async def test_another_process_takes_its_share_and_gives_it_back(town: Town) -> None:
     """Scale-out is starting another process; what is under way meanwhile is neither lost nor wrong."""
     records = history(town.tenant, 900, 60, Random(2))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     first = await town.hire()
     await town.until(first.is_ready)
     await town.send(records[:300])
@@ -107,14 +102,14 @@ async def test_another_process_takes_its_share_and_gives_it_back(town: Town) -> 
         return await first.metric("baton_scoring_assigned_partitions") == EMBEDDED_PARTITIONS * topics
 
     await town.until(all_back)
-    await agree(town, expected)
+    await town.agree(expected)
     assert first.crashes == 0
 
 
 async def test_a_redis_that_restarts_is_waited_for(town: Town, own_stack: Stack) -> None:
     """Trap 7: a script that Redis forgot, and connections that broke, are no reason to stop."""
     records = history(town.tenant, 600, 60, Random(3))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     worker = await town.hire()
     await town.until(worker.is_ready)
     await town.send(records[:300])
@@ -122,7 +117,7 @@ async def test_a_redis_that_restarts_is_waited_for(town: Town, own_stack: Stack)
     own_stack.kill("redis")
     await town.send(records[300:])
     own_stack.restart("redis")
-    await agree(town, expected)
+    await town.agree(expected)
     assert await worker.metric("baton_scoring_redis_retries_total") > 0
 
 
@@ -147,7 +142,7 @@ async def test_a_redis_that_lost_its_last_second_is_brought_up_to_date_from_the_
 ) -> None:
     """Trap 5: what the worker had been told was saved is gone; it stops, and the next start rewinds to what is there."""
     records = history(town.tenant, 600, 60, Random(4))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     worker = await town.hire()
     await town.until(worker.is_ready)
     await town.send(records[:300])
@@ -167,7 +162,7 @@ async def test_a_redis_that_lost_its_last_second_is_brought_up_to_date_from_the_
     shutil.copytree(tmp_path / "earlier", data)
     own_stack.restart("redis")
     await town.send(records[500:])
-    await agree(town, expected)
+    await town.agree(expected)
     assert worker.crashes > 0, "that its states were lost had to be noticed"
 
 
@@ -175,7 +170,7 @@ async def test_a_record_that_nobody_can_read_goes_to_the_dead_letters_and_stops_
     town: Town, whole_topic: object
 ) -> None:
     records = history(town.tenant, 200, 20, Random(5))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     worker = await town.hire()
     await town.send(records[:100])
     poison = [
@@ -184,7 +179,7 @@ async def test_a_record_that_nobody_can_read_goes_to_the_dead_letters_and_stops_
     ]
     await town.publisher.publish(poison)
     await town.send(records[100:])
-    await agree(town, expected)
+    await town.agree(expected)
     dead = await whole_topic(town.kafka, f"{TOUCHPOINTS.name}-dlq")  # type: ignore[operator]
     mine = [one for one in dead if (one.key or b"").startswith(f"{town.tenant}/".encode())]
     assert len(mine) == len(poison)
@@ -193,13 +188,13 @@ async def test_a_record_that_nobody_can_read_goes_to_the_dead_letters_and_stops_
 
 async def test_more_leads_than_fit_into_memory_are_read_again_and_are_right(town: Town) -> None:
     records = history(town.tenant, 900, 200, Random(6))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     worker = await town.hire(SCORING_CACHED_LEADS="3")
     await town.until(worker.is_ready)
     for start in range(0, 900, 100):
         await town.send(records[start : start + 100])
     await town.send(records[900:])
-    await agree(town, expected)
+    await town.agree(expected)
     assert await worker.metric("baton_scoring_cached_leads") <= 3 * EMBEDDED_PARTITIONS
 
 
@@ -222,7 +217,7 @@ async def test_a_log_that_starts_too_young_is_refused_until_the_loss_is_accepted
     await town.until(accepting.is_ready)
     later = history(town.tenant, 100, 20, Random(8))
     await town.send(later)
-    await agree(town, content(recomputed(later)))
+    await town.agree(recomputed(later))
     assert await accepting.metric("baton_scoring_accepted_loss_records_total") >= len(records)
 
 
@@ -232,7 +227,7 @@ async def test_states_ahead_of_a_log_that_was_made_anew_are_dropped_with_an_alar
     worker = await town.hire(SCORING_ACCEPT_LOSS="true")  # of what the test before this one has deleted
     await town.until(worker.is_ready)
     await town.send(records)
-    await agree(town, content(recomputed(records)))
+    await town.agree(recomputed(records))
     assert await worker.end(signal.SIGTERM) == 0
     admin = AIOKafkaAdminClient(bootstrap_servers=town.kafka)
     await admin.start()
@@ -254,4 +249,4 @@ async def test_states_ahead_of_a_log_that_was_made_anew_are_dropped_with_an_alar
     assert await again.metric("baton_scoring_resets_total") > 0
     few = history(town.tenant, 40, 10, Random(10))
     await town.send(few)
-    await agree(town, content(recomputed(few)))
+    await town.agree(recomputed(few))

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.scoring.wire import INPUTS
-from tests.integration.scoring.town import Town, content, history, recomputed
+from tests.integration.scoring.town import Town, history, recomputed
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
@@ -20,7 +20,7 @@ async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(
     """Traps 1 to 6: two workers on a new group, one killed, one stopped, all states lost, records sent twice."""
     rng = Random(7)
     records = history(town.tenant, 2_000, 120, rng)
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     sent = records + rng.sample(records, 200)  # duplicates, late and out of order
     first, second = await asyncio.gather(town.hire(), town.hire())
     await town.send(sent[:700])
@@ -39,14 +39,8 @@ async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(
     await town.until(second.is_ready)
     assert await second.end(signal.SIGTERM) == 0
     await town.send(sent[1_700:])
-
-    def all_right() -> bool:
-        seen = content(town.scores)
-        return all(seen.get(lead) == wanted for lead, wanted in expected.items())
-
     assert len(expected) > 60
-    await town.until(all_right)
-    assert set(content(town.scores)) == set(expected)
+    await town.agree(expected)
 
 
 async def test_workers_share_the_partitions_of_both_topics_alike(town: Town) -> None:
@@ -55,18 +49,18 @@ async def test_workers_share_the_partitions_of_both_topics_alike(town: Town) -> 
     for worker in town.workers:
         await town.until(worker.is_ready)
     records = history(town.tenant, 200, 40, Random(3))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     await town.send(records)
-    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
+    await town.agree(expected)
     assert [worker.crashes for worker in town.workers] == [0, 0, 0]
 
 
 async def test_a_worker_that_is_told_to_stop_has_committed_what_it_did(town: Town) -> None:
     worker = await town.hire()
     records = history(town.tenant, 100, 20, Random(5))
-    expected = content(recomputed(records))
+    expected = recomputed(records)
     await town.send(records)
-    await town.until(lambda: all(content(town.scores).get(lead) == wanted for lead, wanted in expected.items()))
+    await town.agree(expected)
     assert await worker.end(signal.SIGTERM) == 0
     admin = AIOKafkaAdminClient(bootstrap_servers=town.kafka)
     await admin.start()
