@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from baton.policies.cross_checks import able
 from baton.policies.findings import Check, Finding, Policies
 from shared.availability.calendar import Calendar
 from shared.availability.people import people
-from shared.schemas.policies.teams import Pool, Rep
+from shared.schemas.policies.teams import Rep
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
 AHEAD = 366 * DAY  # every holiday of a year
@@ -21,7 +22,7 @@ def _open(policies: Policies) -> Iterator[Finding]:
     hours = people(policies.teams)
     now = round(policies.now.timestamp() * SECOND)
     for index, pool in enumerate(policies.teams.pools):
-        members = able(policies, pool)
+        members = able(policies.teams, pool)
         if not members or any(rep.id not in hours for rep in members):
             continue  # nobody can serve it, which another check tells; or somebody always is at work
         calendars = list(dict.fromkeys(hours[rep.id].hours for rep in members))
@@ -31,12 +32,6 @@ def _open(policies: Policies) -> Iterator[Finding]:
             yield Finding("teams", ("pools", index), en, "pool-never-open", ja)
         elif len(calendars) <= MOST_WAYS and (closed := longest_closed(calendars, now, now + AHEAD)):
             yield from _promises(policies, index, members[0], closed)
-
-
-def able(policies: Policies, pool: Pool) -> list[Rep]:
-    """Members who can take a lead at all."""
-    named = {member.rep for member in pool.members}
-    return [rep for rep in policies.teams.reps if rep.id in named and rep.active and rep.capacity]
 
 
 def longest_closed(calendars: Sequence[Calendar], start: int, end: int) -> tuple[int, int] | None:

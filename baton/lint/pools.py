@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from baton.lint.boxes import ALL, boxes_of, meet, without
-from baton.lint.hours import able
 from baton.lint.rules import LEAD, Rule, Ruled, example
 from baton.lint.space import Box, Space
 from baton.lint.texts import Texts
 from baton.lint.values import TooHardError, Values
+from baton.policies.cross_checks import able
 from baton.policies.findings import Finding, Policies
 from shared.schemas import conditions
 from shared.schemas.catalogue import ROUTING_FIELDS
@@ -38,7 +38,7 @@ def unserved(policies: Policies, ruled: Ruled, takes: Callable[[Rule], bool], le
     for rule in filter(takes, ruled.rules):
         pool = pools.get(policies.routing.rules[int(rule.place[1])].pool)
         try:
-            if pool is not None and rule.boxes and able(policies, pool):
+            if pool is not None and rule.boxes and able(policies.teams, pool):
                 coming = meet(left, rule.boxes, ruled.space)
                 yield from _of_rule(policies, pool, rule, earlier, coming, ruled.space, leg)
             left = without(left, rule.boxes or [], ruled.space)
@@ -50,7 +50,7 @@ def unserved(policies: Policies, ruled: Ruled, takes: Callable[[Rule], bool], le
 def _of_rule(
     policies: Policies, pool: Pool, rule: Rule, earlier: Sequence[Rule], coming: Sequence[Box], space: Space, leg: str
 ) -> Iterator[Finding]:
-    members = able(policies, pool)
+    members = able(policies.teams, pool)
     for rep in members:
         coming = without(coming, _taken_by(rep, pool, space), space)
 

@@ -13,6 +13,7 @@ from baton.policies.scoring_checks import SCORING_CHECKS, overlay_lists
 from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
 from shared.schemas.policies.qualification import Cells
+from shared.schemas.policies.teams import Pool, Rep, TeamsPolicy
 
 
 def cross_check(policies: Policies) -> list[Problem]:
@@ -62,6 +63,16 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
             first.setdefault(value, index)
 
 
+def able(teams: TeamsPolicy, pool: Pool) -> list[Rep]:
+    """Members who take leads at all: active, and with room for one."""
+    named = {member.rep for member in pool.members}
+    return [
+        rep
+        for rep in teams.reps
+        if rep.id in named and rep.active and 0 not in (rep.capacity, rep.per_day, rep.per_week)
+    ]
+
+
 def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
     """Rules name pools, pools and reps name reps, and somebody is there to take the lead."""
     teams = policies.teams
@@ -76,7 +87,7 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
                 message = f"pool `{pool.id}` names rep `{member.rep}`, whom `reps` does not have."
                 place: Place = ("pools", index, "members", number, "rep")
                 yield Finding("teams", place, message + suggest(member.rep, reps), code="unknown-rep")
-        if not any(reps[m.rep].active and reps[m.rep].capacity for m in pool.members if m.rep in reps):
+        if not able(teams, pool):
             message = f"pool `{pool.id}` has nobody who is active and has capacity: its leads will wait"
             yield Finding("teams", ("pools", index), message, code="pool-nobody")
         if pool.id not in {rule.pool for rule in policies.routing.rules}:

@@ -352,6 +352,7 @@ DEFECTS = [
     ),
     Planted("pool-nobody", "teams", "{id: ken, name: Ken,", "{id: ken, name: Ken, capacity: 0,", "id: inside"),
     Planted("pool-nobody", "teams", "{id: ken, name: Ken,", "{id: ken, name: Ken, active: false,", "id: inside"),
+    Planted("pool-nobody", "teams", "{id: ken, name: Ken,", "{id: ken, name: Ken, per_week: 0,", "id: inside"),
     Planted("unused-pool", "routing", "pool: large", "pool: field", "id: large", file="teams"),
     Planted("unused-rep", "teams", "pools:", "  - {id: ann, name: Ann}\npools:", "id: ann", "`ann`"),
     Planted(
