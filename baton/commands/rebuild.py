@@ -93,11 +93,11 @@ def hush() -> None:
 
 def _run(work: Coroutine[Any, Any, Any], options: Options, console: Console) -> Any:
     """Do it; whatever keeps it from being done becomes a sentence."""
-    import uvloop
     from aiokafka.errors import KafkaError
     from redis.exceptions import OutOfMemoryError, RedisError
     from rich.filesize import decimal
 
+    from baton.interrupts import run
     from baton.rebuilding import words_of, words_of_losses
     from services.scoring import rebuild as scoring
     from services.scoring.builder import BuildingLostError, MissingRecordsError
@@ -105,7 +105,7 @@ def _run(work: Coroutine[Any, Any, Any], options: Options, console: Console) -> 
     from services.scoring.states import SupersededError
 
     try:
-        return uvloop.run(work)
+        return run(work)
     except RebuildUnderWayError:
         raise OperatorError(f"another rebuild of the group `{options.group}` is under way: wait for its end") from None
     except scoring.LossError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 
@@ -23,10 +22,12 @@ def tail(
     most: int | None = typer.Option(None, "--most", min=1, help="End after so many lines."),
 ) -> None:
     """Follow what a source sends, as it was understood: time, type, who, channel, campaign, event. Refused events are red."""
+    from baton.interrupts import run
+
     bootstrap = environment(here())["KAFKA_BOOTSTRAP_SERVERS"]
     _there(tenant, source)
     try:
-        asyncio.run(_tail(bootstrap, tenant, source, as_json=as_json, reveal=reveal, since=since, most=most))
+        run(_tail(bootstrap, tenant, source, as_json=as_json, reveal=reveal, since=since, most=most))
     except KeyboardInterrupt:
         return
 
