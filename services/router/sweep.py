@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -59,10 +60,9 @@ class Sweep:
         while True:
             self._wake.clear()
             await self.sweep()
-            try:
-                await asyncio.wait_for(self._wake.wait(), await self._pause())
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(await self._pause()):
+                    await self._wake.wait()
 
     async def _pause(self) -> float:
         """Seconds until the next sweep: it comes sooner where somebody is at work again before."""
