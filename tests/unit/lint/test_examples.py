@@ -67,6 +67,7 @@ def test_a_lead_that_no_rule_takes_is_taken_by_none(when: str, edit: Edit, base:
         "{any: [{bant.met: {lt: 2}}, {bant.need: {eq: true}}, {bant.met: {gte: 2}}]}",
         "{not: {lead.employees: {gte: 10, lt: 10}}}",
         "{any: [{lead.class: {in: [hand_raise, fair]}}, {lead.class: {eq: score}}]}",
+        "{any: [{score.fit_grade: {eq: D}}, {score.fit_grade: {ne: D}}]}",
         "{any: [{framework.enough: {eq: true}}, {framework.met: {lt: 3}}]}",
     ],
 )
@@ -111,6 +112,16 @@ def test_a_lead_whose_language_nobody_speaks_comes_to_the_pool_by_that_rule(
         assert problem.example is not None
         assert fitting(base, leg_of(problem), problem.example)[0] == "languages"
         assert problem.example["lead.language"] not in ("de", "fr")
+
+
+def test_languages_that_an_earlier_rule_takes_or_somebody_speaks_are_no_example(edit: Edit, base: Path) -> None:
+    edit("routing", "in: [de, fr]", "in: [it, fr, pt]")
+    edit(
+        "routing",
+        "  - id: languages\n",
+        "  - id: italian\n    when: {lead.language: {eq: it}}\n    pool: field\n  - id: languages\n",
+    )
+    assert [problem.example for problem in found(base, "language-nobody-speaks")] == [{"lead.language": "pt"}] * 2
 
 
 def test_an_example_has_no_more_than_it_needs(edit: Edit, base: Path) -> None:

@@ -47,7 +47,7 @@ def ruled(when: str) -> str:
 
 UNUSED = ("unused-pool",)  # what becomes of a pool whose rule goes elsewhere
 
-OF_LINT = (
+OF_LINT = (  # what only reasoning finds, and what came with it
     "dead-branch",
     "shadowed-rule",
     "shadowed-part",
@@ -513,6 +513,15 @@ DEFECTS = [
         "[trade_fair_card_scanned, demo_requested]",
         "id: fair",
         "`demo_requested`",
+    ),
+    Planted(
+        "touch-claimed",
+        "sla",
+        "[trade_fair_card_scanned], accept: 86400, first_touch: 259200}\n",
+        "[trade_fair_card_scanned, demo_requested], accept: 86400, first_touch: 259200}\n"
+        "  - {id: third, touch_types: [demo_requested, chat_started], accept: 60, first_touch: 90}\n",
+        "id: third",
+        "`demo_requested` never makes a lead `third`: it makes it `hand_raise` already",
     ),
 ]
 
