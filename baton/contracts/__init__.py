@@ -13,7 +13,7 @@ from baton.contracts.topics_page import topics_page
 from shared.schemas.base import Record
 from shared.schemas.handoff import HandoffEvent
 from shared.schemas.policies import KINDS, PolicyPublished
-from shared.schemas.routing import LeadRouted, LeadWithdrawn
+from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn
 from shared.schemas.scores import AccountScored, AccountSignal, EpochBegun, LeadScored, ScoreTransfer
 from shared.schemas.touches import IdentityConflict, LinkChanged, QuarantinedRequest, RejectedEvent, Touch
 
@@ -36,6 +36,7 @@ RECORDS: Mapping[str, type[Record]] = {
         EpochBegun,
         LeadRouted,
         LeadWithdrawn,
+        LeadNurtured,
         HandoffEvent,
         PolicyPublished,
     )

@@ -144,12 +144,13 @@ def _condition_values(policies: Policies) -> Iterator[Finding]:
 def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     for base, rules in _mappings(policies.sources):
         yield from (("sources", (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
-    gate = policies.qualification.gate
+    gate, nurture = policies.qualification.gate, policies.qualification.nurture
     lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (
         ("routing", ("rules",), policies.routing.rules),
         ("qualification", ("gate", "exclude"), gate.exclude),
         ("qualification", ("gate", "requires"), gate.requires),
         ("qualification", ("gate", "segments"), gate.segments),
+        ("qualification", ("nurture", "scenarios"), nurture.scenarios if nurture else ()),
         *(
             ("qualification", ("gate", "segments", n, "requires"), segment.requires)
             for n, segment in enumerate(gate.segments)

@@ -103,6 +103,8 @@ class LeadSummary(BaseModel):
     accepted: bool
     provisional: bool
     waiting: Waiting | None = Field(description="null where the lead has an owner, and only there")
+    scenario: str | None = Field(description="of marketing automation, where the lead is not ripe")
+    may_email: bool = Field(description="whether that may write to it, by rule of the policy")
     merged_into: str | None
     person: dict[str, str]
 

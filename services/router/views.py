@@ -61,6 +61,8 @@ def summary_view(stored: Stored, following: Following) -> Body:
         "accepted": lead.accepted,
         "provisional": lead.provisional,
         "waiting": _waiting(lead, following.playbook),
+        "scenario": lead.scenario,
+        "may_email": lead.may_email,
         "merged_into": lead.merged_into,
         "person": reveal(score.person) if score else {},
         **_glance(lead, score, following.playbook),

@@ -67,6 +67,28 @@ class LeadRouted(Record):
     is_test: bool = False
 
 
+class LeadNurtured(Record):
+    """A lead that is not ripe, or no longer is what it was: for marketing automation, which acts on the latest of a lead.
+
+    scenario:  what it goes into; none where it goes into none any more, because it is ripe, excluded, or no rule names one
+    may_email: whether it may be written to, by rule of the policy
+    """
+
+    topic_field: ClassVar[str] = "lead_id"
+    record: Literal["lead-nurtured"] = "lead-nurtured"
+    lead_id: str
+    cycle: int = Field(ge=1)
+    decision_id: str
+    decided_at: Millis
+    scenario: str | None = None
+    may_email: bool = False
+    reasons: tuple[Reason, ...] = ()
+    score: ScoreSummary
+    attributes: dict[str, Scalar] = Field(default_factory=dict)
+    person: SealedPerson | None = None
+    is_test: bool = False
+
+
 class LeadWithdrawn(Record):
     """A lead that was routed is to be taken back: it was merged into another, or disqualified. An accepted owner keeps it."""
 

@@ -58,7 +58,7 @@ LEAD_SCORED = Topic("lead-scored", ("LeadScored",), "lead", "scoring", ("router"
 ACCOUNT_SIGNALS = Topic("account-signals", ("AccountSignal",), "account", "scoring", ("scoring",), HORIZON_DAYS)
 ACCOUNT_SCORED = Topic("account-scored", ("AccountScored",), "account", "scoring", ("router",), 30, compacted=True)
 SCORE_EPOCHS = Topic("score-epochs", ("EpochBegun",), "epoch", "scoring", ("scoring",), None, compacted=True)
-LEAD_ROUTED = Topic("lead-routed", ("LeadRouted", "LeadWithdrawn"), "lead", "router", ("handoff",), 30)
+LEAD_ROUTED = Topic("lead-routed", ("LeadRouted", "LeadWithdrawn", "LeadNurtured"), "lead", "router", ("handoff",), 30)
 HANDOFF_EVENTS = Topic("handoff-events", ("HandoffEvent",), "lead", "handoff", ("router", "scoring"), 400)
 POLICIES = Topic(
     "policies",

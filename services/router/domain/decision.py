@@ -15,6 +15,7 @@ from services.router.domain.facts import Facts, Scored
 from services.router.domain.fairness import PoolState
 from services.router.domain.gate import Gated, Holding, gate, gate_facts, holding, leg
 from services.router.domain.lead import PARKED, Cause, Lead
+from services.router.domain.nurture import NONE, Nurturing
 from services.router.domain.playbook import Following, Playbook
 from shared.availability.people import NotAtWork
 from shared.schemas.ids import derived_id
@@ -85,6 +86,7 @@ class Trace:
     gate: Gated | None = None
     evidence: Assessment | None = None
     holding: Holding | None = None
+    nurture: Nurturing | None = None
     target: bool = False
     checks: tuple[Check, ...] = ()
     rules: tuple[Tried, ...] = ()
@@ -111,6 +113,8 @@ class Outcome:
     waiting_for: tuple[str, ...] = ()
     by: CheckId | None = None
     waiting_until: int | None = None
+    scenario: str | None = None
+    may_email: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     if verdict is None and not gated.never and is_target(inputs.account, playbook.routing.accounts):
         verdict, trace = "inside_sales_check", replace(trace, target=True)
     if verdict is None:
-        return Decision(_narrow(inputs), trace, _below_gate(gated))
+        chosen = playbook.nurture.choose(gated, gate_facts(inputs.scored, of_account))
+        return Decision(_narrow(inputs), replace(trace, nurture=chosen), _below_gate(gated, chosen))
     stage = "mql" if verdict == "mql" else "aql"
     qualified = _qualified(inputs, playbook)
     way = leg(verdict, enough=known.enough, returned=inputs.returned_to_is)
@@ -266,10 +271,11 @@ def _held(inputs: Inputs, playbook: Playbook, gated: Gated, of_account: Facts, q
     return holding(gated, section.cells.hold, facts, qualified.at, inputs.decided_at)
 
 
-def _below_gate(gated: Gated | None = None) -> Outcome:
+def _below_gate(gated: Gated | None = None, chosen: Nurturing = NONE) -> Outcome:
     if gated and gated.outcome == "disqualify":
         return Outcome("below_gate", "inquiry", "disqualified", waiting_reason="disqualified")
-    return Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
+    nurture = Outcome("below_gate", "inquiry", "nurture", waiting_reason="below_gate")
+    return replace(nurture, scenario=chosen.scenario, may_email=chosen.may_email)
 
 
 def _by_account(before: Before, stage: str, way: Leg, qualified: Qualified, inputs: Inputs) -> Outcome:
@@ -352,6 +358,8 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         lead_class=outcome.qualified.lead_class if outcome.qualified else None,
         qualifying_at=outcome.qualified.at if outcome.qualified else None,
         tried_at=inputs.decided_at,
+        scenario=outcome.scenario,
+        may_email=outcome.may_email,
     )
     if outcome.rep_id is None:
         assert outcome.waiting_reason is not None

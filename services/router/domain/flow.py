@@ -104,8 +104,11 @@ class Change:
 
     @property
     def told(self) -> bool:
-        """Whether others have to be told: the lead was given to a rep, or taken back."""
-        return self.withdrawn or (self.decision is not None and self.decision.outcome.kind == "routed")
+        """Whether others have to be told: the lead was given to a rep, or taken back, or is to be nurtured in another way."""
+        if self.withdrawn or self.decision is None:
+            return self.withdrawn
+        nurture = (self.before.scenario, self.before.may_email) != (self.after.scenario, self.after.may_email)
+        return self.decision.outcome.kind == "routed" or nurture
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class Lead:
                         enough for what is not known of it (ms): it is tried again then
     next_change:        when an answer that counts expires (ms): it is tried again then, too
     account:            the key of its company, by its latest score
+    scenario:           what marketing automation is doing with it, and may_email: whether that may write to it
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
 
@@ -98,6 +99,8 @@ class Lead:
     changes: int = 0
     merged_into: str | None = None
     account: str | None = None
+    scenario: str | None = None
+    may_email: bool = False
 
     @property
     def parked(self) -> bool:
@@ -139,4 +142,6 @@ class Lead:
             self.waiting_reason,
             self.leg,
             self.pool_id,
+            self.scenario,
+            self.may_email,
         )

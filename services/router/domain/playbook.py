@@ -8,6 +8,7 @@ from typing import Any
 
 from services.router.domain.facts import Facts
 from services.router.domain.gate import GateRules
+from services.router.domain.nurture import NurtureRules
 from shared.availability.people import Away, NotAtWork, Person, not_at_work, people
 from shared.schemas import conditions
 from shared.schemas.catalogue import ROUTING_FIELDS
@@ -53,6 +54,7 @@ class Playbook:
     reps: Mapping[str, Rep] = field(repr=False)
     accounts_first: bool = field(repr=False)  # whether the gate has to know a lead's account
     gate: GateRules = field(repr=False)
+    nurture: NurtureRules = field(repr=False)
     framework: Framework = field(repr=False)
     people: Mapping[str, Person] = field(repr=False)  # reps whose hours the policy knows; the others are always at work
 
@@ -84,6 +86,7 @@ class Playbook:
             or gate.may_drop_who_is_alone
             or _has_targets(routing),
             gate=gate,
+            nurture=NurtureRules.of(qualification.nurture),
             framework=qualification.asked,
             people=people(teams),
         )

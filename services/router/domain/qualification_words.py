@@ -130,3 +130,11 @@ def holding_reason(holding: Holding, until: Word) -> Reason:
         },
         detail={"fields": [*holding.fields], "until": holding.until},
     )
+
+
+def nurture_reason(scenario: str, playbook: Playbook | None, *, may_email: bool) -> Reason:
+    """What marketing automation goes on with."""
+    name = _words(playbook.nurture.label(scenario) if playbook else Label(), scenario)
+    mail = Word("may be written to", "メール可") if may_email else Word("may not be written to", "メール不可")
+    text = {"en": f"scenario “{name.en}”; {mail.en}", "ja": f"シナリオ「{name.ja}」({mail.ja})"}
+    return Reason(code="scenario", text=text, detail={"scenario": scenario, "may_email": may_email})

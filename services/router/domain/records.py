@@ -6,18 +6,20 @@ from services.router.domain.decision import Decision
 from services.router.domain.flow import Change
 from services.router.domain.playbook import Playbook
 from services.router.domain.words import reasons
-from shared.schemas.routing import LeadRouted, LeadWithdrawn, Reason, ScoreSummary
+from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 from shared.schemas.scores import LeadScored
 
 
 def record_of(
     tenant: str, change: Change, score: LeadScored | None, playbook: Playbook | None, now: int
-) -> LeadRouted | LeadWithdrawn:
+) -> LeadRouted | LeadWithdrawn | LeadNurtured:
     """What others are told of `change`, which is one that they have to be told of. `score`: the lead's latest."""
     if change.decision is None:
         return withdrawn(tenant, change, now)
     assert score is not None
-    return routed(tenant, change, change.decision, score, playbook)
+    if change.decision.outcome.kind == "routed":
+        return routed(tenant, change, change.decision, score, playbook)
+    return nurtured(tenant, change, change.decision, score, playbook)
 
 
 def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, playbook: Playbook | None) -> LeadRouted:
@@ -43,15 +45,36 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         qualifying_at=outcome.qualified.at,
         reasons=reasons(decision, playbook),
         excluded=lead.excluded,
-        score=ScoreSummary(
-            fit=score.fit.total, engagement=score.engagement.total, grade=score.grade, as_of=score.as_of
-        ),
+        score=_summary(score),
         attributes=score.attributes,
         evidence=score.evidence,
         touches=score.touches,
         person=score.person,
         is_test=score.is_test,
     )
+
+
+def nurtured(
+    tenant: str, change: Change, decision: Decision, score: LeadScored, playbook: Playbook | None
+) -> LeadNurtured:
+    return LeadNurtured(
+        tenant=tenant,
+        lead_id=change.after.lead_id,
+        cycle=change.after.cycle,
+        decision_id=decision.inputs.decision_id,
+        decided_at=decision.inputs.decided_at,
+        scenario=decision.outcome.scenario,
+        may_email=decision.outcome.may_email,
+        reasons=reasons(decision, playbook),
+        score=_summary(score),
+        attributes=score.attributes,
+        person=score.person,
+        is_test=score.is_test,
+    )
+
+
+def _summary(score: LeadScored) -> ScoreSummary:
+    return ScoreSummary(fit=score.fit.total, engagement=score.engagement.total, grade=score.grade, as_of=score.as_of)
 
 
 def withdrawn(tenant: str, change: Change, now: int) -> LeadWithdrawn:

@@ -15,7 +15,12 @@ from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
 from services.router.domain.playbook import Playbook
-from services.router.domain.qualification_words import evidence_reason, gate_reason, holding_reason
+from services.router.domain.qualification_words import (
+    evidence_reason,
+    gate_reason,
+    holding_reason,
+    nurture_reason,
+)
 from shared.schemas.policies.base import Label
 from shared.schemas.routing import Reason
 from shared.schemas.vocabulary import Word
@@ -198,6 +203,8 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
     chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
     if chosen:
         yield _chosen(chosen, trace)
+    if trace.nurture and trace.nurture.scenario:
+        yield nurture_reason(trace.nurture.scenario, playbook, may_email=trace.nurture.may_email)
     if trace.holding:
         zone = playbook.framework.fiscal.zone if playbook else "UTC"
         time = f"{clock_time(trace.holding.until, zone)} ({zone})"

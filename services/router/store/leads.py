@@ -61,6 +61,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("changes", "integer"),
     ("merged_into", "text"),
     ("account", "text"),
+    ("scenario", "text"),
+    ("may_email", "boolean"),
 )
 _SENT = {"jsonb": "text"}
 NAMES = ", ".join(name for name, _ in COLUMNS)

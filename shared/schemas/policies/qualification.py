@@ -103,6 +103,25 @@ class Gate(Cells):
     exclude: tuple[Exclusion, ...] = ()
 
 
+class Scenario(Strict):
+    """What marketing automation does with some of the leads that are not ripe. id: by which it knows the scenario"""
+
+    id: RuleId
+    label: Label = Label()
+    when: condition_of(GATE_FIELDS)  # type: ignore[valid-type]
+
+
+class Nurture(Strict):
+    """Leads that are not ripe, for marketing automation to go on with.
+
+    scenarios: the first whose condition holds is the lead's; one that none holds for is in none
+    may_email: which of them may be written to; nobody, where it is left out
+    """
+
+    scenarios: tuple[Scenario, ...] = Field(min_length=1)
+    may_email: condition_of(GATE_FIELDS) | None = None  # type: ignore[valid-type]
+
+
 class Signature(Strict):
     """Who agreed to this definition, for which side, and when."""
 
@@ -118,6 +137,7 @@ class QualificationPolicy(Policy):
     gate: Gate
     bant: BantPolicy | None = None
     framework: Framework | None = None
+    nurture: Nurture | None = None
     signed_off: tuple[Signature, ...] = ()
 
     @model_validator(mode="after")

@@ -141,3 +141,32 @@ async def test_excluded_leads_wait_by_their_outcome_and_nobody_but_a_person_brin
     assert (await world.lead("s"))["waiting_reason"] == "disqualified"
     await router.handle([world.score("r", "A1", hand_raise="demo_requested")])
     assert (await world.lead("r"))["owner_rep"] is not None, "it is no competitor any more"
+
+
+async def test_who_is_not_ripe_goes_to_marketing_automation_with_a_scenario_and_leaves_it_when_ripe(world, team):
+    nurture = {
+        "scenarios": [
+            {"id": "again", "when": {"score.band": {"in": ["3"]}}, "label": {"en": "Come back", "ja": "再訪促進"}},
+            {"id": "newsletter", "when": {"score.fit_grade": {"in": ["A", "B", "C"]}}},
+        ],
+        "may_email": {"lead.country": {"eq": "JP"}},
+    }
+    await world.apply(qualification() | {"nurture": nurture}, team(capacity=0))
+    router, japan = world.router(), {"country": "JP"}
+    await router.handle([world.score("l1", "B3", attributes=japan)])
+    await router.handle([world.score("l1", "B3", attributes=japan | {"employees": 10})])
+    await router.handle([world.score("l1", "C4")])
+    await router.handle([world.score("none", "D4")])
+    await router.handle([world.score("test", "B3", is_test=True)])
+    told = [(r["record"], r["lead_id"], r.get("scenario"), r["may_email"]) for r in await world.published()]
+    assert told == [("lead-nurtured", "l1", "again", True), ("lead-nurtured", "l1", "newsletter", False)]
+    await router.handle([world.score("l1", "A1")])
+    assert (await world.lead("l1"))["waiting_reason"] == "parked:at_capacity"
+    [stop] = await world.published()
+    assert (stop["record"], stop.get("scenario"), stop["may_email"]) == ("lead-nurtured", None, False)
+    assert stop["reasons"][0]["code"] == "gate_mql"
+    shown = await decisions(world, "l1")
+    assert shown[-1]["reasons"][-2]["text"] == {
+        "en": "scenario “Come back”; may be written to",
+        "ja": "シナリオ「再訪促進」(メール可)",
+    }
