@@ -67,6 +67,10 @@ REASONED = _of(
     "error",
     dead_rule=("no lead, touch or event can ever fit this condition", "この条件に当てはまるものは存在しません"),
     no_catch_all=("some leads of a leg fit no routing rule", "どの規則にも当てはまらないリードがあります"),
+    strategy_without_points=(
+        "a pool of best fit says nothing to prefer, or one of another strategy does",
+        "best_fitに優先条件がないか、ほかの方式に優先条件があります",
+    ),
     bant_never_enough=("fewer criteria can be met than have to be", "満たすべき数の条件を満たせません"),
 )
 DOUBTFUL = _of(

@@ -104,20 +104,26 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
 
 
 def _skills(policies: Policies) -> Iterator[Finding]:
-    """What a pool asks for, one of its members has: all the skills of one requirement together."""
+    """What a pool asks for or prefers, one of its members has: all the skills of one entry together."""
     teams = policies.teams
     has = {rep.id: {skill.casefold() for skill in rep.skills} for rep in teams.reps}
+    known = {skill.casefold(): skill for rep in teams.reps for skill in rep.skills}
     for index, pool in enumerate(teams.pools):
-        for number, asked in enumerate(pool.requires):
-            wanted = {skill.casefold() for skill in asked.skills}
+        asked = [("requires", n, one.skills, "leads that ask for it will wait") for n, one in enumerate(pool.requires)]
+        asked += [("prefers", n, one.skills, "it gives nobody points") for n, one in enumerate(pool.prefers)]
+        for field, number, skills, so in asked:
+            wanted = {skill.casefold() for skill in skills}
             if not any(wanted <= has.get(member.rep, set()) for member in pool.members):
-                known = sorted({skill for rep in teams.reps for skill in rep.skills})
-                missing = next(
-                    (one for one in asked.skills if one.casefold() not in {k.casefold() for k in known}), None
-                )
-                message = f"nobody in pool `{pool.id}` has {', '.join(f'`{one}`' for one in asked.skills)}"
-                message += f": leads that ask for it will wait.{suggest(missing, known) if missing else ''}"
-                yield Finding("teams", ("pools", index, "requires", number, "skills"), message, code="skill-nobody-has")
+                missing = next((one for one in skills if one.casefold() not in known), None)
+                message = f"nobody in pool `{pool.id}` has {', '.join(f'`{one}`' for one in skills)}: {so}."
+                message += suggest(missing, list(known.values())) if missing else ""
+                yield Finding("teams", ("pools", index, field, number, "skills"), message, code="skill-nobody-has")
+        if (pool.strategy == "best_fit") != bool(pool.prefers):
+            message = f"pool `{pool.id}` has the strategy `{pool.strategy}`, and `prefers` counts for `best_fit` alone"
+            if pool.strategy == "best_fit":
+                message = f"pool `{pool.id}` is to go by best fit, and nothing in `prefers` says what that is"
+            place: Place = ("pools", index, "strategy" if pool.strategy == "best_fit" else "prefers")
+            yield Finding("teams", place, message, code="strategy-without-points")
 
 
 def _staff(policies: Policies) -> Iterator[Finding]:

@@ -160,9 +160,9 @@ def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     for kind, base, rules in lists:
         yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))
     for number, pool in enumerate(policies.teams.pools):
-        yield from (
-            ("teams", ("pools", number, "requires", n, "when"), one.when) for n, one in enumerate(pool.requires)
-        )
+        asked = [("requires", n, one.when) for n, one in enumerate(pool.requires)]
+        asked += [("prefers", n, one.when) for n, one in enumerate(pool.prefers)]
+        yield from (("teams", ("pools", number, name, n, "when"), raw) for name, n, raw in asked)
 
 
 def compared(raw: Any, place: Place) -> Iterator[tuple[Place, str, str]]:

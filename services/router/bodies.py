@@ -177,6 +177,7 @@ class CandidateBody(BaseModel):
     share: float = Field(description="their part of this lead, by weight among the eligible")
     open_leads: int
     capacity: int
+    points: int = Field(description="what the pool's preferences give them")
 
 
 class AnswerBody(BaseModel):
@@ -242,6 +243,9 @@ class DecisionBody(BaseModel):
     owner: Owner | None
     lead_class: str | None
     by: str = Field(description="`pool`, or the check before any pool that decided", examples=["named_account"])
+    way: Literal["fair", "sticky", "least_loaded", "best_fit", "named"] | None = Field(
+        description="what decided among the eligible; `named`: its account did, and no pool"
+    )
     reasons: list[ReasonBody]
     account: MatchBody | None
     checks: list[CheckBody]

@@ -138,7 +138,8 @@ async def decide_and_apply(
         except AccountsNeededError:
             desk = await account_rows.look(connection, tenant, tasks)
         except PoolsNeededError:
-            read = await pool_rows.read_desk(connection, tenant, following.playbook, now)
+            leads = [task.lead.lead_id for task in tasks]
+            read = await pool_rows.read_desk(connection, tenant, following.playbook, now, leads)
             desk = replace(read, accounts=desk.accounts or {}, deals=desk.deals)
     moved = [after for task, after in zip(tasks, done.leads, strict=True) if after != task.lead]
     await lead_rows.write(connection, tenant, moved, scores, now)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import structlog
 
 from services.router import metrics
+from services.router.domain.assignment import FAIR
 from services.router.domain.caps import caps_reached
 from services.router.domain.facts import Scored
 from services.router.domain.flow import Done, Task
@@ -189,6 +190,10 @@ class Sweep:
         metrics.PARKED_AGE.set(max(0, self._clock.now() - oldest) / 1000 if oldest is not None else 0)
         metrics.FAIRNESS.clear()
         for (tenant, pool_id), leads_off in furthest.items():
+            playbook = self._follow(tenant).playbook
+            pool = playbook.pools.get(pool_id) if playbook else None
+            if pool is not None and pool.strategy not in FAIR:
+                continue  # nobody is promised a share of it
             metrics.FAIRNESS.labels(tenant, pool_id).set(leads_off)
         return {row["tenant"] for row in parked}
 

@@ -138,6 +138,7 @@ def decision_view(row: Any, playbook: Playbook | None) -> Body:
         "owner": {"rep_id": outcome.rep_id, "name": outcome.rep_name} if outcome.rep_id else None,
         "lead_class": outcome.qualified.lead_class if outcome.qualified else None,
         "by": outcome.by or "pool",
+        "way": decision.way if outcome.rep_id else None,
         "reasons": [reason.model_dump() for reason in reasons(decision, playbook)],
         "account": match_view(decision.inputs.account),
         "checks": [check_view(check, playbook) for check in trace.checks],
@@ -166,6 +167,7 @@ def _candidates(decision: Decision) -> list[Body]:
                 "share": round(float(Fraction(one.share)), 6),
                 "open_leads": one.open_leads,
                 "capacity": one.capacity,
+                "points": one.points,
             }
         )
     return shown

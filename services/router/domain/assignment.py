@@ -11,12 +11,12 @@ from typing import Literal
 
 from services.router.domain.caps import Taken, caps_reached
 from services.router.domain.facts import Facts
-from services.router.domain.fairness import Balance, PoolState, assign, shares
+from services.router.domain.fairness import Balance, PoolState, choose, give, shares
 from services.router.domain.gate import Leg
 from services.router.domain.playbook import Playbook
 from shared.availability.people import NotAtWork
 from shared.schemas.conditions import All, AnyOf, Condition, Not, Test
-from shared.schemas.policies.teams import Pool, Rep
+from shared.schemas.policies.teams import Pool, Preference, Rep
 
 Exclusion = Literal[
     "unknown_rep",
@@ -49,6 +49,9 @@ TIMED: tuple[Exclusion, ...] = ("closed", "absent", "away")
 NOBODY: Mapping[str, NotAtWork] = MappingProxyType({})
 CAPPED: tuple[Exclusion, ...] = ("daily_cap", "weekly_cap")
 FULL: tuple[Exclusion, ...] = ("at_capacity", *CAPPED)
+Way = Literal["fair", "sticky", "least_loaded", "best_fit"]
+Stuck = Literal["earlier_cycle", "account"]
+FAIR: tuple[str, ...] = ("fair", "sticky")  # strategies of pools whose balances P7 promises
 UNTAKEN: Mapping[str, Taken] = MappingProxyType({})
 PASSING: tuple[Exclusion, ...] = (*TIMED, *FULL)  # what ends without a new policy or a new score
 
@@ -104,6 +107,7 @@ class Candidate:
     not_at_work: until when they are closed, absent or away, where they are
     taken:       what they were given in their day and week, where they have a cap, which per_day and per_week say
     lacks:       skills that the pool asks for and they do not have
+    points:      what the pool's preferences give them
     """
 
     rep_id: str
@@ -119,11 +123,22 @@ class Candidate:
     per_day: int | None = None
     per_week: int | None = None
     lacks: tuple[str, ...] = ()
+    points: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A rep whom a sticky pool asks first, because of what they have had."""
+
+    rep_id: str
+    why: Stuck
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
     """Who takes the lead, or why nobody does.
+
+    way:           what decided among the eligible;  stuck: why a sticky pool asked that one first
 
     waiting_for:   reps whom nothing but their capacity, their caps or their hours keep from taking it
     waiting_until: when the first of them is at work again, or begins another day or week (ms)
@@ -136,6 +151,8 @@ class Assigned:
     parked: Parked | None = None
     waiting_for: tuple[str, ...] = ()
     waiting_until: int | None = None
+    way: Way = "fair"
+    stuck: Stuck | None = None
 
 
 def assign_from(
@@ -149,10 +166,13 @@ def assign_from(
     *,
     skills: Collection[str] = (),
     taken: Mapping[str, Taken] = UNTAKEN,
+    prefers: Collection[Preference] = (),
+    before: Collection[Before] = (),
 ) -> Assigned:
     """Choose from `pool` for a lead in `language` that `holders` have had before.
 
     loads: open leads per rep;  out: who is not at work;  skills: all that a member must have;  taken: leads of those with caps
+    prefers: what gives points for this lead;  before: whom a sticky pool asks first, the first of them first
     """
     weights = {balance.rep_id: balance for balance in state.balances}
     members: list[Candidate] = []
@@ -169,20 +189,58 @@ def assign_from(
             per_day=rep.per_day,
             per_week=rep.per_week,
             lacks=lacking(rep, skills),
+            points=points(rep, prefers, language),
         )
         why = exclusions(pool, rep, candidate, language, holders, present=balance is not None)
         members.append(replace(candidate, excluded=why))
-    eligible = [one.rep_id for one in members if not one.excluded]
-    share = shares([weights[rep_id] for rep_id in eligible]) if eligible else {}
-    candidates = tuple(replace(one, share=str(share.get(one.rep_id, Fraction(0)))) for one in members)
-    chosen, balances = assign(state.balances, eligible)
-    if chosen is None:
-        waiting = [one for one in candidates if set(one.excluded) <= set(PASSING)]
+    eligible = [one for one in members if not one.excluded]
+    if not eligible:
+        waiting = [one for one in members if set(one.excluded) <= set(PASSING)]
         free = [at for one in waiting if (at := _free_at(one)) is not None]
         names = tuple(one.rep_id for one in waiting)
-        return Assigned(candidates, state, None, _nobody(candidates), names, min(free, default=None))
+        return Assigned(tuple(members), state, None, _nobody(members), names, min(free, default=None))
+    stuck = _stuck(before, eligible) if pool.strategy == "sticky" else None
+    way: Way = "fair" if pool.strategy == "sticky" and not stuck else pool.strategy
+    first = [one for one in eligible if one.rep_id == stuck.rep_id] if stuck else peers(eligible, way)
+    chosen = choose(state.balances, {one.rep_id for one in first})
+    assert chosen is not None
+    sharing = {one.rep_id for one in (first if stuck else eligible)}
+    share = shares([weights[rep_id] for rep_id in sharing])
+    candidates = tuple(replace(one, share=str(share.get(one.rep_id, Fraction(0)))) for one in members)
+    balances = give(state.balances, sharing, chosen.rep_id)
     after = PoolState(state.pool_id, state.policy_sequence, state.joined, balances)
-    return Assigned(candidates, after, reps[chosen.rep_id])
+    return Assigned(candidates, after, reps[chosen.rep_id], way=way, stuck=stuck.why if stuck else None)
+
+
+def peers(eligible: Collection[Candidate], way: Way) -> list[Candidate]:
+    """Those of `eligible` among whom nothing but the fair turn decides."""
+    if way == "least_loaded":
+        least = min(load(one) for one in eligible)
+        return [one for one in eligible if load(one) == least]
+    if way == "best_fit":
+        most = max(one.points for one in eligible)
+        return [one for one in eligible if one.points == most]
+    return list(eligible)
+
+
+def load(candidate: Candidate) -> Fraction:
+    """Open leads for their weight."""
+    return Fraction(candidate.open_leads, candidate.weight)
+
+
+def points(rep: Rep, prefers: Collection[Preference], language: str | None) -> int:
+    """What `prefers` gives to `rep` for a lead in `language`."""
+    speaks = language is not None and language.casefold() in {spoken.casefold() for spoken in rep.languages}
+    return sum(
+        one.points
+        for one in prefers
+        if not lacking(rep, one.skills) and rep.level >= (one.level or 1) and (speaks or not one.language)
+    )
+
+
+def _stuck(before: Collection[Before], eligible: Collection[Candidate]) -> Before | None:
+    able = {one.rep_id for one in eligible}
+    return next((one for one in before if one.rep_id in able), None)
 
 
 def _candidate(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from services.router.domain.account import CheckId, Known
-from services.router.domain.assignment import Assigned, Candidate, Parked, Tried, assign_from, match
+from services.router.domain.assignment import Assigned, Candidate, Parked, Stuck, Tried, Way, assign_from, match
+from services.router.domain.assignment import Before as AskedFirst
 from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
 from services.router.domain.caps import Taken
 from services.router.domain.evidence import Assessment, assess
@@ -50,6 +51,7 @@ class Inputs:
     pools:     balances of the pools that may be asked;  loads: open leads per rep
     out:       reps who are not at work, and until when
     taken:     leads of their day and week, of reps who have a cap
+    had_by:    who accepted the lead last, for a sticky pool
     missing:   kinds of policy that the tenant lacks
     account:   what is known of the lead's account; None where nobody looked
     """
@@ -73,6 +75,7 @@ class Inputs:
     account: Known | None = None
     out: Mapping[str, NotAtWork] = field(default_factory=dict)
     taken: Mapping[str, Taken] = field(default_factory=dict)
+    had_by: str | None = None
 
     @property
     def decision_id(self) -> str:
@@ -94,6 +97,8 @@ class Trace:
     candidates: tuple[Candidate, ...] = ()
     chosen: str | None = None
     missing: tuple[str, ...] = ()
+    way: Way = "fair"
+    stuck: Stuck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class Decision:
     @property
     def way(self) -> str:
         """By which way the lead was given: by its account, or by a pool's rule."""
-        return "named" if self.outcome.by else "fair"
+        return "named" if self.outcome.by else self.trace.way
 
 
 def inputs_of(
@@ -145,6 +150,7 @@ def inputs_of(
     *,
     out: Mapping[str, NotAtWork],
     taken: Mapping[str, Taken],
+    had_by: str | None,
 ) -> Inputs:
     """The inputs of the lead's next decision."""
     known = lead.lead_class is not None and lead.qualifying_at is not None
@@ -168,6 +174,7 @@ def inputs_of(
         account=account,
         out=out,
         taken=taken,
+        had_by=had_by,
     )
 
 
@@ -223,8 +230,11 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         inputs.out,
         skills=playbook.skills(pool_id, facts),
         taken=inputs.taken,
+        prefers=playbook.preferred(pool_id, facts),
+        before=_asked_first(inputs),
     )
     trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
+    trace = replace(trace, way=assigned.way, stuck=assigned.stuck)
     outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
     return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, assigned.pool if assigned.rep else None)
 
@@ -335,7 +345,7 @@ def _parked(
 def _narrow(inputs: Inputs, pool_id: str | None = None, playbook: Playbook | None = None) -> Inputs:
     """The inputs without the pools and loads that were not looked at."""
     if pool_id is None or playbook is None:
-        return replace(inputs, pools={}, loads={}, out={}, taken={})
+        return replace(inputs, pools={}, loads={}, out={}, taken={}, had_by=None)
     members = playbook.weights(pool_id)
     return replace(
         inputs,
@@ -343,7 +353,25 @@ def _narrow(inputs: Inputs, pool_id: str | None = None, playbook: Playbook | Non
         loads={rep_id: count for rep_id, count in inputs.loads.items() if rep_id in members},
         out={rep_id: reason for rep_id, reason in inputs.out.items() if rep_id in members},
         taken={rep_id: leads for rep_id, leads in inputs.taken.items() if rep_id in members},
+        had_by=inputs.had_by if playbook.pools[pool_id].strategy == "sticky" else None,
     )
+
+
+def _asked_first(inputs: Inputs) -> list[AskedFirst]:
+    """Whom a sticky pool asks first: who had the lead, then who holds others of its company, accepted ones first."""
+    party = inputs.account.party if inputs.account else None
+    deals = inputs.account.deals if inputs.account else ()
+    earlier = [AskedFirst(inputs.had_by, "earlier_cycle")] if inputs.had_by else []
+    return earlier + [
+        AskedFirst(deal.rep_id, "account") for deal in deals if party and deal.place.entity == party.entity
+    ]
+
+
+def _sharing(trace: Trace) -> tuple[str, ...]:
+    """Among whom the lead was shared: the eligible. One that stuck to its rep is nobody else's."""
+    if trace.way == "sticky":
+        return (trace.chosen,) if trace.chosen else ()
+    return tuple(one.rep_id for one in trace.candidates if not one.excluded)
 
 
 def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
@@ -383,7 +411,7 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         provisional=True,
         assignment=lead.assignment + 1,
         held_assignment=lead.assignment + 1,
-        sharing=tuple(one.rep_id for one in decision.trace.candidates if not one.excluded),
+        sharing=_sharing(decision.trace),
         verdict="mql" if outcome.stage == "mql" else "inside_sales_check",
         waiting_reason=None,
         waiting_since=None,

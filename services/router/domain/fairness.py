@@ -60,13 +60,15 @@ def assign(balances: Balances, eligible: Collection[str]) -> tuple[Balance | Non
     """The next member as it was before, and the balances after it was given a lead: every eligible member is owed its share of
     it, the chosen one has had a whole one."""
     chosen = choose(balances, eligible)
-    if chosen is None:
-        return None, balances
-    share = shares([member for member in balances if member.rep_id in eligible])
+    return chosen, balances if chosen is None else give(balances, eligible, chosen.rep_id)
+
+
+def give(balances: Balances, sharing: Collection[str], rep_id: str) -> Balances:
+    """The balances after `rep_id`, one of `sharing`, was given a lead that is shared among these. Shared with nobody else, it
+    leaves what anybody is owed alone."""
+    share = shares([member for member in balances if member.rep_id in sharing])
     after = tuple(replace(m, due=m.due + share[m.rep_id]) if m.rep_id in share else m for m in balances)
-    return chosen, tuple(
-        replace(m, due=m.due - 1, received=m.received + 1) if m.rep_id == chosen.rep_id else m for m in after
-    )
+    return tuple(replace(m, due=m.due - 1, received=m.received + 1) if m.rep_id == rep_id else m for m in after)
 
 
 def credit_back(balances: Balances, rep_id: str, sharing: Collection[str] = ()) -> Balances:

@@ -42,6 +42,7 @@ class Desk:
     deals: Mapping[str, Deal] = field(default_factory=dict)
     out: Mapping[str, NotAtWork] = field(default_factory=dict)  # reps who are not at work
     taken: Mapping[str, Taken] = field(default_factory=dict)  # leads of their day and week, of reps who have a cap
+    had_by: Mapping[str, str] = field(default_factory=dict)  # by lead, who accepted it last; where a pool is sticky
 
     def known(self, lead_id: str) -> Known | None:
         """What is known of a lead's account as the batch stands now: with what reps hold of its whole family, the lead apart."""
@@ -180,6 +181,8 @@ class _Bench:
                 raise PoolsNeededError(step.credit[0])
             self.desk = self.desk.credited(*step.credit, step.sharing)
         self.lead = step.lead
+        if self.lead.accepted and self.lead.owner_rep and not before.accepted:
+            self.desk = replace(self.desk, had_by={**self.desk.had_by, self.lead.lead_id: self.lead.owner_rep})
         # The load of the rep who gives the lead up counts no more when the next one is chosen.
         self.desk = self.desk.moved(before.owner_rep, self.lead.owner_rep)
         decision = self._decide(step, before) if step.decide else None
@@ -208,6 +211,7 @@ class _Bench:
             self.desk.known(self.lead.lead_id),
             out=self.desk.out,
             taken=self.desk.taken,
+            had_by=self.desk.had_by.get(self.lead.lead_id),
         )
         decision = self._decided(inputs)
         after = settle(self.lead, decision, self._following.playbook)

@@ -17,7 +17,7 @@ from shared.schemas.policies.frameworks import Framework
 from shared.schemas.policies.qualification import QualificationPolicy
 from shared.schemas.policies.routing import DeclineReason, RoutingPolicy, RoutingRule
 from shared.schemas.policies.sla import LeadClass, SlaPolicy
-from shared.schemas.policies.teams import Pool, Rep, TeamsPolicy
+from shared.schemas.policies.teams import Pool, Preference, Rep, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 
 NEEDED = ("qualification", "routing", "teams", "sla")
@@ -40,6 +40,14 @@ class Required:
 
 
 @dataclass(frozen=True, slots=True)
+class Preferred:
+    """What gives points in a pool, with its condition parsed."""
+
+    preference: Preference
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class Playbook:
     """All that a decision follows beside its inputs. refs: kind of policy -> its version."""
 
@@ -51,6 +59,7 @@ class Playbook:
     rules: tuple[Rule, ...] = field(repr=False)
     pools: Mapping[str, Pool] = field(repr=False)
     requires: Mapping[str, tuple[Required, ...]] = field(repr=False)  # by pool
+    prefers: Mapping[str, tuple[Preferred, ...]] = field(repr=False)  # by pool
     reps: Mapping[str, Rep] = field(repr=False)
     accounts_first: bool = field(repr=False)  # whether the gate has to know a lead's account
     gate: GateRules = field(repr=False)
@@ -81,6 +90,10 @@ class Playbook:
                 )
                 for pool in teams.pools
             },
+            prefers={
+                pool.id: tuple(Preferred(one, conditions.parse(one.when, ROUTING_FIELDS)) for one in pool.prefers)
+                for pool in teams.pools
+            },
             reps={rep.id: rep for rep in teams.reps},
             accounts_first=_names_account(qualification.model_dump())
             or gate.may_drop_who_is_alone
@@ -109,6 +122,10 @@ class Playbook:
         """All skills that a member of the pool must have for a lead of these facts."""
         asked = (one.skills for one in self.requires.get(pool_id, ()) if one.condition.holds(facts))
         return tuple(dict.fromkeys(skill for skills in asked for skill in skills))
+
+    def preferred(self, pool_id: str, facts: Facts) -> tuple[Preference, ...]:
+        """What gives points to members of the pool for a lead of these facts."""
+        return tuple(one.preference for one in self.prefers.get(pool_id, ()) if one.condition.holds(facts))
 
     def out(self, away: Mapping[str, Away], at: int) -> dict[str, NotAtWork]:
         """Reps who are not at work at `at`, and until when. away: what they have said at run time"""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from services.router.domain.account import Known
 from services.router.domain.account_words import TARGET, account_steps, check_reason
-from services.router.domain.assignment import CAPPED, TIMED, Candidate, Exclusion, Tried
+from services.router.domain.assignment import CAPPED, TIMED, Candidate, Exclusion, Stuck, Tried, peers
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
@@ -284,6 +284,12 @@ def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
 
 def _chosen(chosen: Candidate, trace: Trace) -> Reason:
     eligible = [one for one in trace.candidates if not one.excluded]
+    if trace.way == "sticky":
+        return _sticks(chosen, trace.stuck)
+    if trace.way == "least_loaded":
+        return _least_loaded(chosen, trace)
+    if trace.way == "best_fit":
+        return _best_fit(chosen, trace)
     due, share = Fraction(chosen.due), Fraction(chosen.share)
     even = [one.name for one in eligible if one is not chosen and _even(trace, one)]
     text = {
@@ -294,6 +300,61 @@ def _chosen(chosen: Candidate, trace: Trace) -> Reason:
     }
     detail = {"rep": chosen.rep_id, "due": chosen.due, "share": chosen.share, "eligible": len(eligible)}
     return Reason(code="fair_turn", text=text, detail=dict(detail))
+
+
+def _sticks(chosen: Candidate, stuck: Stuck | None) -> Reason:
+    text = {
+        "en": f"{chosen.name} had this lead before: it counts apart from the fair share",
+        "ja": f"{chosen.name} が以前このリードを担当(公平配分とは別に計上)",
+    }
+    if stuck == "account":
+        text = {
+            "en": f"{chosen.name} has another lead of this company: it counts apart from the fair share",
+            "ja": f"{chosen.name} が同じ企業のリードを担当中(公平配分とは別に計上)",
+        }
+    return Reason(code="sticky", text=text, detail={"rep": chosen.rep_id, "because": stuck})
+
+
+def _least_loaded(chosen: Candidate, trace: Trace) -> Reason:
+    eligible, (en, ja) = [one for one in trace.candidates if not one.excluded], _of_equals(trace)
+    text = {
+        "en": f"{chosen.name} has the fewest open leads of {len(eligible)} eligible: {_loaded(chosen)['en']}{en}",
+        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} の負荷が最少: {_loaded(chosen)['ja']}{ja}",
+    }
+    detail = {"rep": chosen.rep_id, "open_leads": chosen.open_leads, "weight": chosen.weight, "eligible": len(eligible)}
+    return Reason(code="least_loaded", text=text, detail=dict(detail))
+
+
+def _best_fit(chosen: Candidate, trace: Trace) -> Reason:
+    eligible, (en, ja) = [one for one in trace.candidates if not one.excluded], _of_equals(trace)
+    text = {
+        "en": f"{chosen.name} fits best of {len(eligible)} eligible: {chosen.points} points{en}",
+        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} が最適: {chosen.points} 点{ja}",
+    }
+    detail = {"rep": chosen.rep_id, "points": chosen.points, "eligible": len(eligible)}
+    return Reason(code="best_fit", text=text, detail=dict(detail))
+
+
+def _loaded(candidate: Candidate) -> dict[str, str]:
+    return {
+        "en": f"{candidate.open_leads}, weight {candidate.weight}",
+        "ja": f"{candidate.open_leads} 件(重み {candidate.weight})",
+    }
+
+
+def _peers(trace: Trace) -> list[Candidate]:
+    """Among whom nothing but the fair turn decided."""
+    eligible = [one for one in trace.candidates if not one.excluded]
+    return (
+        [one for one in eligible if one.rep_id == trace.chosen] if trace.way == "sticky" else peers(eligible, trace.way)
+    )
+
+
+def _of_equals(trace: Trace) -> tuple[str, str]:
+    names = [one.name for one in _peers(trace) if one.rep_id != trace.chosen]
+    if not names:
+        return "", ""
+    return f"; as {', '.join(names)}, whose turn it was not", f"({'、'.join(names)} と同じ、順番により決定)"
 
 
 def why_not(trace: Trace, rep_id: str) -> Reason | None:
@@ -315,6 +376,8 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
             detail={"open_leads": candidate.open_leads, "capacity": candidate.capacity},
         )
     chosen = next(one for one in trace.candidates if one.rep_id == trace.chosen)
+    if candidate not in _peers(trace):
+        return _behind(candidate, chosen, trace)
     owed, theirs = (f"{float(Fraction(one.due)):+.2f}" for one in (candidate, chosen))
     text = {
         "en": f"it was {chosen.name}'s turn: owed {theirs} leads against {owed}",
@@ -328,8 +391,27 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
     return Reason(code="not_their_turn", text=text, detail={"due": candidate.due, "chosen_due": chosen.due})
 
 
+def _behind(candidate: Candidate, chosen: Candidate, trace: Trace) -> Reason:
+    """Why an eligible member was not even among those whose turn it could be."""
+    if trace.way == "sticky":
+        return _sticks(chosen, trace.stuck)
+    if trace.way == "best_fit":
+        text = {
+            "en": f"fits less than {chosen.name}: {candidate.points} points against {chosen.points}",
+            "ja": f"{chosen.name} より適合が低い({candidate.points} 点、{chosen.name} は {chosen.points} 点)",
+        }
+        return Reason(code="fits_less", text=text, detail={"points": candidate.points, "chosen_points": chosen.points})
+    theirs, own = _loaded(chosen), _loaded(candidate)
+    text = {
+        "en": f"more open leads for the weight than {chosen.name}: {own['en']} against {theirs['en']}",
+        "ja": f"{chosen.name} より負荷が高い({own['ja']}、{chosen.name} は {theirs['ja']})",
+    }
+    detail = {"open_leads": candidate.open_leads, "chosen_open_leads": chosen.open_leads}
+    return Reason(code="more_loaded", text=text, detail=dict(detail))
+
+
 def _even(trace: Trace, candidate: Candidate) -> bool:
     """Whether only the order of joining stood between `candidate`, who is eligible, and the chosen one."""
-    eligible = [one for one in trace.candidates if not one.excluded]
+    eligible = _peers(trace)
     balances = tuple(Balance(one.rep_id, 0, one.weight, Fraction(one.due)) for one in eligible)
     return is_even(balances, {one.rep_id for one in eligible}, candidate.rep_id)

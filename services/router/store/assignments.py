@@ -98,3 +98,14 @@ async def taken(connection: Connection, tenant: str, playbook: Playbook, now: in
         rep.id: Taken(*counted.get(rep.id, (0, 0)), spans[rep.zone].day_ends, spans[rep.zone].week_ends, rep.zone)
         for rep in reps
     }
+
+
+async def accepted_last(connection: Connection, tenant: str, leads: Sequence[str]) -> dict[str, str]:
+    """Of each lead that somebody ever accepted, who did so last."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT ON (lead_id) lead_id, rep_id FROM router.assignments"
+        " WHERE tenant = $1 AND lead_id = ANY($2::text[]) AND accepted_at IS NOT NULL ORDER BY lead_id, assignment DESC",
+        tenant,
+        list(leads),
+    )
+    return {row["lead_id"]: row["rep_id"] for row in rows}

@@ -14,9 +14,11 @@ from services.router.store import assignments, availability
 from shared.kit.database import Connection
 
 
-async def read_desk(connection: Connection, tenant: str, playbook: Playbook | None, now: int) -> Desk:
+async def read_desk(
+    connection: Connection, tenant: str, playbook: Playbook | None, now: int, leads: Sequence[str]
+) -> Desk:
     """The desk: all pools of the policy, locked until the transaction ends, the open leads of their members, who of them is not at
-    work, and what those with a cap were given.
+    work, what those with a cap were given, and who had `leads` before.
 
     All, not one: a rep's leads are counted over all pools, and who holds every pool's lock counts what nobody can change.
     """
@@ -52,7 +54,9 @@ async def read_desk(connection: Connection, tenant: str, playbook: Playbook | No
     }
     out = playbook.out(await availability.away(connection, tenant, now), now)
     taken = await assignments.taken(connection, tenant, playbook, now)
-    return Desk(pools, await read_loads(connection, tenant), read=True, out=out, taken=taken)
+    sticky = any(pool.strategy == "sticky" for pool in playbook.pools.values())
+    had_by = await assignments.accepted_last(connection, tenant, leads) if sticky else {}
+    return Desk(pools, await read_loads(connection, tenant), read=True, out=out, taken=taken, had_by=had_by)
 
 
 def _balance(row: asyncpg.Record) -> Balance:

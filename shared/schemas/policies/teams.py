@@ -11,6 +11,7 @@ from shared.schemas.policies.base import Label, Policy, RuleId, Strict, conditio
 from shared.schemas.policies.calendars import Calendar, Period, Zone
 
 Cap = Annotated[int, Field(ge=0, le=10_000)]
+Level = Annotated[int, Field(ge=1, le=5)]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -19,7 +20,7 @@ class Rep(Strict):
 
     capacity: open leads at a time;  per_day, per_week: leads that they are given at most between two midnights of their zone, and
               from Monday to Sunday; one that did not count, and was given back, is none
-    languages, skills: what a pool may ask for;  active: takes new leads at all
+    languages, skills, level: what a pool may ask for or prefer;  active: takes new leads at all
     calendar: when they are at work, at any time where none is named;  absences: when not, whatever else holds
     on_call:  when they are at work although the calendar is closed
     """
@@ -34,6 +35,7 @@ class Rep(Strict):
     per_week: Cap | None = None
     languages: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
+    level: Level = Field(default=1, description="1 a beginner … 5 who takes anything")
     active: bool = True
     calendar: RuleId | None = None
     absences: tuple[Period, ...] = ()
@@ -54,8 +56,29 @@ class Requirement(Strict):
     skills: tuple[Word, ...] = Field(min_length=1)
 
 
+class Preference(Strict):
+    """Points for a member who has all that it names: `skills`, at least this `level`, the lead's `language`; for leads for which
+    `when` holds."""
+
+    when: condition_of(ROUTING_FIELDS) = Field(default_factory=dict)  # type: ignore[valid-type]
+    skills: tuple[Word, ...] = ()
+    level: Level | None = None
+    language: bool = False
+    points: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+Strategy = Literal["fair", "sticky", "least_loaded", "best_fit"]
+
+
 class Pool(Strict):
-    """Reps who share leads fairly. mode: `offer` is to be accepted or declined, `assign` is accepted by the first touch."""
+    """Reps who share leads.
+
+    mode:     `offer` is to be accepted or declined, `assign` is accepted by the first touch
+    strategy: who of the eligible is next. `fair`: by weighted share, to within one lead;  `sticky`: who had the lead in an earlier
+              cycle, or else holds another one of its company, before the fair turn, and apart from it;  `least_loaded`: fewest
+              open leads for their weight;  `best_fit`: most points by `prefers`. Of equals by the last two the fair turn decides
+    requires: skills that are a must;  prefers: what gives points
+    """
 
     id: RuleId
     label: Label = Label()
@@ -64,7 +87,9 @@ class Pool(Strict):
     match_language: bool = Field(
         default=False, description="only members who speak the lead's language, where it is known"
     )
+    strategy: Strategy = "fair"
     requires: tuple[Requirement, ...] = ()
+    prefers: tuple[Preference, ...] = ()
 
 
 class TeamsPolicy(Policy):

@@ -186,6 +186,29 @@ def test_skills_that_no_member_has_together_are_told_with_their_line(edit: Edit,
         read(demo)
 
 
+@pytest.mark.parametrize(
+    ("added", "at", "told"),
+    [
+        (
+            "strategy: best_fit",
+            "strategy: best_fit",
+            "is to go by best fit, and nothing in `prefers` says what that is",
+        ),
+        (
+            "prefers:\n      - {language: true, points: 3}",
+            "prefers:",
+            "has the strategy `fair`, and `prefers` counts for `best_fit` alone",
+        ),
+    ],
+)
+def test_a_strategy_and_its_points_belong_together(
+    added: str, at: str, told: str, edit: Edit, faults: Faults, line_of: LineOf
+) -> None:
+    members = "members: [{rep: kobayashi}, {rep: mori}]"
+    edit("teams", members, f"{members}\n    {added}")
+    assert faults() == [f"policies/northstar/teams.yaml:{line_of('teams', at)}: pool `inside-japan` {told}"]
+
+
 def test_every_tenant_below_a_directory_is_checked_and_one_bad_one_is_enough(edit: Edit, demo: Path) -> None:
     assert [each.tenant for each in check(demo.parent)] == ["northstar"]
     edit("sla", "accept: 900", "accept: 0")
