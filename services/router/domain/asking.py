@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Literal
 
-from shared.schemas.policies.frameworks import Codes, Criterion
+from shared.schemas.policies.frameworks import Codes
 from shared.schemas.vocabulary import ASKING
 
 _ORDER = {question: number for number, question in enumerate(ASKING)}
@@ -30,33 +31,43 @@ class Part:
 
     question: str
     codes: Codes
+    cost: int
     is_: Literal["met", "open", "closed"]
 
 
-Parts = Mapping[str, tuple[tuple[Part, ...], ...]]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A criterion that is not met, and all the ways to meet it."""
+
+    name: str
+    weight: int
+    required: bool
+    ways: tuple[tuple[Part, ...], ...]
+
+
 Said = Mapping[str, str | None]
 
 
-def question_worth_asking(asked: Mapping[str, Criterion], parts: Parts, met: int, minimum: int) -> Question | None:
-    """The cheapest open question on whose answer it may come to depend whether there is enough; of equal cost the one that is
-    asked earlier.
+@lru_cache(maxsize=10_000)  # most leads have said nothing, and many the same
+def worth_asking(wanted: tuple[Wanted, ...], met: int, minimum: int) -> tuple[str, str] | None:
+    """The cheapest open question on whose answer it may come to depend whether there is enough, and the criterion that it is for;
+    of equal cost the one that is asked earlier.
 
-    parts: of the criteria that are not met, all of their ways;  met: weight of those that are
+    met: weight of the criteria that are met
     """
-    families = [_Family(asked, parts, names) for names in _related(parts)]
+    families = [_Family(related) for related in _related(wanted)]
     candidates = [
-        (asked[name].asking(question)[0], _ORDER.get(question, len(_ORDER)), number, name, question)
+        (cost, _ORDER.get(question, len(_ORDER)), number, name, question)
         for number, family in enumerate(families)
-        for name, question in family.questions()
+        for name, question, cost in family.questions()
     ]
     gains = [family.gains() for family in families] if len(families) > 1 else []
-    for cost, _, number, name, question in sorted(candidates):
+    for *_, number, name, question in sorted(candidates):
         reached = {met}
         for others in (gained for n, gained in enumerate(gains) if n != number):
             reached = {weight + more for weight in reached for more in others}
         if _turns(families[number], question, reached, minimum):
-            words = asked[name].asking(question)[1]
-            return Question(name, cost, words.en, words.ja, question)
+            return name, question
     return None
 
 
@@ -76,19 +87,23 @@ def _turns(family: _Family, question: str, reached: set[int], minimum: int) -> b
 class _Family:
     """Criteria whose open questions have to do with each other: one answer may count for several."""
 
-    def __init__(self, asked: Mapping[str, Criterion], parts: Parts, names: tuple[str, ...]) -> None:
-        self._asked = asked
-        self._ways = {name: [way for way in parts[name] if all(part.is_ != "closed" for part in way)] for name in names}
-        self._open = list(
-            dict.fromkeys(
-                part.question for ways in self._ways.values() for way in ways for part in way if part.is_ == "open"
-            )
-        )
+    def __init__(self, wanted: tuple[Wanted, ...]) -> None:
+        self._wanted = {one.name: one for one in wanted}
+        self._ways = {
+            one.name: [way for way in one.ways if all(part.is_ != "closed" for part in way)] for one in wanted
+        }
+        self._open = list(dict.fromkeys(question for ways in self._ways.values() for question in _questions(ways)))
 
-    def questions(self) -> Iterator[tuple[str, str]]:
-        """Open questions, each with the first criterion that it is for."""
+    def questions(self) -> Iterator[tuple[str, str, int]]:
+        """Open questions, each with the first criterion that it is for, and what asking costs there."""
         for question in self._open:
-            yield next(name for name, ways in self._ways.items() if question in _questions(ways)), question
+            yield next(
+                (name, question, part.cost)
+                for name, ways in self._ways.items()
+                for way in ways
+                for part in way
+                if part.question == question and part.is_ == "open"
+            )
 
     def codes(self, question: str) -> list[str]:
         """Answers that meet something; of those that meet the same, one."""
@@ -108,9 +123,9 @@ class _Family:
     def worth(self, said: Said) -> int | None:
         """The weight of what is met then; None while one that has to be met is not."""
         met = [name for name, ways in self._ways.items() if any(_met(way, said) for way in ways)]
-        if any(criterion.required and name not in met for name, criterion in self._asked.items() if name in self._ways):
+        if any(one.required and name not in met for name, one in self._wanted.items()):
             return None
-        return sum(self._asked[name].weight for name in met)
+        return sum(self._wanted[name].weight for name in met)
 
     def gains(self) -> set[int]:
         """What it may come to add."""
@@ -121,18 +136,18 @@ def _met(way: tuple[Part, ...], said: Said) -> bool:
     return all(part.is_ == "met" or said.get(part.question) in part.codes for part in way)
 
 
-def _questions(ways: list[tuple[Part, ...]]) -> set[str]:
-    return {part.question for way in ways for part in way if part.is_ == "open"}
+def _questions(ways: Iterable[tuple[Part, ...]]) -> list[str]:
+    return [part.question for way in ways for part in way if part.is_ == "open"]
 
 
-def _related(parts: Parts) -> list[tuple[str, ...]]:
+def _related(wanted: tuple[Wanted, ...]) -> list[tuple[Wanted, ...]]:
     """Criteria that share open questions, directly or by others, together."""
-    families: list[tuple[set[str], tuple[str, ...]]] = []
-    for name, ways in parts.items():
-        questions = _questions(list(ways))
-        names: tuple[str, ...] = (name,)
+    families: list[tuple[set[str], tuple[Wanted, ...]]] = []
+    for one in wanted:
+        questions = set(_questions(one.ways))
+        related: tuple[Wanted, ...] = (one,)
         for family in [family for family in families if family[0] & questions]:
             families.remove(family)
-            questions, names = questions | family[0], family[1] + names
-        families.append((questions, names))
-    return [names for _, names in families]
+            questions, related = questions | family[0], (*family[1], *related)
+        families.append((questions, related))
+    return [related for _, related in families]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from services.router.domain.asking import Part, Question, question_worth_asking
+from services.router.domain.asking import Part, Question, Wanted, worth_asking
 from services.router.domain.facts import Answer, Facts
 from shared.schemas.catalogue import BANT
 from shared.schemas.policies.frameworks import Codes, Confidence, Criterion, Fiscal, Framework
@@ -88,12 +88,18 @@ def assess(answers: tuple[Answer, ...], framework: Framework, now: int, fiscal_m
     lacking = tuple(name for name, criterion in asked.items() if criterion.required and states[name] != "met")
     question = None
     if met < framework.minimum_met or lacking:
-        parts = {name: found[name].parts(now) for name, state in states.items() if state != "met"}
-        question = question_worth_asking(asked, parts, met, framework.minimum_met)
+        wanted = tuple(found[name].wanted(name, now) for name, state in states.items() if state != "met")
+        best = worth_asking(wanted, met, framework.minimum_met)
+        question = _question(asked, *best) if best else None
     changes = [one.expires_at for one in criteria if one.expires_at is not None and one.expires_at > now]
     of = sum(criterion.weight for criterion in asked.values())
     next_change = min(changes, default=None)
     return Assessment(framework.name, criteria, met, of, framework.minimum_met, lacking, question, next_change)
+
+
+def _question(asked: Mapping[str, Criterion], name: str, question: str) -> Question:
+    words = asked[name].words_of(question)
+    return Question(name, asked[name].cost_of(question), words.en, words.ja, question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +141,17 @@ class _Looking:
         later = sorted(end for end in self._ends.values() if end > now)
         return Assessed(name, state, answers, next((end for end in later if self._at(end)[0] != state), None))
 
-    def parts(self, now: int) -> tuple[tuple[Part, ...], ...]:
+    def wanted(self, name: str, now: int) -> Wanted:
         """Per way its questions: met already, open to be asked, or answered for now with what does not meet it."""
-        return tuple(
+        its = self._criterion
+        ways = tuple(
             tuple(
-                Part(question, codes, _PARTS[self._said(question, codes, now).state]) for question, codes in way.items()
+                Part(question, codes, its.cost_of(question), _PARTS[self._said(question, codes, now).state])
+                for question, codes in way.items()
             )
             for way in self._ways
         )
+        return Wanted(name, its.weight, its.required, ways)
 
     def _at(self, now: int) -> tuple[State, tuple[Answer, ...]]:
         found = [self._way(way, now) for way in self._ways]

@@ -48,16 +48,22 @@ class Criterion(Strict):
     required: bool = False
     weight: Annotated[int, Field(ge=0, le=100)] = 1
 
-    @property
+    @cached_property
     def all_ways(self) -> Ways:
         """Sets of questions; one of which all are met meets the criterion."""
         return tuple({question: codes} for question, codes in self.questions.items()) + self.ways
 
-    def asking(self, question: str) -> tuple[int, Label]:
-        """What asking this question costs, and its words."""
+    def cost_of(self, question: str) -> int:
+        """What asking this question costs."""
         usual = ASKING.get(question)
-        words = Label(en=usual.words.en, ja=usual.words.ja) if usual else Label()
-        return self.cost or (usual.cost if usual else 3), self.ask if self.ask.texts() else words
+        return self.cost or (usual.cost if usual else 3)
+
+    def words_of(self, question: str) -> Label:
+        """How this question is asked."""
+        usual = ASKING.get(question)
+        if self.ask.texts() or usual is None:
+            return self.ask
+        return Label(en=usual.words.en, ja=usual.words.ja)
 
 
 class Confidence(Strict):

@@ -98,7 +98,7 @@ def test_the_short_form_of_bant_is_the_same_framework():
     short = BantPolicy.model_validate(dict.fromkeys(("budget", "authority", "need", "timeline"), letter)).framework
     assert list(short.resolved) == ["need", "timeline", "authority", "budget"]
     assert short.resolved["need"].label.ja == "必要性"
-    assert short.resolved["need"].asking("B1") == (4, short.resolved["need"].ask)
+    assert (short.resolved["need"].cost_of("B1"), short.resolved["need"].words_of("B1").en) == (4, "Budget?")
 
 
 def test_a_criterion_without_a_question_is_refused():
