@@ -193,3 +193,15 @@ def test_both_languages_can_say_the_same_things() -> None:
 def test_a_lead_that_became_part_of_another_tells_nothing_of_its_own() -> None:
     told = _told({**LEAD, "merged_into": "22222222-2222-5222-8222-222222222222"}, None)
     assert told.splitlines()[2:] == ["This lead became part of 22222222-2222-5222-8222-222222222222"]
+
+
+def test_who_agreed_to_what_is_called_ripe_is_told_and_when_one_side_has_not():
+    marketing = {"by": "Ito", "role": "marketing", "on": "2026-04-01"}
+    sales = {"by": "Mori", "role": "sales", "on": "2026-04-02"}
+    both = LEAD | {"definition": {"signed_off": [marketing, sales], "by_both": True}}
+    half = LEAD | {"definition": {"signed_off": [sales], "by_both": False}}
+    none = LEAD | {"definition": {"signed_off": [], "by_both": False}}
+    assert "What is called ripe was agreed by marketing Ito 2026-04-01, sales Mori 2026-04-02" in _told(lead=both)
+    assert "agreed by one side only: sales Mori 2026-04-02" in _told(lead=half)
+    assert "片方の部門のみ: 営業 Mori 2026-04-02" in _told(lead=half, lang="ja")
+    assert "agreed" not in _told(lead=none)
