@@ -11,6 +11,7 @@ from baton.commands import (
     demo,
     dlq,
     explain,
+    fairness,
     identity,
     import_,
     ingest,
@@ -44,6 +45,7 @@ app.command()(demo.demo)
 app.command()(replay.replay)
 app.command("import")(import_.import_)
 app.command()(explain.explain)
+app.command()(fairness.fairness)
 app.command()(sources.sources)
 app.command()(tail.tail)
 app.command()(migrate.migrate)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from services.router.accounts_api import account_routes
 from services.router.api import Leads, routes
 from services.router.availability_api import availability_routes
+from services.router.fairness_api import fairness_routes
 from services.router.handler import Router
 from services.router.policies import Policies
 from services.router.settings import RouterSettings
@@ -87,6 +88,7 @@ async def run(settings: RouterSettings) -> int:
         probes.install(app)
         app.include_router(account_routes(pool, Tokens(pool)))
         app.include_router(availability_routes(pool, Tokens(pool), policies.following, clock, policies.changed.set))
+        app.include_router(fairness_routes(pool, Tokens(pool), policies.following, clock))
         app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
         tasks = {
             "policies": following.run(),

@@ -316,3 +316,43 @@ class PoolBody(BaseModel):
 
 class PoolsBody(BaseModel):
     pools: list[PoolBody]
+
+
+class ShareBody(BaseModel):
+    """A rep in the report of a pool: share against what was received, then what counts apart."""
+
+    rep_id: str
+    name: str
+    weight: int | None = Field(description="null for who is in the pool no more")
+    share: float = Field(description="leads: the weighted parts of all that they could have had and that counted")
+    received: int = Field(description="leads that were shared and counted")
+    due: float = Field(description="share less received: leads that they are short of, in the period")
+    due_exact: str = Field(examples=["-1/3"])
+    ways: dict[str, int] = Field(description="the received ones by what decided: fair, least_loaded, best_fit")
+    sticky: int = Field(description="leads that stuck to them, shared with nobody")
+    named: int = Field(description="leads that an account gave them, past every pool")
+    given_back: int = Field(description="leads that turned out not to count")
+    accepted: int
+    declined: int
+    expired: int
+    balance: float | None = Field(description="leads that the pool owes them now, over all time")
+
+
+class NextBody(BaseModel):
+    """Who would get a lead now that asks for no language and no skill, and why; or why nobody would."""
+
+    rep_id: str | None
+    why: Text
+    members: list[CandidateBody]
+
+
+class FairnessBody(BaseModel):
+    pool_id: str
+    strategy: Literal["fair", "sticky", "least_loaded", "best_fit"]
+    promised: bool = Field(description="whether the pool promises shares; another strategy only keeps them")
+    since: str
+    until: str
+    leads: int
+    furthest: float = Field(description="leads that the furthest is from the share, in the period")
+    members: list[ShareBody]
+    next: NextBody

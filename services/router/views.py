@@ -8,7 +8,7 @@ from typing import Any
 
 from services.router.accounts_views import check_view, match_view
 from services.router.domain.asking import Question
-from services.router.domain.decision import Decision
+from services.router.domain.decision import Trace
 from services.router.domain.evidence import Assessed, Assessment, assess
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
@@ -146,22 +146,23 @@ def decision_view(row: Any, playbook: Playbook | None) -> Body:
             {"rule_id": tried.rule_id, "result": tried.result, "pool": tried.pool, "why_not": list(tried.why_not)}
             for tried in trace.rules
         ],
-        "candidates": _candidates(decision),
+        "candidates": candidates_view(trace),
         "qualification": _qualification(trace.evidence, playbook),
         "cheapest_missing_question": _question(trace.evidence.question if trace.evidence else None),
         "policies": row["policies"],
     }
 
 
-def _candidates(decision: Decision) -> list[Body]:
+def candidates_view(trace: Trace) -> list[Body]:
+    """The members of the pool, with why not each."""
     shown = []
-    for one in decision.trace.candidates:
-        reason = why_not(decision.trace, one.rep_id)
+    for one in trace.candidates:
+        reason = why_not(trace, one.rep_id)
         shown.append(
             {
                 "rep_id": one.rep_id,
                 "name": one.name,
-                "chosen": one.rep_id == decision.trace.chosen,
+                "chosen": one.rep_id == trace.chosen,
                 "why_not": reason.model_dump() if reason else None,
                 "due": round(float(Fraction(one.due)), 6),
                 "share": round(float(Fraction(one.share)), 6),

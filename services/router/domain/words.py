@@ -200,9 +200,8 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)
     if matched:
         yield _rule(matched, playbook)
-    chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
-    if chosen:
-        yield _chosen(chosen, trace)
+    if chosen := chosen_reason(trace):
+        yield chosen
     if trace.nurture and trace.nurture.scenario:
         yield nurture_reason(trace.nurture.scenario, playbook, may_email=trace.nurture.may_email)
     if trace.holding:
@@ -280,6 +279,12 @@ def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
         f"プール「{pool_label.ja or pool_label.en or matched.pool}」へ",
     }
     return Reason(code="rule", text=text, detail={"rule": matched.rule_id, "pool": matched.pool})
+
+
+def chosen_reason(trace: Trace) -> Reason | None:
+    """Why the member who was chosen of a pool; None where nobody was."""
+    chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
+    return _chosen(chosen, trace) if chosen else None
 
 
 def _chosen(chosen: Candidate, trace: Trace) -> Reason:

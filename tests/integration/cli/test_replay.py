@@ -45,6 +45,16 @@ def test_a_file_of_touches_is_accounted_for_and_its_lead_explained(baton: Any, t
     assert "accept by" in told.stdout
     assert "受領期限" in baton.run("explain", address, "--lang", "ja").stdout
 
+    every = baton.run("fairness")
+    assert every.returncode == 0, every.stderr
+    assert "field-japan (fair)" in every.stdout
+    assert "inside-global (fair)" in every.stdout
+    one = baton.run("fairness", "field-japan", "--since", "2020-01-01", "--lang", "ja")
+    assert "次の担当" in one.stdout, one.stdout + one.stderr
+    unknown = baton.run("fairness", "nowhere")
+    assert unknown.returncode == 1
+    assert "has no pool nowhere: it has" in unknown.stderr
+
 
 def test_a_file_that_is_not_json_is_told_with_its_line(baton: Any, tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"

@@ -16,7 +16,20 @@ from baton.errors import OperatorError
 from baton.run import ports
 from shared.kit.kafka import EMBEDDED_PARTITIONS, PRODUCTION_PARTITIONS
 
-COMMANDS = ("up", "down", "status", "demo", "replay", "import", "accounts", "explain", "migrate", "policy", "dlq")
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "demo",
+    "replay",
+    "import",
+    "accounts",
+    "explain",
+    "fairness",
+    "migrate",
+    "policy",
+    "dlq",
+)
 
 
 @dataclass(frozen=True, slots=True)
