@@ -57,6 +57,10 @@ NAMES = _of(
     unknown_rule=("an overlay switches a rule off that is not there", "ない規則を止めようとしています"),
     off_and_own=("an overlay switches a rule off and has it", "止めた規則を自分でも持っています"),
     thresholds_rise=("thresholds do not fall", "しきい値が下がっていません"),
+    strategy_without_points=(
+        "a pool of best fit says nothing to prefer, or one of another strategy does",
+        "best_fitに優先条件がないか、ほかの方式に優先条件があります",
+    ),
     shared_key=("two sources have the same write key", "二つのソースが同じ書き込みキーを持っています"),
     secret_missing=(
         "a write key or secret is not where the source refers to",
@@ -67,10 +71,6 @@ REASONED = _of(
     "error",
     dead_rule=("no lead, touch or event can ever fit this condition", "この条件に当てはまるものは存在しません"),
     no_catch_all=("some leads of a leg fit no routing rule", "どの規則にも当てはまらないリードがあります"),
-    strategy_without_points=(
-        "a pool of best fit says nothing to prefer, or one of another strategy does",
-        "best_fitに優先条件がないか、ほかの方式に優先条件があります",
-    ),
     bant_never_enough=("fewer criteria can be met than have to be", "満たすべき数の条件を満たせません"),
 )
 DOUBTFUL = _of(

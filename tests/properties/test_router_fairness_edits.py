@@ -63,7 +63,7 @@ def test_whatever_is_edited_the_balances_sum_to_nothing(weights, data):
 @settings(max_examples=60)
 @given(members, st.data())
 def test_between_edits_nobody_is_a_lead_further_than_the_edit_put_them(weights, data):
-    """P7, over a pool's life: from a pool that is even, within one lead; from where a leaver's balance was spread, not one further."""
+    """P7, over a pool's life: of an even pool, within one lead; from where a leaver's balance was spread, not one further."""
     state, put = PoolState("p").follow(weights, 1), Fraction(0)
     for _ in range(data.draw(st.integers(1, 5))):
         for _ in range(data.draw(st.integers(1, 60))):
