@@ -298,9 +298,11 @@ def _free_at(candidate: Candidate) -> int | None:
         if candidate.not_at_work.until is None:
             return None
         ends.append(candidate.not_at_work.until)
+    if 0 in (candidate.per_day, candidate.per_week):
+        return None
     if candidate.taken:
-        ends += [candidate.taken.day_ends] * ("daily_cap" in candidate.excluded and candidate.per_day != 0)
-        ends += [candidate.taken.week_ends] * ("weekly_cap" in candidate.excluded and candidate.per_week != 0)
+        ends += [candidate.taken.day_ends] * ("daily_cap" in candidate.excluded)
+        ends += [candidate.taken.week_ends] * ("weekly_cap" in candidate.excluded)
     return max(ends, default=None)
 
 

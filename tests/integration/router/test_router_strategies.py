@@ -22,8 +22,9 @@ async def test_a_lead_of_a_new_cycle_sticks_to_who_had_accepted_it(world, team):
     await world.apply(with_strategy(team(), "sticky"))
     router = world.router()
     await router.handle([world.score("l0"), world.score("l1", hand_raise="demo_requested")])
-    first, second = await world.routed()
-    assert [first.rep_id, second.rep_id] == ["sato", "tanaka"]
+    routed = {one.lead_id: one for one in await world.routed()}
+    assert {lead: one.rep_id for lead, one in routed.items()} == {"l0": "sato", "l1": "tanaka"}
+    second = routed["l1"]
     await router.handle([world.event(second, "offer-opened"), world.event(second, "offer-accepted")])
     await router.handle([world.event(second, "offer-declined", reason="not_now", effect="recycle")])
     world.clock.advance(seconds=1)

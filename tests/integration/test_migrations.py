@@ -1,0 +1,68 @@
+"""What a migration makes of the rows that are there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from baton.migrations import upgrade
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def old_database(database_url: str) -> Iterator[str]:
+    """A database of before assignments were kept."""
+    name = f"baton_old_{uuid4().hex[:10]}"
+    asyncio.run(_execute(database_url, f'CREATE DATABASE "{name}"'))
+    url = urlunsplit(urlsplit(database_url)._replace(path=f"/{name}"))
+    upgrade(url, "0007")
+    yield url
+    asyncio.run(_execute(database_url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _execute(url: str, statement: str, *values: object) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
+        return rows
+    finally:
+        await connection.close()
+
+
+def test_assignments_of_before_are_found_in_their_decisions(old_database: str) -> None:
+    outcomes = [
+        {"kind": "parked"},
+        {"kind": "routed", "rep_id": "sato", "pool_id": "field", "by": None},
+        {"kind": "below_gate"},
+        {"kind": "routed", "rep_id": "mori", "pool_id": None, "by": "named_account"},
+    ]
+    for seq, outcome in enumerate(outcomes, start=1):
+        asyncio.run(
+            _execute(
+                old_database,
+                "INSERT INTO router.decisions (tenant, decision_id, lead_id, seq, cycle, cause, inputs, trace, outcome,"
+                " policies, at) VALUES ('t', $1, 'l1', $2, 1, '{}', '{}', '{}', $3, '{}', $4)",
+                f"d{seq}",
+                seq,
+                json.dumps(outcome),
+                seq * 1000,
+            )
+        )
+    upgrade(old_database)
+    rows = asyncio.run(
+        _execute(
+            old_database,
+            "SELECT assignment, decision_id, at, rep_id, pool_id, way, given_back FROM router.assignments ORDER BY 1",
+        )
+    )
+    assert [tuple(row) for row in rows] == [
+        (1, "d2", 2000, "sato", "field", "fair", False),
+        (2, "d4", 4000, "mori", None, "named", False),
+    ]
