@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -130,6 +131,23 @@ async def test_what_sticks_is_shared_with_nobody(world, team, report):
         "sato": (1, 1, pytest.approx(-1 / 3)),
         "tanaka": (0, 0, pytest.approx(1 / 3)),
     }
+
+
+async def test_what_workers_gave_at_the_same_moment_is_fair_and_both_accounts_of_it_agree(world, team, report):
+    """The report adds up decisions, the balances were moved lead by lead under their lock: two ways to the same numbers."""
+    await world.apply(weighted(team))
+    batches = [[world.score(f"{worker}-{n}") for n in range(7)] for worker in range(8)]
+    await asyncio.gather(*(world.router().handle(batch) for batch in batches))
+    routed = await world.routed()
+    junk = [world.event(one, "offer-declined", reason="junk", effect="disqualify") for one in routed[::5]]
+    gone = [world.event(one, "offer-expired", effect="reroute") for one in routed[1::5]]
+    await asyncio.gather(*(world.router().handle([event]) for event in [*junk, *gone]))
+    world.clock.advance(milliseconds=1)
+    body = await report("field")
+    assert body["leads"] == 56 - len(junk) + len(gone)
+    assert all(due == balance for due, balance in numbers(body, "due", "balance").values())
+    assert sum(back for (back,) in numbers(body, "given_back").values()) == len(junk)
+    assert sum(expired for (expired,) in numbers(body, "expired").values()) == len(gone)
 
 
 async def test_who_is_next_is_who_gets_the_next_lead_and_it_is_told_in_words(world, team, report):
