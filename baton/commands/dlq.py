@@ -116,7 +116,8 @@ def replay(
     print(
         f"{len(done)} letter{'' if len(done) == 1 else 's'} back on their topics."
         if done
-        else "There was nothing to put back."
+        else "There was no letter to put back."
+        + ("" if topic or letter else f" Events that ingest refused are given again with --topic {refusals.TOPIC}.")
     )
 
 

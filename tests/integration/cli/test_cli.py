@@ -117,7 +117,7 @@ async def test_a_dead_letter_is_listed_shown_and_put_back_once(baton: Any) -> No
     assert "taro" not in shown
     assert "taro" in baton.run("dlq", "show", letter, "--reveal").stdout
     assert "1 letter back" in baton.run("dlq", "replay", "--reason", "test_reason").stdout
-    assert "nothing to put back" in baton.run("dlq", "replay", "--reason", "test_reason").stdout
+    assert "no letter to put back" in baton.run("dlq", "replay", "--reason", "test_reason").stdout
     assert "(put back)" in baton.run("dlq", "list").stdout
 
 
