@@ -6,6 +6,7 @@ BATON_HOME ?= .baton
 DEMO ?= 1
 EXAMPLES := quick
 export BATON_HOME PYTHON
+unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes, and each would compile all that it imports: half a second
 
 .DEFAULT_GOAL := help
 .PHONY: run test check chaos bench help lock clean venv
