@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from time import monotonic, perf_counter, process_time
 
 import orjson
@@ -33,6 +33,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.dead_letters import DeadLetters
 from shared.kit.kafka import KafkaPublisher
+from shared.kit.service import cancel
 from shared.schemas.topics import POLICIES, TOUCHPOINTS
 
 COMMIT_SECONDS = 1.0
@@ -128,9 +129,7 @@ async def _until_done(meter: Meter, running: asyncio.Task[None]) -> None:
     if not meter.done.is_set():
         finished.cancel()
         running.result()
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    await cancel({running})
 
 
 async def main(variant: str, group: str, events: int, warm_up: int) -> dict[str, float]:
