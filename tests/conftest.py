@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -25,7 +26,11 @@ from hypothesis import HealthCheck, settings
 from baton.migrations import upgrade
 from shared.kit.kafka import ensure_topics
 
+if TYPE_CHECKING:
+    from baton.stack import Stack
+
 ROOT = Path(__file__).parent.parent
+FREE_PORTS = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
 IDENTITY_SECRET = "test-identity-secret-of-at-least-32-bytes"
 
 # No deadlines, no complaint of slow data: a busy machine is no failure. In CI the examples are the same each time.
@@ -64,11 +69,27 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def _embedded(tmp_path_factory: pytest.TempPathFactory, closing: ExitStack) -> Servers:
     from baton.stack import Stack
 
-    ports = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
-    stack = Stack(tmp_path_factory.mktemp("stack"), say=lambda line: sys.stderr.write(f"{line}\n"), ports=ports)
+    stack = Stack(tmp_path_factory.mktemp("stack"), say=lambda line: sys.stderr.write(f"{line}\n"), ports=FREE_PORTS)
     closing.callback(stack.stop)
     addresses = stack.start()
     return Servers(addresses.kafka, addresses.database, addresses.redis)
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A broker and a Redis that a module may hurt, with the topics made."""
+    from baton.stack import Stack
+
+    own = {name: value for name, value in os.environ.items() if not name.endswith(("_SERVERS", "_URL"))}
+    stack = Stack(
+        tmp_path_factory.mktemp("hurt"),
+        say=lambda line: None,
+        ports=FREE_PORTS,
+        environ=own | {"DATABASE_URL": "postgresql://is.not.needed/here"},
+    )
+    with stack:
+        asyncio.run(ensure_topics(stack.addresses().kafka))
+        yield stack
 
 
 def _docker(closing: ExitStack) -> Servers:

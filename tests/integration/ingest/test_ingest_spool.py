@@ -22,7 +22,7 @@ from baton.stack import Stack
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 from services.ingest.spool import SpoolUnusableError
-from shared.kit.kafka import KafkaPublisher, Outgoing, ensure_topics
+from shared.kit.kafka import KafkaPublisher, Outgoing
 from shared.schemas import ids
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
@@ -72,21 +72,6 @@ class Servers:
 def _family(pid: int) -> list[int]:
     children = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
     return [pid, *(member for child in children for member in _family(child))]
-
-
-@pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    own = {name: value for name, value in os.environ.items() if not name.endswith(("_SERVERS", "_URL"))}
-    ports = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
-    stack = Stack(
-        tmp_path_factory.mktemp("hurt"),
-        say=lambda line: None,
-        ports=ports,
-        environ=own | {"DATABASE_URL": "postgresql://is.not.needed/here"},
-    )
-    with stack:
-        asyncio.run(ensure_topics(stack.addresses().kafka))
-        yield stack
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -26,21 +24,6 @@ from tests.integration.scoring.town import Town, history, recomputed
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 SESSION_SECONDS = 6
-
-
-@pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    own = {name: value for name, value in os.environ.items() if not name.endswith(("_SERVERS", "_URL"))}
-    ports = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
-    stack = Stack(
-        tmp_path_factory.mktemp("hurt"),
-        say=lambda line: None,
-        ports=ports,
-        environ=own | {"DATABASE_URL": "postgresql://is.not.needed/here"},
-    )
-    with stack:
-        asyncio.run(ensure_topics(stack.addresses().kafka))
-        yield stack
 
 
 @pytest.fixture(scope="module")

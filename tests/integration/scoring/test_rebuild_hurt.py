@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -53,21 +51,6 @@ PAGE = CHANGED | {
     "engagement": CHANGED["engagement"] | {"rules": [r for r in CHANGED["engagement"]["rules"] if r["id"] == "page"]}
 }
 PAGE_ONLY = Rules(ScoringPolicy.model_validate(PAGE), PolicyRef(sequence=2, hash="h2"))
-
-
-@pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    own = {name: value for name, value in os.environ.items() if not name.endswith(("_SERVERS", "_URL"))}
-    ports = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
-    stack = Stack(
-        tmp_path_factory.mktemp("hurt"),
-        say=lambda line: None,
-        ports=ports,
-        environ=own | {"DATABASE_URL": "postgresql://is.not.needed/here"},
-    )
-    with stack:
-        asyncio.run(ensure_topics(stack.addresses().kafka))
-        yield stack
 
 
 @pytest.fixture(scope="module")
