@@ -147,6 +147,7 @@ class World:
             }
         )
         self.workers: list[Worker] = []
+        self.looked = 0  # when somebody last asked what is due, ms
         closing.callback(self._end)
 
     def hire(self, **more: str) -> None:
@@ -174,7 +175,7 @@ class World:
                 for tp, end in self.ends().items()
                 if end and not end == committed.get(tp) == applied.get(tp)
             }
-            found["due"] = asyncio.run(self._due())
+            found["due"] = asyncio.run(self._due(time.time_ns() // 1_000_000))
         return "\n".join(f"{name}: {value}" for name, value in found.items())
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
@@ -291,13 +292,14 @@ class World:
 
     def is_done(self) -> bool:
         """Nothing is due, and everything is acknowledged by the workers, which they do last; what they wrote themselves, too."""
-        return not asyncio.run(self._due()) and asyncio.run(self._committed()) == {
+        self.looked = time.time_ns() // 1_000_000
+        return not asyncio.run(self._due(self.looked)) and asyncio.run(self._committed()) == {
             tp: end for tp, end in self.ends().items() if end
         }
 
-    async def _due(self) -> dict[int, list[tuple[str, int]]]:
+    async def _due(self, until: int) -> dict[int, list[tuple[str, int]]]:
         redis = connect(self.redis_url)
-        found = await RedisStates(redis, group=GROUP).due(PARTITIONS, time.time_ns() // 1_000_000, 1)
+        found = await RedisStates(redis, group=GROUP).due(PARTITIONS, until, 1)
         await redis.aclose()
         return found
 
@@ -390,7 +392,7 @@ class Sender(threading.Thread):
 @dataclass
 class Aftermath:
     """records: by topic;  states: by lead, as decoded from Redis;  undisturbed: by lead, of a reading in which nothing failed
-    scores, accounts: of each lead and account, those of the highest version;  ended: when nothing was left to be done, ms
+    scores, accounts: of each lead and account, those of the highest version;  ended: up to when all that came due is told, ms
     statuses: with which the workers ended"""
 
     story: Story
@@ -465,7 +467,7 @@ async def _publish_policy(kafka: str, body: Json) -> None:
 
 
 def _burn(world: World, story: Story, rng: random.Random, seed: int) -> int:
-    """Tell the whole story, a part of it around each fault; when all was done, ms."""
+    """Tell the whole story, a part of it around each fault; up to when all that was due is told, ms."""
     later = [world.kill_a_worker] * 3 * ROUNDS
     later += [world.kill_the_broker_and_a_worker_that_waits_for_it] * ROUNDS
     later += [world.stop_a_worker_in_the_middle_of_a_batch, world.restart_redis] * ROUNDS
@@ -499,7 +501,7 @@ def _burn(world: World, story: Story, rng: random.Random, seed: int) -> int:
     sender.join(120)
     assert not sender.is_alive(), "the sender still waits for an acknowledgement"
     world.until(lambda: all(worker.is_ready() for worker in world.workers) and world.is_done(), "an end")
-    return time.time_ns() // 1_000_000
+    return world.looked  # not now: what came due since may not be told yet
 
 
 def _undisturbed(records: list[ConsumerRecord], rules: Rules) -> dict[str, LeadState]:
