@@ -11,9 +11,8 @@ def _unused(policies: Policies) -> Iterator[Finding]:
     """Every rep is in a pool, on the staff of a campaign, or somebody's manager."""
     teams = policies.teams
     named = {member.rep for pool in teams.pools for member in pool.members}
-    named |= {rep.manager for rep in teams.reps if rep.manager} | {
-        r for c in policies.sources.campaigns for r in c.staff
-    }
+    named |= {rep.manager for rep in teams.reps if rep.manager} | {pool.manager for pool in teams.pools if pool.manager}
+    named |= {staff for campaign in policies.sources.campaigns for staff in campaign.staff}
     for index, rep in enumerate(teams.reps):
         if rep.id not in named:
             en = f"rep `{rep.id}` is in no pool, on no staff and nobody's manager: no lead ever comes to them"
@@ -39,6 +38,23 @@ def _loops(policies: Policies) -> Iterator[Finding]:
             yield Finding("teams", ("reps", indexes[current], "manager"), en, "manager-loop", ja)
 
 
+def _no_manager(policies: Policies) -> Iterator[Finding]:
+    """What a whole pool has had and given back ends with somebody who takes leads: its manager, or that of one who had it."""
+    reps = {rep.id: rep for rep in policies.teams.reps}
+    for index, pool in enumerate(policies.teams.pools):
+        members = [member.rep for member in pool.members if member.rep in reps]
+        named = [pool.manager] if pool.manager else [reps[rep].manager for rep in members]
+        if any(
+            one not in reps or reps[one].active for one in named if one
+        ):  # of names that are not there another check tells
+            continue
+        en = f"pool `{pool.id}` has no `manager` who takes leads, nor has anybody in it: what all of them give back is parked"
+        ja = f"プール`{pool.id}`にもその担当者にも、リードを受けられる上長がいません: 全員が辞退したリードは滞留します"
+        yield Finding(
+            "teams", ("pools", index, "manager") if pool.manager else ("pools", index), en, "pool-without-manager", ja
+        )
+
+
 def _returned(policies: Policies) -> Iterator[Finding]:
     """What field sales returns to inside sales is taken by some rule."""
     if any("is" in rule.legs for rule in policies.routing.rules):
@@ -50,4 +66,4 @@ def _returned(policies: Policies) -> Iterator[Finding]:
             yield Finding("routing", ("decline_reasons", index, "effect"), en, "return-without-rule", ja)
 
 
-TEAM_CHECKS: tuple[Check, ...] = (_unused, _loops, _returned)
+TEAM_CHECKS: tuple[Check, ...] = (_unused, _loops, _no_manager, _returned)

@@ -79,6 +79,10 @@ DOUBTFUL = _of(
     shadowed_rule=("rules before this one take all that it would", "前の規則がすべて先に取ります"),
     shadowed_part=("rules before this one take all of one value", "一部の値は前の規則がすべて先に取ります"),
     pool_nobody=("a pool has nobody who is active and has capacity", "受けられる担当者のいないプールです"),
+    pool_without_manager=(
+        "nobody gets what the whole pool has had and given back",
+        "全員が辞退したリードを引き取る上長がいないプールです",
+    ),
     pool_never_open=("none of a pool's people is ever at work", "プールの担当者が一度も稼働しません"),
     language_nobody_speaks=(
         "leads come to a pool in a language that nobody there speaks",

@@ -87,6 +87,11 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
                 message = f"pool `{pool.id}` names rep `{member.rep}`, whom `reps` does not have."
                 place: Place = ("pools", index, "members", number, "rep")
                 yield Finding("teams", place, message + suggest(member.rep, reps), code="unknown-rep")
+        if pool.manager is not None and pool.manager not in reps:
+            message = f"pool `{pool.id}` has the manager `{pool.manager}`, whom `reps` does not have."
+            yield Finding(
+                "teams", ("pools", index, "manager"), message + suggest(pool.manager, reps), code="unknown-manager"
+            )
         if not able(teams, pool):
             message = f"pool `{pool.id}` has nobody who is active and has capacity: its leads will wait"
             yield Finding("teams", ("pools", index), message, code="pool-nobody")

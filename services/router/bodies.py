@@ -242,9 +242,12 @@ class DecisionBody(BaseModel):
     pool: str | None
     owner: Owner | None
     lead_class: str | None
-    by: str = Field(description="`pool`, or the check before any pool that decided", examples=["named_account"])
-    way: Literal["fair", "sticky", "least_loaded", "best_fit", "named"] | None = Field(
-        description="what decided among the eligible; `named`: its account did, and no pool"
+    by: str = Field(
+        description="`pool`, the check before any pool that decided, or `manager` at the end of a pool",
+        examples=["named_account"],
+    )
+    way: Literal["fair", "sticky", "least_loaded", "best_fit", "named", "manager"] | None = Field(
+        description="what decided among the eligible; `named`: its account did, and no pool; `manager`: all of the pool had it"
     )
     reasons: list[ReasonBody]
     account: MatchBody | None

@@ -174,7 +174,7 @@ def count(done: Done, now: int) -> None:
         metrics.WITHDRAWN.inc(change.withdrawn)
         if change.decision:
             metrics.DECISIONS.labels(change.decision.outcome.kind).inc()
-            if change.decision.outcome.by:
+            if change.decision.way == "named":
                 metrics.BY_ACCOUNT.labels(change.decision.outcome.by).inc()
             if change.decision.outcome.kind == "routed":
                 age = now - change.decision.inputs.scored.as_of

@@ -48,9 +48,9 @@ PLAYBOOK = Playbook.of(
     ),
     TeamsPolicy.model_validate(
         {
-            "reps": [{"id": rep, "name": rep, "capacity": 2} for rep in (*REPS, "ito")],
+            "reps": [{"id": rep, "name": rep, "capacity": 2} for rep in (*REPS, "ito", "chief")],
             "pools": [
-                {"id": "field", "members": [{"rep": rep} for rep in REPS]},
+                {"id": "field", "manager": "chief", "members": [{"rep": rep} for rep in REPS]},
                 {"id": "inside", "members": [{"rep": "ito"}, {"rep": "mori"}]},
             ],
         }

@@ -21,6 +21,7 @@ from shared.schemas.policies.teams import Pool, Preference, Rep
 Exclusion = Literal[
     "unknown_rep",
     "not_in_pool",
+    "left",
     "inactive",
     "language",
     "skill",
@@ -168,11 +169,13 @@ def assign_from(
     taken: Mapping[str, Taken] = UNTAKEN,
     prefers: Collection[Preference] = (),
     before: Collection[Before] = (),
+    left: Collection[str] = (),
 ) -> Assigned:
     """Choose from `pool` for a lead in `language` that `holders` have had before.
 
     loads: open leads per rep;  out: who is not at work;  skills: all that a member must have;  taken: leads of those with caps
     prefers: what gives points for this lead;  before: whom a sticky pool asks first, the first of them first
+    left: reps who have left, and get nothing any more
     """
     weights = {balance.rep_id: balance for balance in state.balances}
     members: list[Candidate] = []
@@ -192,6 +195,8 @@ def assign_from(
             points=points(rep, prefers, language),
         )
         why = exclusions(pool, rep, candidate, language, holders, present=balance is not None)
+        if rep.id in left:
+            why = ("left",)
         members.append(replace(candidate, excluded=why))
     eligible = [one for one in members if not one.excluded]
     if not eligible:
@@ -320,6 +325,7 @@ def _nobody(candidates: Collection[Candidate]) -> Parked:
     alone = {reasons[0] for reasons in lasting if len(reasons) == 1}
     first: tuple[tuple[Exclusion, Parked], ...] = (
         ("inactive", "inactive"),
+        ("left", "inactive"),
         ("language", "language"),
         ("skill", "skill"),
         ("earlier_holder", "all_declined"),

@@ -16,11 +16,13 @@ from services.router.domain.facts import Facts, Scored
 from services.router.domain.fairness import PoolState
 from services.router.domain.gate import Gated, Holding, gate, gate_facts, holding, leg
 from services.router.domain.lead import PARKED, Cause, Lead
+from services.router.domain.manager import Escalated, escalate, went_round
 from services.router.domain.nurture import NONE, Nurturing
 from services.router.domain.playbook import Following, Playbook
 from shared.availability.people import NotAtWork
 from shared.schemas.ids import derived_id
 from shared.schemas.policies.qualification import Verdict
+from shared.schemas.policies.teams import Rep
 from shared.schemas.routing import Leg
 
 Ripe = Literal["mql", "inside_sales_check"]
@@ -54,6 +56,7 @@ class Inputs:
     had_by:    who accepted the lead last, for a sticky pool
     missing:   kinds of policy that the tenant lacks
     account:   what is known of the lead's account; None where nobody looked
+    left:      reps whom the policies still name, and who have left
     """
 
     tenant: str
@@ -76,6 +79,7 @@ class Inputs:
     out: Mapping[str, NotAtWork] = field(default_factory=dict)
     taken: Mapping[str, Taken] = field(default_factory=dict)
     had_by: str | None = None
+    left: tuple[str, ...] = ()
 
     @property
     def decision_id(self) -> str:
@@ -84,7 +88,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How the decision came about, step by step; what it did not come to is empty. target: ripe only because of its account"""
+    """How the decision came about, step by step; what it did not come to is empty.
+
+    target: ripe only because of its account;  manager: to whom it went after the whole pool had had it, None where it had not
+    """
 
     gate: Gated | None = None
     evidence: Assessment | None = None
@@ -99,11 +106,15 @@ class Trace:
     missing: tuple[str, ...] = ()
     way: Way = "fair"
     stuck: Stuck | None = None
+    manager: Escalated | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was decided: who takes the lead, or why nobody does. by: the check that gave it to its rep; None where a pool did."""
+    """What was decided: who takes the lead, or why nobody does.
+
+    by: the check that gave it to its rep, or that it went round its pool to a `manager`; None where the pool chose
+    """
 
     kind: Literal["routed", "parked", "below_gate"]
     stage: str
@@ -116,7 +127,7 @@ class Outcome:
     qualified: Qualified | None = None
     waiting_reason: str | None = None
     waiting_for: tuple[str, ...] = ()
-    by: CheckId | None = None
+    by: CheckId | Literal["manager"] | None = None
     waiting_until: int | None = None
     scenario: str | None = None
     may_email: bool = False
@@ -133,7 +144,9 @@ class Decision:
 
     @property
     def way(self) -> str:
-        """By which way the lead was given: by its account, or by a pool's rule."""
+        """By which way the lead was given: by its account, to a manager, or by a pool's rule."""
+        if self.outcome.by == "manager":
+            return "manager"
         return "named" if self.outcome.by else self.trace.way
 
 
@@ -151,6 +164,7 @@ def inputs_of(
     out: Mapping[str, NotAtWork],
     taken: Mapping[str, Taken],
     had_by: str | None,
+    left: tuple[str, ...] = (),
 ) -> Inputs:
     """The inputs of the lead's next decision."""
     known = lead.lead_class is not None and lead.qualifying_at is not None
@@ -175,6 +189,7 @@ def inputs_of(
         out=out,
         taken=taken,
         had_by=had_by,
+        left=left,
     )
 
 
@@ -204,7 +219,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     if held:
         parked = _parked("enriching", stage, way, qualified=qualified)
         return Decision(_narrow(inputs), replace(trace, holding=held), replace(parked, waiting_until=held.until))
-    before = before_pools(inputs.account, playbook.routing.accounts, playbook.reps, inputs.holders, inputs.decided_at)
+    reps = _without_leavers(playbook, inputs.left)
+    before = before_pools(inputs.account, playbook.routing.accounts, reps, inputs.holders, inputs.decided_at)
     trace = replace(trace, checks=before.checks)
     if before.decides:
         return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
@@ -232,11 +248,28 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         taken=inputs.taken,
         prefers=playbook.preferred(pool_id, facts),
         before=_asked_first(inputs),
+        left=inputs.left,
     )
     trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
     trace = replace(trace, way=assigned.way, stuck=assigned.stuck)
     outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
+    if assigned.rep is None and went_round(assigned.candidates, inputs.holders):
+        to = escalate(playbook.pools[pool_id], playbook.reps, inputs.holders, inputs.left)
+        trace = replace(trace, manager=to)
+        if to.rep_id is not None:
+            name = playbook.reps[to.rep_id].name
+            outcome = Outcome("routed", stage, "active", way, None, "assign", to.rep_id, name, qualified, by="manager")
     return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, assigned.pool if assigned.rep else None)
+
+
+def _without_leavers(playbook: Playbook, left: tuple[str, ...]) -> Mapping[str, Rep]:
+    """The reps, those who have left taking no leads, whatever the policy says."""
+    if not left:
+        return playbook.reps
+    gone = {
+        rep_id: playbook.reps[rep_id].model_copy(update={"active": False}) for rep_id in left if rep_id in playbook.reps
+    }
+    return {**playbook.reps, **gone}
 
 
 def replay(inputs: Inputs, playbook: Playbook | None) -> tuple[Trace, Outcome]:

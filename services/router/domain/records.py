@@ -36,7 +36,8 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         decision_id=decision.inputs.decision_id,
         decided_at=decision.inputs.decided_at,
         leg=outcome.leg,
-        pool_id=outcome.pool_id or f"account:{outcome.by}",
+        pool_id=outcome.pool_id
+        or (f"manager:{decision.trace.pool_id}" if outcome.by == "manager" else f"account:{outcome.by}"),
         mode=outcome.mode or "offer",
         account_id=account.party.account_id if account and account.party else None,
         rep_id=outcome.rep_id,

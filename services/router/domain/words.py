@@ -14,6 +14,7 @@ from services.router.domain.assignment import CAPPED, TIMED, Candidate, Exclusio
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
+from services.router.domain.manager_words import manager_reason
 from services.router.domain.playbook import Playbook
 from services.router.domain.qualification_words import (
     evidence_reason,
@@ -170,6 +171,7 @@ WAITS: dict[str, Wait] = {
 EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
     "unknown_rep": {"en": "the teams policy does not know this rep", "ja": "チームに登録なし"},
     "not_in_pool": {"en": "not in the pool", "ja": "プール外"},
+    "left": {"en": "has left", "ja": "退職・異動済み"},
     "inactive": {"en": "takes no leads now", "ja": "受付停止中"},
     "language": {"en": "does not speak the lead's language", "ja": "対応言語外"},
     "skill": {"en": "does not have the skills", "ja": "スキル不足"},
@@ -202,6 +204,8 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
         yield _rule(matched, playbook)
     if chosen := chosen_reason(trace):
         yield chosen
+    if trace.manager:
+        yield manager_reason(trace.manager, trace.pool_id, playbook)
     if trace.nurture and trace.nurture.scenario:
         yield nurture_reason(trace.nurture.scenario, playbook, may_email=trace.nurture.may_email)
     if trace.holding:
@@ -300,11 +304,19 @@ def _chosen(chosen: Candidate, trace: Trace) -> Reason:
     text = {
         "en": f"{chosen.name} is next of {len(eligible)} eligible: owed {float(due):+.2f} leads, share {float(share):.0%}"
         + (f"; a tie with {', '.join(even)}: joined the pool earlier" if even else ""),
-        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} の番: 割当残高 {float(due):+.2f} 件、持ち分 {float(share):.0%}"
+        "ja": f"対象 {len(eligible)} 名のうち {chosen.name} の番: これまでの配分は{_owed_ja(due)}、今回の持ち分 {float(share):.0%}"
         + (f"({'、'.join(even)} と同順位、プールへの参加が先)" if even else ""),
     }
     detail = {"rep": chosen.rep_id, "due": chosen.due, "share": chosen.share, "eligible": len(eligible)}
     return Reason(code="fair_turn", text=text, detail=dict(detail))
+
+
+def _owed_ja(due: Fraction) -> str:
+    """A balance as people say it: what somebody has had too little or too much of, against the share."""
+    shown = f"{abs(float(due)):.2f}"
+    if shown == "0.00":
+        return "持ち分どおり"
+    return f"持ち分より {shown} 件{'少なめ' if due > 0 else '多め'}"
 
 
 def _sticks(chosen: Candidate, stuck: Stuck | None) -> Reason:
@@ -383,10 +395,10 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
     chosen = next(one for one in trace.candidates if one.rep_id == trace.chosen)
     if candidate not in _peers(trace):
         return _behind(candidate, chosen, trace)
-    owed, theirs = (f"{float(Fraction(one.due)):+.2f}" for one in (candidate, chosen))
+    own, theirs = Fraction(candidate.due), Fraction(chosen.due)
     text = {
-        "en": f"it was {chosen.name}'s turn: owed {theirs} leads against {owed}",
-        "ja": f"{chosen.name} の番(割当残高 {theirs} 件、本人 {owed} 件)",
+        "en": f"it was {chosen.name}'s turn: owed {float(theirs):+.2f} leads against {float(own):+.2f}",
+        "ja": f"{chosen.name} の番(これまでの配分: {chosen.name} は{_owed_ja(theirs)}、本人は{_owed_ja(own)})",
     }
     if _even(trace, candidate):
         text = {

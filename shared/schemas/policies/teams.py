@@ -78,10 +78,12 @@ class Pool(Strict):
               cycle, or else holds another one of its company, before the fair turn, and apart from it;  `least_loaded`: fewest
               open leads for their weight;  `best_fit`: most points by `prefers`. Of equals by the last two the fair turn decides
     requires: skills that are a must;  prefers: what gives points
+    manager:  a rep who gets what the whole pool has had and given back; the manager of who had it last, where none is named
     """
 
     id: RuleId
     label: Label = Label()
+    manager: RuleId | None = None
     mode: Literal["offer", "assign"] = "offer"
     members: tuple[Member, ...] = Field(min_length=1)
     match_language: bool = Field(

@@ -64,7 +64,7 @@ def test_the_command_tells_where_how_grave_what_and_an_example(
 ) -> None:
     assert run(capsys, monkeypatch, "lint", "base") == (0, "nothing to remark\n", "")
     edit("routing", "legs: [is]\n    when: {}", "legs: [is]\n    when: {lead.country: {ne: JP}}")
-    edit("teams", "manager: sato", "manager: mori")
+    edit("teams", "Ken, manager: sato", "Ken, manager: mori")
     edit("sla", "[trade_fair_card_scanned]", "[]")
     code, out, _ = run(capsys, monkeypatch, "lint", "base")
     assert code == 1

@@ -53,6 +53,7 @@ OF_LINT = (  # what only reasoning finds, and what came with it
     "shadowed-part",
     "language-nobody-speaks",
     "unused-rep",
+    "pool-without-manager",
     "return-without-rule",
     "points-cut",
     "band-unreachable",
@@ -89,7 +90,20 @@ DEFECTS = [
     Planted("unknown-value", "routing", "[JP, US]", "[Japan, US]", "Japan", "never `Japan`. Did you mean `JP`?"),
     Planted("unknown-pool", "routing", "pool: field", "pool: feld", "pool: feld", "Did you mean `field`?", also=UNUSED),
     Planted("unknown-rep", "teams", "members: [{rep: ken}]", "members: [{rep: ken}, {rep: kan}]", "rep: kan", "`kan`"),
-    Planted("unknown-manager", "teams", "manager: sato", "manager: sata", "manager: sata", "Did you mean `sato`?"),
+    Planted(
+        "unknown-manager",
+        "teams",
+        "large, manager: sato",
+        "large, manager: sata",
+        "large, manager",
+        "Did you mean `sato`?",
+    ),
+    Planted(
+        "unknown-manager", "teams", "Ken, manager: sato", "Ken, manager: sata", "Ken, manager", "Did you mean `sato`?"
+    ),
+    Planted(
+        "pool-without-manager", "teams", "large, manager: sato,", "large,", "id: large", "what all of them give back"
+    ),
     Planted("unknown-question", "qualification", "{N1: [stated]}", "{N9: [stated]}", "N9", "`N9`"),
     Planted("unknown-answer", "qualification", "B1: [secured]", "B1: [secure]", "secure]", "Did you mean `secured`?"),
     Planted("unknown-touch-type", "sla", "[trade_fair_card_scanned]", "[trade_fair]", "[trade_fair]", "`trade_fair`"),
@@ -247,16 +261,16 @@ DEFECTS = [
     Planted(
         "skill-nobody-has",
         "teams",
-        "{id: large, members: [{rep: mori}]}",
-        "{id: large, members: [{rep: mori}], requires: [{when: {lead.country: {eq: FR}}, skills: [factory]}]}",
+        "{id: large, manager: sato, members: [{rep: mori}]}",
+        "{id: large, manager: sato, members: [{rep: mori}], requires: [{when: {lead.country: {eq: FR}}, skills: [factory]}]}",
         "id: large",
         "nobody in pool `large` has `factory`",
     ),
     Planted(
         "dead-rule",
         "teams",
-        "{id: large, members: [{rep: mori}]}",
-        "{id: large, members: [{rep: mori}], requires: [{when: {score.fit: {gt: 100}}, skills: [factory]}]}",
+        "{id: large, manager: sato, members: [{rep: mori}]}",
+        "{id: large, manager: sato, members: [{rep: mori}], requires: [{when: {score.fit: {gt: 100}}, skills: [factory]}]}",
         "id: large",
         "no lead can fit rule `large: factory`",
         also=("skill-nobody-has",),

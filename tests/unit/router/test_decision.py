@@ -62,7 +62,7 @@ def test_the_reasons_read_as_sentences_without_ids(inputs, playbook_with, bodies
         "手挙げ(デモ依頼)により MQL",
         "BANT 4項目中1項目を確認(必要性)、基準は1項目: フィールドセールスへ",
         "ルール「全件」によりプール「営業部」へ",
-        "対象 2 名のうち Misaki Sato の番: 割当残高 +0.00 件、持ち分 67%",
+        "対象 2 名のうち Misaki Sato の番: これまでの配分は持ち分どおり、今回の持ち分 67%",
     ]
     assert told[0]["en"] == "hand-raise (demo requested): an MQL"
     assert told[2]["en"] == "rule “All” leads to pool “Field sales”"
@@ -93,7 +93,7 @@ def test_a_tie_says_what_broke_it(inputs, playbook_with, bodies):
     second = decide(inputs(pools={"field": first.pool}), playbook)
     assert why_not(second.trace, "tanaka").text == {
         "en": "it was Misaki Sato's turn: owed +0.50 leads against -0.50",
-        "ja": "Misaki Sato の番(割当残高 +0.50 件、本人 -0.50 件)",
+        "ja": "Misaki Sato の番(これまでの配分: Misaki Sato は持ち分より 0.50 件少なめ、本人は持ち分より 0.50 件多め)",
     }
 
 
