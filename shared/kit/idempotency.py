@@ -1,0 +1,176 @@
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a POST that is sent again is done once, and answered the same.
+
+The key is kept with its answer by the transaction that has the effect: both are there, or neither. So a caller who got no answer
+sends the request again. What was refused had no effect: it is not kept, and is looked at anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Header, Request, Response
+
+from shared.kit.auth import Caller
+from shared.kit.clock import Clock
+from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.problems import Problem
+
+KEPT = 86_400_000  # ms that an answer is given again
+HOURLY = 3600.0  # seconds between two looks at what is older
+SLICE = 5_000  # rows forgotten at a time
+LONGEST = 255
+
+Body = dict[str, Any]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Your name for this request, such as a UUID: sent again within a day it is done once and answered the same,"
+        " with `Idempotency-Replayed: true`. 409 `request_in_progress` while the first one is at work;"
+        " 422 `idempotency_key_reused` for another request of that name.",
+        examples=['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+    ),
+]
+_BARE = re.compile(r"[\x21\x23-\x7e]+")
+_QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')  # a string of RFC 9651
+
+
+def create_table(schema: str) -> str:
+    """The SQL of the table in `schema`, with row-level security; for a migration."""
+    return f"""
+    CREATE TABLE {schema}.idempotency_keys (
+        tenant text NOT NULL,
+        caller text NOT NULL,           -- the name of the token: keys of two callers never meet
+        key text NOT NULL,
+        digest bytea NOT NULL,          -- of method, path and body
+        answer jsonb NOT NULL,
+        at bigint NOT NULL,
+        PRIMARY KEY (tenant, caller, key)
+    );
+    CREATE INDEX idempotency_keys_by_age ON {schema}.idempotency_keys (at);
+    ALTER TABLE {schema}.idempotency_keys ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE {schema}.idempotency_keys FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenant_rows ON {schema}.idempotency_keys TO baton_app
+        USING (tenant = current_setting('baton.tenant', true))
+        WITH CHECK (tenant = current_setting('baton.tenant', true));
+    CREATE POLICY all_rows ON {schema}.idempotency_keys TO baton_worker USING (true);
+    GRANT SELECT, INSERT, UPDATE ON {schema}.idempotency_keys TO baton_app;
+    GRANT SELECT (tenant, caller, key, at), DELETE ON {schema}.idempotency_keys TO baton_worker;
+    """
+
+
+class Once:
+    """Does a request once. schema: of the service, which has the table"""
+
+    def __init__(self, pool: Pool, schema: str, clock: Clock) -> None:
+        self._pool, self._schema, self._clock = pool, schema, clock
+
+    async def do(
+        self,
+        request: Request,
+        response: Response,
+        caller: Caller,
+        key: str | None,
+        effect: Callable[[Connection], Awaitable[Body]],
+    ) -> Body:
+        """What `effect` answers, or answered when it was asked first; without a key it is just done.
+
+        effect: does all of it on the connection that it is given, a transaction of the caller's tenant; its answer must be JSON,
+                and hold nothing personal, because it is kept
+        Raises Problem 400, 409 and 422, and what `effect` raises.
+        """
+        name = None if key is None else parse(key)
+        async with tenant_transaction(self._pool, caller.tenant) as connection:
+            if name is None:
+                return await effect(connection)
+            digest = await digest_of(request)
+            await self._be_alone(connection, caller, name)
+            answer = await self._answered(connection, caller, name, digest)
+            if answer is not None:
+                response.headers["Idempotency-Replayed"] = "true"
+                return answer
+            answer = await effect(connection)
+            await self._keep(connection, caller, name, digest, answer)
+            return answer
+
+    async def _be_alone(self, connection: Connection, caller: Caller, key: str) -> None:
+        """The only one at work with this key until the transaction ends. Raises Problem 409."""
+        name = "\0".join((self._schema, caller.tenant, caller.name, key)).encode()
+        number = int.from_bytes(sha256(name).digest()[:8], "big", signed=True)
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", number):
+            raise Problem(409, "request_in_progress", "the first request of this Idempotency-Key is still at work")
+
+    async def _answered(self, connection: Connection, caller: Caller, key: str, digest: bytes) -> Body | None:
+        """The answer of the first request of this key; None where there was none within a day. Raises Problem 422."""
+        row = await connection.fetchrow(
+            f"SELECT digest, answer FROM {self._schema}.idempotency_keys"
+            " WHERE tenant = $1 AND caller = $2 AND key = $3 AND at > $4",
+            caller.tenant,
+            caller.name,
+            key,
+            self._clock.now() - KEPT,
+        )
+        if row is None:
+            return None
+        if row["digest"] != digest:
+            raise Problem(
+                422, "idempotency_key_reused", "another request was sent with this Idempotency-Key: choose a new one"
+            )
+        answer: Body = row["answer"]
+        return answer
+
+    async def _keep(self, connection: Connection, caller: Caller, key: str, digest: bytes, answer: Body) -> None:
+        await connection.execute(
+            f"INSERT INTO {self._schema}.idempotency_keys (tenant, caller, key, digest, answer, at)"
+            " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, caller, key)"
+            " DO UPDATE SET digest = excluded.digest, answer = excluded.answer, at = excluded.at",
+            caller.tenant,
+            caller.name,
+            key,
+            digest,
+            answer,
+            self._clock.now(),
+        )
+
+
+async def keep_forgetting(workers: Pool, schema: str, clock: Clock) -> None:
+    """Delete what is older than a day, every hour, until cancelled. workers: of baton_worker"""
+    while True:
+        await forget(workers, schema, clock.now())
+        await asyncio.sleep(HOURLY)
+
+
+async def forget(workers: Pool, schema: str, now: int) -> int:
+    """Delete what is older than a day, slice by slice; how many keys that were."""
+    gone = 0
+    while True:
+        status = await workers.execute(
+            f"DELETE FROM {schema}.idempotency_keys WHERE (tenant, caller, key) IN"
+            f" (SELECT tenant, caller, key FROM {schema}.idempotency_keys WHERE at <= $1 LIMIT $2)",
+            now - KEPT,
+            SLICE,
+        )
+        found = int(status.rsplit(" ", 1)[1])
+        gone += found
+        if found < SLICE:
+            return gone
+
+
+def parse(text: str) -> str:
+    """The key of a header: a quoted string, as the draft asks, or the same without quotes. Raises Problem 400."""
+    quoted = _QUOTED.fullmatch(text.strip())
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text.strip()
+    if len(key) > LONGEST or not (quoted or _BARE.fullmatch(key)):
+        raise Problem(400, "bad_idempotency_key", f"1 to {LONGEST} printable characters, best a UUID in double quotes")
+    return key
+
+
+async def digest_of(request: Request) -> bytes:
+    """SHA-256 of what makes it the same request: method, path with its query, body."""
+    body = await request.body()
+    query = f"?{request.url.query}" if request.url.query else ""
+    return sha256(f"{request.method} {request.url.path}{query}\n".encode() + body).digest()
