@@ -37,7 +37,9 @@ class LeadRouted(Record):
 
     assignment: counts the assignments of the lead, over all its cycles; the higher wins
     replaces:   the assignment that this one takes the place of; handoff refuses when that one was accepted meanwhile
-    pool_id:    of the teams policy; `account:` and the check before any pool that named the rep, where none was asked
+    relieves:   a rep who has left, or was relieved of the lead by a person: their offer ends even where they had accepted it
+    pool_id:    of the teams policy; `account:` and the check before any pool that named the rep, where none was asked; `manager:`
+                and the pool, where all of it had had the lead
     qualifying_at: when the touch that made the lead ripe was received: the first-touch clock counts from there
     """
 
@@ -47,6 +49,7 @@ class LeadRouted(Record):
     cycle: int = Field(ge=1)
     assignment: int = Field(ge=1)
     replaces: int | None = None
+    relieves: str | None = None
     decision_id: str
     decided_at: Millis
     leg: Leg

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.handoff.domain import events
 from services.handoff.domain.clocks import class_of, start_clocks
-from services.handoff.domain.ending import end_offer, fire
+from services.handoff.domain.ending import end_offer, fire, free
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
 from shared.schemas import ids
 from shared.schemas.policies.sla import SlaPolicy
@@ -14,7 +14,8 @@ from shared.schemas.routing import LeadRouted, LeadWithdrawn
 
 
 def route(known: Opportunity | None, record: LeadRouted, sla: SlaPolicy, now: int) -> Change:
-    """The lead is offered to a rep at `now`; refused while somebody has accepted it, and after it was closed.
+    """The lead is offered to a rep at `now`; refused while somebody has accepted it, whom it does not relieve, and after it was
+    closed.
 
     An assignment that is known already, applied or refused, changes nothing.
     """
@@ -37,8 +38,12 @@ def route(known: Opportunity | None, record: LeadRouted, sla: SlaPolicy, now: in
     if not opportunity.is_open():
         return fired.then(_refuse(opportunity, record, now, "closed", None))
     if holder and holder.state == "accepted":
-        return fired.then(_refuse(opportunity, record, now, "accepted", holder))
-    if holder:
+        if record.relieves != holder.rep_id or opportunity.withdrawn:
+            return fired.then(_refuse(opportunity, record, now, "accepted", holder))
+        relieved = end_offer(opportunity, holder, "superseded", now, reason="relieved")
+        fired = fired.then(free(relieved, record.assignment, now, "relieved", closes_in=None))
+        opportunity = fired.opportunity
+    elif holder:
         opportunity = end_offer(opportunity, holder, "superseded", now, reason="rerouted")
     return fired.then(_offer(opportunity, record, sla, now))
 
