@@ -22,6 +22,7 @@ WORDS = {
             "received",
             "due",
             "sticky",
+            "chosen",
             "named",
             "given back",
             "accepted",
@@ -44,6 +45,7 @@ WORDS = {
             "受領",
             "不足",
             "継続担当",
+            "手動",
             "指名",
             "無効",
             "承諾",
@@ -87,7 +89,7 @@ def told(found: Body, *, lang: str, zone: str) -> str:
 
 
 def _row(one: Body, left: str) -> tuple[str, ...]:
-    counts = (str(one[name]) for name in ("sticky", "named", "given_back", "accepted", "declined", "expired"))
+    counts = (str(one[name]) for name in ("sticky", "chosen", "named", "given_back", "accepted", "declined", "expired"))
     return (
         one["name"],
         left if one["weight"] is None else str(one["weight"]),

@@ -246,8 +246,12 @@ class DecisionBody(BaseModel):
         description="`pool`, the check before any pool that decided, or `manager` at the end of a pool",
         examples=["named_account"],
     )
-    way: Literal["fair", "sticky", "least_loaded", "best_fit", "named", "manager"] | None = Field(
-        description="what decided among the eligible; `named`: its account did, and no pool; `manager`: all of the pool had it"
+    way: (
+        Literal["fair", "sticky", "least_loaded", "best_fit", "named", "manager", "dispatched", "claimed", "manual"]
+        | None
+    ) = Field(
+        description="what decided among the eligible; `named`: its account did, and no pool; `manager`: all of the pool had it;"
+        " `dispatched`: a manager gave it out of the pool's queue; `claimed`: the rep took it; `manual`: past every pool"
     )
     reasons: list[ReasonBody]
     account: MatchBody | None
@@ -333,6 +337,7 @@ class ShareBody(BaseModel):
     due_exact: str = Field(examples=["-1/3"])
     ways: dict[str, int] = Field(description="the received ones by what decided: fair, least_loaded, best_fit")
     sticky: int = Field(description="leads that stuck to them, shared with nobody")
+    chosen: int = Field(description="leads that a manager gave them, or that they took, out of the pool's queue")
     named: int = Field(description="leads that an account gave them, past every pool")
     given_back: int = Field(description="leads that turned out not to count")
     accepted: int

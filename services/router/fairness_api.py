@@ -91,7 +91,7 @@ def _members(state: PoolState, found: list[Line], named: Mapping[str, int], play
     known, balances = {line.rep_id: line for line in found}, {one.rep_id: one for one in state.balances}
     shown = []
     for rep_id in [*balances, *(rep_id for rep_id in known if rep_id not in balances)]:
-        line = known.get(rep_id) or Line(rep_id, ZERO, 0, {}, 0, 0, 0, 0, 0)
+        line = known.get(rep_id) or Line(rep_id, ZERO, 0, {}, 0, 0, 0, 0, 0, 0)
         balance = balances.get(rep_id)
         shown.append(
             {
@@ -104,6 +104,7 @@ def _members(state: PoolState, found: list[Line], named: Mapping[str, int], play
                 "due_exact": str(line.due),
                 "ways": dict(line.ways),
                 "sticky": line.sticky,
+                "chosen": line.chosen,
                 "named": named.get(rep_id, 0),
                 "given_back": line.given_back,
                 "accepted": line.accepted,

@@ -39,7 +39,7 @@ class LeadRouted(Record):
     replaces:   the assignment that this one takes the place of; handoff refuses when that one was accepted meanwhile
     relieves:   a rep who has left, or was relieved of the lead by a person: their offer ends even where they had accepted it
     pool_id:    of the teams policy; `account:` and the check before any pool that named the rep, where none was asked; `manager:`
-                and the pool, where all of it had had the lead
+                and the pool, where all of it had had the lead; `person` where somebody chose past all pools
     qualifying_at: when the touch that made the lead ripe was received: the first-touch clock counts from there
     """
 

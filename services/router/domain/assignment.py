@@ -45,12 +45,15 @@ Parked = Literal[
     "skill",
     "all_declined",
     "no_eligible_member",
+    "dispatch",
+    "claim",
 ]
 TIMED: tuple[Exclusion, ...] = ("closed", "absent", "away")
 NOBODY: Mapping[str, NotAtWork] = MappingProxyType({})
 CAPPED: tuple[Exclusion, ...] = ("daily_cap", "weekly_cap")
 FULL: tuple[Exclusion, ...] = ("at_capacity", *CAPPED)
-Way = Literal["fair", "sticky", "least_loaded", "best_fit"]
+Way = Literal["fair", "sticky", "least_loaded", "best_fit", "dispatched", "claimed", "manual"]
+BY_PERSON: tuple[Way, ...] = ("dispatched", "claimed", "manual")  # it was nobody's turn: somebody chose
 Stuck = Literal["earlier_cycle", "account"]
 FAIR: tuple[str, ...] = ("fair", "sticky")  # strategies of pools whose balances P7 promises
 UNTAKEN: Mapping[str, Taken] = MappingProxyType({})

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from services.router.domain.account import CheckId, Known
-from services.router.domain.assignment import Assigned, Candidate, Parked, Stuck, Tried, Way, assign_from, match
+from services.router.domain.assignment import (
+    BY_PERSON,
+    Assigned,
+    Candidate,
+    Parked,
+    Stuck,
+    Tried,
+    Way,
+    assign_from,
+    match,
+)
 from services.router.domain.assignment import Before as AskedFirst
 from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
 from services.router.domain.caps import Taken
 from services.router.domain.evidence import Assessment, assess
 from services.router.domain.facts import Facts, Scored
-from services.router.domain.fairness import PoolState
+from services.router.domain.fairness import PoolState, give
 from services.router.domain.gate import Gated, Holding, gate, gate_facts, holding, leg
 from services.router.domain.lead import PARKED, Cause, Lead
 from services.router.domain.manager import Escalated, escalate, went_round
 from services.router.domain.nurture import NONE, Nurturing
+from services.router.domain.orders import Order, OrderRefusedError, outside
 from services.router.domain.playbook import Following, Playbook
+from services.router.domain.queues import REASONS, Queued, kind_of, queued
 from shared.availability.people import NotAtWork
 from shared.schemas.ids import derived_id
 from shared.schemas.policies.qualification import Verdict
@@ -26,6 +38,7 @@ from shared.schemas.policies.teams import Rep
 from shared.schemas.routing import Leg
 
 Ripe = Literal["mql", "inside_sales_check"]
+T = TypeVar("T")
 
 
 class PoolsNeededError(LookupError):
@@ -57,6 +70,8 @@ class Inputs:
     missing:   kinds of policy that the tenant lacks
     account:   what is known of the lead's account; None where nobody looked
     left:      reps whom the policies still name, and who have left
+    queued:    since when (ms) it waits in the queue of a pool, to be given out or taken
+    order:     what a person says of who takes it
     """
 
     tenant: str
@@ -80,6 +95,8 @@ class Inputs:
     taken: Mapping[str, Taken] = field(default_factory=dict)
     had_by: str | None = None
     left: tuple[str, ...] = ()
+    queued: int | None = None
+    order: Order | None = None
 
     @property
     def decision_id(self) -> str:
@@ -90,7 +107,9 @@ class Inputs:
 class Trace:
     """How the decision came about, step by step; what it did not come to is empty.
 
-    target: ripe only because of its account;  manager: to whom it went after the whole pool had had it, None where it had not
+    target:  ripe only because of its account
+    manager: to whom it went after the whole pool had had it, or nobody had given it out in time; None where it had not
+    queue:   in which it waits, or waited too long
     """
 
     gate: Gated | None = None
@@ -107,13 +126,14 @@ class Trace:
     way: Way = "fair"
     stuck: Stuck | None = None
     manager: Escalated | None = None
+    queue: Queued | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What was decided: who takes the lead, or why nobody does.
 
-    by: the check that gave it to its rep, or that it went round its pool to a `manager`; None where the pool chose
+    by: the check that gave it to its rep, that it went round its pool to a `manager`, or a `person`; None where the pool chose
     """
 
     kind: Literal["routed", "parked", "below_gate"]
@@ -127,7 +147,7 @@ class Outcome:
     qualified: Qualified | None = None
     waiting_reason: str | None = None
     waiting_for: tuple[str, ...] = ()
-    by: CheckId | Literal["manager"] | None = None
+    by: CheckId | Literal["manager", "person"] | None = None
     waiting_until: int | None = None
     scenario: str | None = None
     may_email: bool = False
@@ -144,10 +164,10 @@ class Decision:
 
     @property
     def way(self) -> str:
-        """By which way the lead was given: by its account, to a manager, or by a pool's rule."""
+        """By which way the lead was given: by its account, to a manager, by a person, or by a pool's rule."""
         if self.outcome.by == "manager":
             return "manager"
-        return "named" if self.outcome.by else self.trace.way
+        return self.trace.way if self.outcome.by in (None, "person") else "named"
 
 
 def inputs_of(
@@ -165,6 +185,7 @@ def inputs_of(
     taken: Mapping[str, Taken],
     had_by: str | None,
     left: tuple[str, ...] = (),
+    order: Order | None = None,
 ) -> Inputs:
     """The inputs of the lead's next decision."""
     known = lead.lead_class is not None and lead.qualifying_at is not None
@@ -190,6 +211,8 @@ def inputs_of(
         taken=taken,
         had_by=had_by,
         left=left,
+        queued=lead.waiting_since if lead.waiting_reason in REASONS else None,
+        order=order,
     )
 
 
@@ -199,6 +222,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     Raises PoolsNeededError where a rule names a pool of the policy whose balances are not among the inputs.
     """
     if playbook is None:
+        if inputs.order:
+            raise OrderRefusedError("unknown_rep")
         trace = Trace(missing=inputs.missing)
         return Decision(_narrow(inputs), trace, _parked("no_policy", inputs.stage))
     party = inputs.account.party if inputs.account else None
@@ -209,6 +234,8 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     verdict = None if gated.never else _ripeness(gated.verdict, inputs.verdict)
     if verdict is None and not gated.never and is_target(inputs.account, playbook.routing.accounts):
         verdict, trace = "inside_sales_check", replace(trace, target=True)
+    if inputs.order:
+        return _ordered(inputs, playbook, inputs.order, trace, verdict, known, of_account)
     if verdict is None:
         chosen = playbook.nurture.choose(gated, gate_facts(inputs.scored, of_account))
         return Decision(_narrow(inputs), replace(trace, nurture=chosen), _below_gate(gated, chosen))
@@ -224,8 +251,7 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     trace = replace(trace, checks=before.checks)
     if before.decides:
         return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
-    facts = inputs.scored.facts() | known.facts() | of_account
-    facts |= {"lead.class": qualified.lead_class, "lead.stage": stage}
+    facts = _facts(inputs, known, of_account, qualified, stage)
     tried = match(playbook, way, facts)
     trace = replace(trace, rules=tried)
     if not tried or tried[-1].result != "matched":
@@ -234,9 +260,34 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     trace = replace(trace, pool_id=pool_id)
     if pool_id not in playbook.pools:
         return Decision(_narrow(inputs), trace, _parked("no_pool", stage, way, pool_id, qualified))
+    assigned = _ask(inputs, playbook, pool_id, facts)
+    trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
+    trace = replace(trace, way=assigned.way, stuck=assigned.stuck)
+    outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
+    if assigned.rep or assigned.waiting_for:
+        wait = _in_queue(inputs, playbook, pool_id)
+        if wait is not None:
+            return _queue(inputs, playbook, trace, outcome, wait, assigned)
+    if assigned.rep is None and went_round(assigned.candidates, inputs.holders):
+        to = escalate(playbook.pools[pool_id], playbook.reps, inputs.holders, inputs.left)
+        trace = replace(trace, manager=to)
+        if to.rep_id is not None:
+            name = playbook.reps[to.rep_id].name
+            outcome = Outcome("routed", stage, "active", way, None, "assign", to.rep_id, name, qualified, by="manager")
+    return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, assigned.pool if assigned.rep else None)
+
+
+def _facts(inputs: Inputs, known: Assessment, of_account: Facts, qualified: Qualified, stage: str) -> Facts:
+    """What routing rules and pools may ask for."""
+    facts = inputs.scored.facts() | known.facts() | of_account
+    return facts | {"lead.class": qualified.lead_class, "lead.stage": stage}
+
+
+def _ask(inputs: Inputs, playbook: Playbook, pool_id: str, facts: Facts) -> Assigned:
+    """Whose turn it is in the pool. Raises PoolsNeededError where its balances are not among the inputs."""
     if pool_id not in inputs.pools:
         raise PoolsNeededError(pool_id)
-    assigned = assign_from(
+    return assign_from(
         playbook.pools[pool_id],
         inputs.pools[pool_id],
         playbook.reps,
@@ -250,16 +301,89 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         before=_asked_first(inputs),
         left=inputs.left,
     )
-    trace = replace(trace, candidates=assigned.candidates, chosen=assigned.rep.id if assigned.rep else None)
-    trace = replace(trace, way=assigned.way, stuck=assigned.stuck)
-    outcome = _assigned(assigned, playbook, pool_id, stage, way, qualified)
-    if assigned.rep is None and went_round(assigned.candidates, inputs.holders):
-        to = escalate(playbook.pools[pool_id], playbook.reps, inputs.holders, inputs.left)
-        trace = replace(trace, manager=to)
-        if to.rep_id is not None:
-            name = playbook.reps[to.rep_id].name
-            outcome = Outcome("routed", stage, "active", way, None, "assign", to.rep_id, name, qualified, by="manager")
-    return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, assigned.pool if assigned.rep else None)
+
+
+def _in_queue(inputs: Inputs, playbook: Playbook, pool_id: str) -> Queued | None:
+    """Where the lead stands in the pool's queue; None where the pool has none."""
+    pool = playbook.pools[pool_id]
+    kind, since = kind_of(pool), inputs.decided_at if inputs.queued is None else inputs.queued
+    return queued(pool, kind, playbook.people, since, inputs.decided_at) if kind else None
+
+
+def _queue(
+    inputs: Inputs, playbook: Playbook, trace: Trace, outcome: Outcome, wait: Queued, assigned: Assigned
+) -> Decision:
+    """The lead waits in its pool's queue for a person; when it has waited too long, whoever is next, or the manager, gets it.
+
+    outcome: what the pool would do without a queue
+    """
+    assert outcome.pool_id is not None
+    trace, narrow = replace(trace, queue=wait), _narrow(inputs, outcome.pool_id, playbook)
+    waits = replace(
+        outcome, kind="parked", mode=None, rep_id=None, rep_name=None, waiting_reason=PARKED + wait.kind, waiting_for=()
+    )
+    if not wait.overdue:
+        return Decision(narrow, replace(trace, chosen=None), replace(waits, waiting_until=wait.due))
+    pool = playbook.pools[outcome.pool_id]
+    to = escalate(pool, playbook.reps, inputs.holders, inputs.left) if pool.queue.overdue == "manager" else None
+    if to and to.rep_id:
+        trace, name = replace(trace, chosen=None, manager=to), playbook.reps[to.rep_id].name
+        given = replace(outcome, kind="routed", pool_id=None, mode="assign", rep_id=to.rep_id, rep_name=name)
+        given = replace(given, by="manager", waiting_reason=None, waiting_for=(), waiting_until=None)
+        return Decision(narrow, trace, given)
+    if assigned.rep is None:
+        until = assigned.waiting_until
+        return Decision(narrow, trace, replace(waits, waiting_for=assigned.waiting_for, waiting_until=until))
+    return Decision(narrow, trace, outcome, assigned.pool)
+
+
+def _ordered(
+    inputs: Inputs,
+    playbook: Playbook,
+    order: Order,
+    trace: Trace,
+    verdict: Ripe | None,
+    known: Assessment,
+    of_account: Facts,
+) -> Decision:
+    """A person says who takes the lead, ripe or not; what keeps that rep from it stands, unless it is overlooked on purpose.
+
+    It is nobody's turn: the balances of the pool in whose queue it waited stay what they are. Raises OrderRefusedError.
+    """
+    if trace.gate and trace.gate.never:
+        raise OrderRefusedError("never_routed")
+    rep = playbook.reps.get(order.rep_id)
+    if rep is None:
+        raise OrderRefusedError("unknown_rep")
+    ripe = verdict or "inside_sales_check"
+    stage, qualified = "mql" if ripe == "mql" else "aql", _qualified(inputs, playbook)
+    pool_id = order.pool_id if order.pool_id and order.rep_id in playbook.weights(order.pool_id) else None
+    if order.kind == "claimed" and (pool_id is None or playbook.pools[pool_id].mode != "claim"):
+        raise OrderRefusedError("not_in_queue" if pool_id else "not_eligible", () if pool_id else ("not_in_pool",))
+    after = None
+    if pool_id is None:
+        candidates: tuple[Candidate, ...] = (outside(rep, inputs.loads, inputs.out, inputs.taken, inputs.left),)
+    else:
+        assigned = _ask(inputs, playbook, pool_id, _facts(inputs, known, of_account, qualified, stage))
+        candidates = tuple(replace(one, share="0") for one in assigned.candidates)
+        state = inputs.pools[pool_id]
+        # As one that stuck: shared with nobody else.
+        after = replace(state, balances=give(state.balances, (rep.id,), rep.id))
+    order.check(next(one.excluded for one in candidates if one.rep_id == rep.id))
+    waited: Way = "claimed" if order.kind == "claimed" else "dispatched"
+    trace = replace(trace, pool_id=pool_id, candidates=candidates, chosen=rep.id, way=waited if pool_id else "manual")
+    to = order.leg or leg(ripe, enough=known.enough, returned=inputs.returned_to_is)
+    outcome = Outcome("routed", stage, "active", to, pool_id, order.mode, rep.id, rep.name, qualified, by="person")
+    if pool_id:
+        return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, after)
+    narrow = replace(
+        _narrow(inputs), loads=_of(rep.id, inputs.loads), out=_of(rep.id, inputs.out), taken=_of(rep.id, inputs.taken)
+    )
+    return Decision(narrow, trace, outcome)
+
+
+def _of(rep_id: str, everybody: Mapping[str, T]) -> dict[str, T]:
+    return {rep_id: everybody[rep_id]} if rep_id in everybody else {}
 
 
 def _without_leavers(playbook: Playbook, left: tuple[str, ...]) -> Mapping[str, Rep]:
@@ -348,7 +472,7 @@ def _assigned(
         "active",
         way,
         pool_id,
-        playbook.pools[pool_id].mode,
+        "assign" if playbook.pools[pool_id].mode == "assign" else "offer",
         assigned.rep.id,
         assigned.rep.name,
         qualified,
@@ -402,7 +526,7 @@ def _asked_first(inputs: Inputs) -> list[AskedFirst]:
 
 def _sharing(trace: Trace) -> tuple[str, ...]:
     """Among whom the lead was shared: the eligible. One that stuck to its rep is nobody else's."""
-    if trace.way == "sticky":
+    if trace.way in ("sticky", *BY_PERSON):
         return (trace.chosen,) if trace.chosen else ()
     return tuple(one.rep_id for one in trace.candidates if not one.excluded)
 

@@ -10,11 +10,13 @@ from services.router.domain.caps import Taken
 from services.router.domain.decision import Decision, Inputs, PoolsNeededError, decide, inputs_of, settle
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, credit_back
-from services.router.domain.lead import Cause, Lead
-from services.router.domain.lifecycle import Arrival, Step, happened, reopen
+from services.router.domain.lead import PARKED, Cause, Lead
+from services.router.domain.lifecycle import Arrival, Step, happened, ordered, reopen
 from services.router.domain.lifecycle import scored as score_arrived
 from services.router.domain.matching.keys import Asked
+from services.router.domain.orders import Order
 from services.router.domain.playbook import Following
+from services.router.domain.queues import REASONS
 from shared.availability.people import NotAtWork
 from shared.schemas.handoff import HandoffEvent
 
@@ -116,6 +118,7 @@ class Change:
 class Task:
     """A lead and what happened to it. retry: it waits, and what it waits for may have changed.
 
+    order:   what a person says of who takes it;  what_if: it is to be decided on as if nobody had it
     scored: its latest score, this batch's included; None where it has none, and for a lead whose stored score nobody needs
     asked:  what that score tells of its company
     """
@@ -126,6 +129,8 @@ class Task:
     events: tuple[HandoffEvent, ...] = ()
     retry: bool = False
     asked: Asked | None = None
+    order: Order | None = None
+    what_if: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,12 @@ class _Bench:
                 # The signal that brings it back may have arrived before the news of its closing.
                 cause = Cause("scored", None, event.at)
                 self._take(reopen(self.lead, task.scored, playbook, cause, None))
+        if task.order:
+            self._take(ordered(self.lead, task.order, self._now))
+        if task.what_if:
+            self.desk = self.desk.moved(self.lead.owner_rep, None)
+            self.lead = self.lead.waits(PARKED + "what_if", self._now)
+            self._take(Step(self.lead, Cause("what_if", None, self._now), decide=True))
         if task.retry and (self.lead.parked or self.lead.waiting_reason == "below_gate"):
             self._take(Step(self.lead, Cause("swept", None, self._now), decide=True))
 
@@ -195,7 +206,9 @@ class _Bench:
 
     def _decide(self, step: Step, before: Lead) -> Decision | None:
         """Decide who takes the lead; None where the decision changes nothing, and so is none."""
-        scored = self._task.scored
+        scored, order = self._task.scored, self._task.order
+        if order and not self.desk.read:
+            raise AccountsNeededError(before.lead_id) if self.desk.accounts is None else PoolsNeededError(order.rep_id)
         if scored is None or step.cause is None:
             raise ValueError(f"lead {self.lead.lead_id} is to be decided on without a score")
         pools = self.desk.pools if self.desk.read else {}
@@ -212,6 +225,7 @@ class _Bench:
             out=self.desk.out,
             taken=self.desk.taken,
             had_by=self.desk.had_by.get(self.lead.lead_id),
+            order=_in_place(order, before) if order else None,
         )
         decision = self._decided(inputs)
         after = settle(self.lead, decision, self._following.playbook)
@@ -235,3 +249,12 @@ class _Bench:
         if not looked and decision.trace.gate and decision.outcome.kind != "below_gate":
             raise AccountsNeededError(inputs.lead_id)
         return decision
+
+
+def _in_place(order: Order, lead: Lead) -> Order:
+    """The order, with the queue in which the lead waits, and the leg of whoever has it."""
+    return replace(
+        order,
+        pool_id=lead.pool_id if lead.waiting_reason in REASONS else None,
+        leg=lead.leg if lead.owner_rep is not None else None,
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from services.router.domain.assignment import Exclusion
 from services.router.domain.facts import Scored
 from services.router.domain.lead import CLOSED, Cause, Held, Lead, VersionParts
+from services.router.domain.orders import Order, OrderRefusedError
 from services.router.domain.playbook import Playbook
 from shared.schemas.handoff import HandoffEvent
 
 TAKEN = {"fs": "sal", "is": "tal", "am": "sal", "partner": "sal"}  # leg -> stage of a lead that was accepted
+EARLIER: tuple[Exclusion, ...] = ("earlier_holder",)
 CLOSING = {"recycle": "recycled", "nurture": "nurture", "on_hold": "on_hold", "disqualify": "disqualified"}
 
 
@@ -235,3 +238,29 @@ def _kept(lead: Lead, holder: str) -> Lead:
         excluded=tuple(rep for rep in lead.excluded if rep != holder),
         replaced=tuple(held for held in lead.replaced if earlier and held.assignment < earlier.assignment),
     )
+
+
+def ordered(lead: Lead, order: Order, at: int) -> Step:
+    """A person says who takes the lead. Who has it is relieved of it, and is an earlier holder then; one that was closed comes back
+    in a new cycle. Raises OrderRefusedError where it cannot be given, or does not wait to be taken.
+    """
+    if lead.merged_into:
+        raise OrderRefusedError("lead_merged")
+    if lead.owner_rep == order.rep_id:
+        raise OrderRefusedError("already_theirs")
+    if order.kind == "claimed" and lead.owner_rep is not None:
+        raise OrderRefusedError("lead_taken")
+    if order.kind == "claimed" and lead.waiting_reason != "parked:claim":
+        raise OrderRefusedError("not_in_queue")
+    if order.rep_id in lead.excluded:
+        order.check(EARLIER)
+    cause = Cause(order.kind, None, at, rep_id=order.rep_id)
+    if lead.owner_rep is None:
+        # What was left to the owner of a deal is not closed in handoff: it goes on in the same cycle.
+        free = _next_cycle(lead) if lead.closed and lead.waiting_reason != "to_owner" else lead
+    else:
+        free = replace(
+            lead.waits("rerouting", at), excluded=(*lead.excluded, lead.owner_rep), replaced=_with_current(lead)
+        )
+    # Who is chosen again is no earlier holder any more: what they say of the lead from now on is heard.
+    return Step(replace(free, excluded=tuple(rep for rep in free.excluded if rep != order.rep_id)), cause, decide=True)

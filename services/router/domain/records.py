@@ -33,11 +33,11 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         cycle=lead.cycle,
         assignment=lead.held_assignment,
         replaces=lead.replaced[-1].assignment if lead.replaced else None,
+        relieves=change.before.owner_rep if change.before.accepted and decision.inputs.order else None,
         decision_id=decision.inputs.decision_id,
         decided_at=decision.inputs.decided_at,
         leg=outcome.leg,
-        pool_id=outcome.pool_id
-        or (f"manager:{decision.trace.pool_id}" if outcome.by == "manager" else f"account:{outcome.by}"),
+        pool_id=outcome.pool_id or _past_pools(decision),
         mode=outcome.mode or "offer",
         account_id=account.party.account_id if account and account.party else None,
         rep_id=outcome.rep_id,
@@ -53,6 +53,14 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         person=score.person,
         is_test=score.is_test,
     )
+
+
+def _past_pools(decision: Decision) -> str:
+    """What stands in the place of the pool where none gave the lead."""
+    by = decision.outcome.by
+    if by == "person":
+        return "person"
+    return f"manager:{decision.trace.pool_id}" if by == "manager" else f"account:{by}"
 
 
 def nurtured(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from services.router.domain.assignment import BY_PERSON
+
 ZERO = Fraction(0)
 
 
@@ -36,7 +38,8 @@ class Line:
     """A rep in the report.
 
     share, received: of leads that were shared and counted;  ways: those by the way that decided
-    sticky:          leads that stuck to them: shared with nobody, and so apart;  the other numbers are of all
+    sticky:          leads that stuck to them, and chosen: that a person gave them or that they took: shared with nobody, and so
+                     apart;  the other numbers are of all
     """
 
     rep_id: str
@@ -44,6 +47,7 @@ class Line:
     received: int
     ways: Mapping[str, int]
     sticky: int
+    chosen: int
     given_back: int
     accepted: int
     declined: int
@@ -64,13 +68,15 @@ def lines(tallies: Tallies) -> list[Line]:
 
 
 def _line(rep_id: str, given: list[Given], share: Fraction) -> Line:
-    ways = {one.way: one.given - one.given_back for one in given if one.way != "sticky"}
+    counted = [(one.way, one.given - one.given_back) for one in given]
+    ways = {way: leads for way, leads in counted if way not in ("sticky", *BY_PERSON)}
     return Line(
         rep_id,
         share,
         sum(ways.values()),
         ways,
-        sum(one.given - one.given_back for one in given if one.way == "sticky"),
+        sum(leads for way, leads in counted if way == "sticky"),
+        sum(leads for way, leads in counted if way in BY_PERSON),
         sum(one.given_back for one in given),
         sum(one.accepted for one in given),
         sum(one.declined for one in given),

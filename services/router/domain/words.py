@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from services.router.domain.account import Known
 from services.router.domain.account_words import TARGET, account_steps, check_reason
-from services.router.domain.assignment import CAPPED, TIMED, Candidate, Exclusion, Stuck, Tried, peers
+from services.router.domain.assignment import BY_PERSON, CAPPED, TIMED, Candidate, Exclusion, Stuck, Tried, peers
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
 from services.router.domain.manager_words import manager_reason
+from services.router.domain.orders import Order
+from services.router.domain.person_words import in_queue, not_chosen, order_reason, queue_reason
 from services.router.domain.playbook import Playbook
 from services.router.domain.qualification_words import (
     evidence_reason,
@@ -148,6 +150,20 @@ WAITS: dict[str, Wait] = {
         "one registration stands, or a person decides",
         "登録の一本化、または人の判断",
     ),
+    "parked:dispatch": _wait(
+        "sales manager",
+        "waits for a manager to give it out",
+        "マネージャーの割り当て待ち",
+        "a manager gives it to somebody, or its time in the queue is over",
+        "マネージャーによる割り当て、または待機期限",
+    ),
+    "parked:claim": _wait(
+        "reps of the pool",
+        "waits for somebody of the pool to take it",
+        "プールの担当者の引き取り待ち",
+        "somebody takes it, or its time in the queue is over",
+        "担当者による引き取り、または待機期限",
+    ),
     "recycled": _wait("marketing", "recycled", "リサイクル", *_NEW_SIGNAL),
     "nurture": _wait(
         "marketing",
@@ -187,10 +203,13 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
 
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
-    return tuple(_steps(decision.trace, decision.outcome, playbook, decision.inputs.account))
+    inputs = decision.inputs
+    return tuple(_steps(decision.trace, decision.outcome, playbook, inputs.account, inputs.order))
 
 
-def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: Known | None = None) -> Iterator[Reason]:
+def _steps(
+    trace: Trace, outcome: Outcome, playbook: Playbook | None, account: Known | None, order: Order | None
+) -> Iterator[Reason]:
     if trace.gate:
         yield gate_reason(trace.gate, playbook)
     if trace.evidence and outcome.kind != "below_gate":
@@ -202,9 +221,13 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)
     if matched:
         yield _rule(matched, playbook)
-    if chosen := chosen_reason(trace):
+    if trace.queue:
+        yield queue_reason(trace.queue, trace.manager, trace.pool_id, playbook)
+    if order and (given := _candidate(trace, trace.chosen)):
+        yield order_reason(order, given)
+    elif chosen := chosen_reason(trace):
         yield chosen
-    if trace.manager:
+    if trace.manager and not trace.queue:
         yield manager_reason(trace.manager, trace.pool_id, playbook)
     if trace.nurture and trace.nurture.scenario:
         yield nurture_reason(trace.nurture.scenario, playbook, may_email=trace.nurture.may_email)
@@ -212,7 +235,7 @@ def _steps(trace: Trace, outcome: Outcome, playbook: Playbook | None, account: K
         zone = playbook.framework.fiscal.zone if playbook else "UTC"
         time = f"{clock_time(trace.holding.until, zone)} ({zone})"
         yield holding_reason(trace.holding, Word(time, time))
-    elif outcome.waiting_reason:
+    elif outcome.waiting_reason and not trace.queue:
         yield _waits(WAITS[outcome.waiting_reason], outcome, trace)
 
 
@@ -287,8 +310,12 @@ def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
 
 def chosen_reason(trace: Trace) -> Reason | None:
     """Why the member who was chosen of a pool; None where nobody was."""
-    chosen = next((one for one in trace.candidates if one.rep_id == trace.chosen), None)
+    chosen = _candidate(trace, trace.chosen)
     return _chosen(chosen, trace) if chosen else None
+
+
+def _candidate(trace: Trace, rep_id: str | None) -> Candidate | None:
+    return next((one for one in trace.candidates if one.rep_id == rep_id), None)
 
 
 def _chosen(chosen: Candidate, trace: Trace) -> Reason:
@@ -378,7 +405,7 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
     """Why `rep_id` was not chosen; None for the one who was."""
     if rep_id == trace.chosen:
         return None
-    candidate = next((one for one in trace.candidates if one.rep_id == rep_id), None)
+    candidate = _candidate(trace, rep_id)
     if not trace.candidates and (taken := next((one for one in trace.checks if one.said == "takes"), None)):
         return check_reason(taken, None)
     if candidate is None:
@@ -392,7 +419,12 @@ def why_not(trace: Trace, rep_id: str) -> Reason | None:
             },
             detail={"open_leads": candidate.open_leads, "capacity": candidate.capacity},
         )
-    chosen = next(one for one in trace.candidates if one.rep_id == trace.chosen)
+    chosen = _candidate(trace, trace.chosen)
+    if chosen is None:
+        assert trace.queue is not None
+        return in_queue(trace.queue)
+    if trace.way in BY_PERSON:
+        return not_chosen(chosen)
     if candidate not in _peers(trace):
         return _behind(candidate, chosen, trace)
     own, theirs = Fraction(candidate.due), Fraction(chosen.due)

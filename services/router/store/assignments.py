@@ -15,12 +15,19 @@ ENDS = {"offer-declined": "declined", "offer-expired": "expired", "routing-refus
 async def write(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:
     """Append what `changes` assigned, and note what was accepted and what ended."""
     await _append(connection, tenant, [change for change in changes if change.after.owner_rep and change.decision])
-    await _accept(connection, tenant, [change for change in changes if change.cause.kind == "offer-accepted"])
+    await _accept(connection, tenant, [change for change in changes if _is_accepted(change)])
     await _end(connection, tenant, [change for change in changes if _how(change)])
+
+
+def _is_accepted(change: Change) -> bool:
+    """Whether an assignment was accepted, or is in force again because it had been accepted before the next one came."""
+    return change.cause.kind == "offer-accepted" or (change.cause.kind == "routing-refused" and change.after.accepted)
 
 
 def _how(change: Change) -> str | None:
     """How an assignment ended by `change`; None where none did."""
+    if change.cause.kind == "assigned" and change.before.owner_rep is not None:
+        return "reassigned"
     if change.withdrawn and change.before.owner_rep is not None:
         return "withdrawn"
     return ENDS.get(change.cause.kind)

@@ -30,7 +30,8 @@ async def tallies(connection: Connection, tenant: str, pool_id: str, since: int,
         "SELECT c ->> 'rep_id' AS rep_id, c ->> 'share' AS share, count(*) AS leads"
         " FROM router.assignments a JOIN router.decisions d USING (tenant, decision_id)"
         " CROSS JOIN jsonb_array_elements(d.trace -> 'candidates') AS c"
-        f" WHERE {OF_POOL} AND NOT a.given_back AND a.way <> 'sticky' AND c ->> 'share' <> '0' GROUP BY 1, 2",
+        f" WHERE {OF_POOL} AND NOT a.given_back AND a.way NOT IN ('sticky', 'dispatched', 'claimed')"
+        " AND c ->> 'share' <> '0' GROUP BY 1, 2",
         tenant,
         pool_id,
         since,

@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
 from shared.schemas.policies.calendars import Calendar, Period, Zone
+from shared.schemas.policies.sla import Seconds
 
 Cap = Annotated[int, Field(ge=0, le=10_000)]
 Level = Annotated[int, Field(ge=1, le=5)]
@@ -68,12 +69,26 @@ class Preference(Strict):
 
 
 Strategy = Literal["fair", "sticky", "least_loaded", "best_fit"]
+Mode = Literal["offer", "assign", "dispatch", "claim"]
+
+
+class Queue(Strict):
+    """How long a lead may wait to be given out or taken, and what becomes of it then.
+
+    within:  seconds, counted while the pool's `manager` is at work, where one with hours is named; by the clock otherwise
+    overdue: `fair`: offered to who is next by the pool's strategy;  `manager`: to the pool's manager, or theirs
+    """
+
+    within: Seconds = 3600
+    overdue: Literal["fair", "manager"] = "fair"
 
 
 class Pool(Strict):
     """Reps who share leads.
 
-    mode:     `offer` is to be accepted or declined, `assign` is accepted by the first touch
+    mode:     `offer` is to be accepted or declined, `assign` is accepted by the first touch;  in `dispatch` a manager gives each
+              lead to a member, and in `claim` a member takes it, out of a queue
+    queue:    of the last two: how long a lead may wait there
     strategy: who of the eligible is next. `fair`: by weighted share, to within one lead;  `sticky`: who had the lead in an earlier
               cycle, or else holds another one of its company, before the fair turn, and apart from it;  `least_loaded`: fewest
               open leads for their weight;  `best_fit`: most points by `prefers`. Of equals by the last two the fair turn decides
@@ -84,7 +99,8 @@ class Pool(Strict):
     id: RuleId
     label: Label = Label()
     manager: RuleId | None = None
-    mode: Literal["offer", "assign"] = "offer"
+    mode: Mode = "offer"
+    queue: Queue = Queue()
     members: tuple[Member, ...] = Field(min_length=1)
     match_language: bool = Field(
         default=False, description="only members who speak the lead's language, where it is known"

@@ -8,7 +8,7 @@ from baton.fairness_words import WORDS, told
 
 
 def member(name: str, **more: Any) -> dict[str, Any]:
-    counts = dict.fromkeys(("sticky", "named", "given_back", "accepted", "declined", "expired"), 0)
+    counts = dict.fromkeys(("sticky", "chosen", "named", "given_back", "accepted", "declined", "expired"), 0)
     return {"name": name, "weight": 1, "share": 4.5, "received": 4, "due": 0.5, "balance": 0.5} | counts | more
 
 
@@ -37,9 +37,9 @@ def test_columns_stand_under_each_other_whatever_the_width_of_the_characters() -
         "field-japan(fair)、2026-04-01 00:00 – 2026-05-01 00:00(Asia/Tokyo): 配分 9 件、持ち分との最大差 0.50 件"
     )
     assert lines[1:4] == [
-        "  担当者     重み  持ち分  受領   不足  継続担当  指名  無効  承諾  辞退  期限切れ  現在の残高",
-        "  佐藤 美咲     1    4.50     4  +0.50         0     0     0     0    12         0       +0.50",
-        "  Ken        離脱    4.50     4  -0.50         0     0     0     0     0         0",
+        "  担当者     重み  持ち分  受領   不足  継続担当  手動  指名  無効  承諾  辞退  期限切れ  現在の不足",
+        "  佐藤 美咲     1    4.50     4  +0.50         0     0     0     0     0    12         0       +0.50",
+        "  Ken        離脱    4.50     4  -0.50         0     0     0     0     0     0         0",
     ]
     assert lines[4:] == ["次の担当(条件のないリードの場合): 佐藤の番", "  Ken ではない理由: 営業時間外"]
 
