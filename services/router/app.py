@@ -17,6 +17,8 @@ from services.router.api import Leads, routes
 from services.router.availability_api import availability_routes
 from services.router.fairness_api import fairness_routes
 from services.router.handler import Router
+from services.router.offboarding import Offboarding
+from services.router.offboarding_api import offboarding_routes
 from services.router.policies import Policies
 from services.router.settings import RouterSettings
 from services.router.stream import GROUP, TOPICS, worker
@@ -88,6 +90,16 @@ async def run(settings: RouterSettings) -> int:
         probes.install(app)
         app.include_router(account_routes(pool, Tokens(pool)))
         app.include_router(availability_routes(pool, Tokens(pool), policies.following, clock, policies.changed.set))
+        app.include_router(
+            offboarding_routes(
+                pool,
+                Tokens(pool),
+                policies.following,
+                Offboarding(pool, workers, policies.following, clock),
+                clock,
+                policies.changed.set,
+            )
+        )
         app.include_router(fairness_routes(pool, Tokens(pool), policies.following, clock))
         app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
         tasks = {

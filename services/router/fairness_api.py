@@ -16,7 +16,7 @@ from services.router.domain.fairness import PoolState
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.tally import ZERO, Line, lines
 from services.router.domain.words import WAITS, chosen_reason
-from services.router.store import assignments, availability
+from services.router.store import assignments, availability, departures
 from services.router.store import fairness as rows
 from services.router.store import pools as pool_rows
 from services.router.views import candidates_view
@@ -57,14 +57,17 @@ def fairness_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Followin
         async with tenant_transaction(pool, tenant) as connection:
             states = {state.pool_id: state for state in await pool_rows.read_pools(connection, tenant)}
             state = states.get(pool_id, PoolState(pool_id))
-            state = state.follow(playbook.weights(pool_id), playbook.refs["teams"].sequence)
+            left = await departures.gone(connection, tenant)
+            state = state.follow(playbook.weights(pool_id), playbook.refs["teams"].sequence).without(left)
             loads = await pool_rows.read_loads(connection, tenant)
             out = playbook.out(await availability.away(connection, tenant, now), now)
             taken = await assignments.taken(connection, tenant, playbook, now)
             found = lines(await rows.tallies(connection, tenant, pool_id, start, end))
             everybody = [*playbook.weights(pool_id), *(line.rep_id for line in found)]
             named = await rows.named(connection, tenant, everybody, start, end)
-        assigned = assign_from(playbook.pools[pool_id], state, playbook.reps, loads, None, (), out, taken=taken)
+        assigned = assign_from(
+            playbook.pools[pool_id], state, playbook.reps, loads, None, (), out, taken=taken, left=left
+        )
         trace = Trace(
             pool_id=pool_id,
             candidates=assigned.candidates,

@@ -18,9 +18,9 @@ from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
 from services.router.domain.records import record_of
 from services.router.store import accounts as account_rows
+from services.router.store import departures, trail
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
-from services.router.store import trail
 from services.router.store.leads import Stored
 from shared.kit import metrics as shared_metrics
 from shared.kit import outbox
@@ -131,15 +131,18 @@ async def decide_and_apply(
     rows: of the leads, locked;  scores: the new scores of some of them
     """
     desk = Desk()
+    left: tuple[str, ...] | None = None
     while True:
         try:
             done = work(tenant, tasks, desk, following, now)
             break
         except AccountsNeededError:
-            desk = await account_rows.look(connection, tenant, tasks)
+            left = await departures.gone(connection, tenant) if left is None else left
+            desk = replace(await account_rows.look(connection, tenant, tasks), left=left)
         except PoolsNeededError:
+            left = await departures.gone(connection, tenant) if left is None else left
             leads = [task.lead.lead_id for task in tasks]
-            read = await pool_rows.read_desk(connection, tenant, following.playbook, now, leads)
+            read = await pool_rows.read_desk(connection, tenant, following.playbook, now, leads, left)
             desk = replace(read, accounts=desk.accounts or {}, deals=desk.deals)
     moved = [after for task, after in zip(tasks, done.leads, strict=True) if after != task.lead]
     await lead_rows.write(connection, tenant, moved, scores, now)

@@ -18,7 +18,8 @@ from services.router.domain.lead import Lead
 from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following, Playbook
 from services.router.handler import count, decide_and_apply, described
-from services.router.store import assignments, availability
+from services.router.offboarding import Offboarding
+from services.router.store import assignments, availability, departures
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store.leads import Stored
@@ -52,6 +53,7 @@ class Sweep:
     ) -> None:
         self._pool, self._worker, self._follow, self._tenants = pool, worker, follow, tenants
         self._clock, self._wake, self._every, self._most = clock, wake, every_seconds, most
+        self._offboarding = Offboarding(pool, worker, follow, clock)
         self._regated: dict[
             str, tuple[int, int]
         ] = {}  # tenant -> the gate's sequence that leads were tried under, and when (ms)
@@ -77,6 +79,7 @@ class Sweep:
     async def sweep(self) -> int:
         """Try everything that may have been freed; how many leads found an owner."""
         parked = await self._measure()
+        await self._offboarding.sweep()
         freed = 0
         for tenant in self._tenants():
             playbook = self._follow(tenant).playbook
@@ -156,12 +159,14 @@ class Sweep:
     ) -> dict[str, Stored]:
         loads = await pool_rows.read_loads(connection, tenant)
         out = playbook.out(await availability.away(connection, tenant, now), now)
+        left = await departures.gone(connection, tenant)
         taken = await assignments.taken(connection, tenant, playbook, now)
         free = [
             rep.id
             for rep in playbook.teams.reps
             if rep.active
             and rep.id not in out
+            and rep.id not in left
             and loads.get(rep.id, 0) < rep.capacity
             and not caps_reached(rep, taken.get(rep.id))
         ]

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.handoff.domain.ending import fire
 from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError, accept, decline
@@ -70,6 +70,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
         self.now, self.position = START, 0
         self.leads: dict[str, Lead] = {}
         self.scores: dict[str, LeadScored] = {}
+        self.gone: set[str] = set()
         self.pools = {pool: PoolState(pool).follow(PLAYBOOK.weights(pool), 1) for pool in PLAYBOOK.pools}
         self.opportunities = {}
         self.said: dict[tuple[str, int], bytes] = {}
@@ -111,6 +112,18 @@ class RouterAndHandoff(RuleBasedStateMachine):
         self.now += seconds * 1000
         for opportunity in list(self.opportunities.values()):
             self.take(fire(opportunity, self.now))
+
+    @precondition(lambda self: not self.gone and any(lead.accepted for lead in self.leads.values()))
+    @rule()
+    def leave(self):
+        """A rep with a lead leaves: from now on they get nothing, and what they have goes on when somebody looks."""
+        self.gone = {next(lead.owner_rep for lead in self.leads.values() if lead.accepted)}
+        self.pools = {pool_id: pool.without(self.gone) for pool_id, pool in self.pools.items()}
+
+    @rule()
+    def move_on(self):
+        for lead in [lead for lead in self.leads.values() if lead.owner_rep in self.gone]:
+            self.do(Task(lead, Scored.of(self.scores[lead.lead_id]), left=True))
 
     def say(self, lead, what):
         """The rep who was asked for the lead says something, perhaps too late."""
@@ -170,10 +183,15 @@ class RouterAndHandoff(RuleBasedStateMachine):
             assert not earlier, "an opportunity of an earlier cycle that nobody closed"
             known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
             gave_back = {o.rep_id for o in known.offers if o.state in ("declined", "expired")} if known else set()
-            assert set(lead.excluded) <= gave_back, "nobody is passed over who did not give the lead back"
+            assert set(lead.excluded) <= gave_back | self.gone, "nobody is passed over who did not give the lead back"
 
     def teardown(self):
         self.settle()
+        self.move_on()
+        self.settle()
+        for lead in [one for one in self.leads.values() if one.owner_rep in self.gone and not one.merged_into]:
+            self.do(Task(lead, Scored.of(self.scores[lead.lead_id]), left=True))
+            assert self.leads[lead.lead_id] == lead, "both gave it back to who has left, though another can take it"
 
     def router(self, record):
         lead = self.leads.get(record.lead_id)
@@ -192,7 +210,13 @@ class RouterAndHandoff(RuleBasedStateMachine):
         for lead in self.leads.values():
             if lead.owner_rep:
                 loads[lead.owner_rep] = loads.get(lead.owner_rep, 0) + 1
-        done = work("t", [task], Desk(self.pools, loads, read=True), FOLLOWING, self.now)
+        desk = Desk(self.pools, loads, read=True, left=tuple(sorted(self.gone)))
+        done = work("t", [task], desk, FOLLOWING, self.now)
+        for before, after in zip([task.lead], done.leads, strict=True):
+            got = after.held_assignment > before.held_assignment
+            assert not (got and after.owner_rep in self.gone), "one who has left got a lead"
+            stays = task.left and after.owner_rep == before.owner_rep
+            assert not stays or after == before, "what cannot be moved is as it was"
         self.leads[task.lead.lead_id], self.pools = done.leads[0], done.desk.pools
         for change in done.changes:
             if change.told:
@@ -237,3 +261,17 @@ class RouterAndHandoff(RuleBasedStateMachine):
 
 RouterAndHandoff.TestCase.settings = settings(stateful_step_count=50)
 TestAnyHistoryOfRouterAndHandoff = RouterAndHandoff.TestCase
+
+
+def test_who_left_is_relieved_of_what_they_had_accepted():
+    both = RouterAndHandoff()
+    both.begin()
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    both.accept("lead-1")
+    both.settle()
+    holder = both.leads["lead-1"].owner_rep
+    both.leave()
+    both.teardown()
+    assert both.gone == {holder}
+    assert both.leads["lead-1"].owner_rep not in (None, holder)

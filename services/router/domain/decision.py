@@ -307,7 +307,9 @@ def _in_queue(inputs: Inputs, playbook: Playbook, pool_id: str) -> Queued | None
     """Where the lead stands in the pool's queue; None where the pool has none."""
     pool = playbook.pools[pool_id]
     kind, since = kind_of(pool), inputs.decided_at if inputs.queued is None else inputs.queued
-    return queued(pool, kind, playbook.people, since, inputs.decided_at) if kind else None
+    wait = queued(pool, kind, playbook.people, since, inputs.decided_at) if kind else None
+    # What one who has left still holds is in nobody's sight there: it goes on as if it had waited too long.
+    return replace(wait, overdue=True) if wait and inputs.cause.kind == "left" else wait
 
 
 def _queue(

@@ -135,3 +135,10 @@ class PoolState:
                 joined += 1
                 balances = join(balances, rep_id, weight, joined)
         return PoolState(self.pool_id, policy_sequence, joined, balances)
+
+    def without(self, left: Collection[str]) -> PoolState:
+        """The pool without members who have left, whatever the policy still says."""
+        balances = self.balances
+        for rep_id in left:
+            balances = leave(balances, rep_id)
+        return replace(self, balances=balances)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from services.router.domain.account import Deal, Known, Place
 from services.router.domain.caps import Taken
-from services.router.domain.decision import Decision, Inputs, PoolsNeededError, decide, inputs_of, settle
+from services.router.domain.decision import Decision, Inputs, Outcome, PoolsNeededError, decide, inputs_of, settle
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, credit_back
 from services.router.domain.lead import PARKED, Cause, Lead
-from services.router.domain.lifecycle import Arrival, Step, happened, ordered, reopen
+from services.router.domain.lifecycle import Arrival, Step, happened, left, ordered, reopen
 from services.router.domain.lifecycle import scored as score_arrived
 from services.router.domain.matching.keys import Asked
 from services.router.domain.orders import Order
@@ -45,6 +45,7 @@ class Desk:
     out: Mapping[str, NotAtWork] = field(default_factory=dict)  # reps who are not at work
     taken: Mapping[str, Taken] = field(default_factory=dict)  # leads of their day and week, of reps who have a cap
     had_by: Mapping[str, str] = field(default_factory=dict)  # by lead, who accepted it last; where a pool is sticky
+    left: tuple[str, ...] = ()  # reps who have left, and whom the policies may still name
 
     def known(self, lead_id: str) -> Known | None:
         """What is known of a lead's account as the batch stands now: with what reps hold of its whole family, the lead apart."""
@@ -121,6 +122,7 @@ class Task:
     order:   what a person says of who takes it;  what_if: it is to be decided on as if nobody had it
     scored: its latest score, this batch's included; None where it has none, and for a lead whose stored score nobody needs
     asked:  what that score tells of its company
+    left:   the rep who has it has left: it goes to another, or stays where it is while nobody can take it
     """
 
     lead: Lead
@@ -131,28 +133,33 @@ class Task:
     asked: Asked | None = None
     order: Order | None = None
     what_if: bool = False
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of the leads of a batch, and of the desk."""
+    """What became of the leads of a batch, and of the desk. stayed: by lead of one who has left, why nobody else gets it yet"""
 
     leads: tuple[Lead, ...]
     changes: tuple[Change, ...]
     desk: Desk
+    stayed: Mapping[str, Outcome] = field(default_factory=dict)
 
 
 def work(tenant: str, tasks: Iterable[Task], desk: Desk, following: Following, now: int) -> Done:
     """Everything that the tasks cause. Raises AccountsNeededError and PoolsNeededError where the desk has to be read first."""
     leads: list[Lead] = []
     changes: list[Change] = []
+    stayed: dict[str, Outcome] = {}
     for task in tasks:
         bench = _Bench(tenant, task, desk, following, now)
         bench.run()
         leads.append(bench.lead)
         changes += bench.changes
         desk = bench.desk
-    return Done(tuple(leads), tuple(changes), desk)
+        if bench.stays:
+            stayed[bench.lead.lead_id] = bench.stays
+    return Done(tuple(leads), tuple(changes), desk, stayed)
 
 
 class _Bench:
@@ -162,6 +169,7 @@ class _Bench:
         self._tenant, self._task, self._following, self._now = tenant, task, following, now
         self.lead, self.desk = task.lead, desk
         self.changes: list[Change] = []
+        self.stays: Outcome | None = None
 
     def run(self) -> None:
         task, playbook = self._task, self._following.playbook
@@ -184,6 +192,17 @@ class _Bench:
             self._take(Step(self.lead, Cause("what_if", None, self._now), decide=True))
         if task.retry and (self.lead.parked or self.lead.waiting_reason == "below_gate"):
             self._take(Step(self.lead, Cause("swept", None, self._now), decide=True))
+        if task.left and self.lead.owner_rep is not None and self.lead.merged_into is None:
+            self._move_on()
+
+    def _move_on(self) -> None:
+        """Give the lead of one who has left to another. While nobody can take it, it stays: in handoff it is theirs until then."""
+        before, desk = self.lead, self.desk
+        self._take(left(self.lead, self._now))
+        if self.lead.owner_rep is None:
+            decision = self.changes.pop().decision
+            self.stays = decision.outcome if decision else None
+            self.lead, self.desk = before, desk
 
     def _take(self, step: Step) -> None:
         before = self.lead
@@ -226,6 +245,7 @@ class _Bench:
             taken=self.desk.taken,
             had_by=self.desk.had_by.get(self.lead.lead_id),
             order=_in_place(order, before) if order else None,
+            left=self.desk.left,
         )
         decision = self._decided(inputs)
         after = settle(self.lead, decision, self._following.playbook)

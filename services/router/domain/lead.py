@@ -19,7 +19,7 @@ WORN_OUT = ("parked:all_declined", "parked:no_eligible_member")
 class Cause:
     """What made a lead move.
 
-    kind: scored, merged, unmerged, swept, or the kind of a handoff event
+    kind: scored, merged, unmerged, swept, left (the rep has), or the kind of a handoff event
     ref:  the event id, or the score's version
     at:   when it happened, ms
     """

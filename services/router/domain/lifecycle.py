@@ -199,6 +199,15 @@ def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, caus
     return Step(_close(free, word, word, event.at), cause, credit=credit, sharing=lead.sharing)
 
 
+def left(lead: Lead, at: int) -> Step:
+    """The rep who has the lead has left: it is routed again by all the rules, and they are relieved of it even where they had
+    accepted it."""
+    holder = lead.owner_rep
+    assert holder is not None
+    free = replace(lead.waits("rerouting", at), excluded=(*lead.excluded, holder), replaced=_with_current(lead))
+    return Step(free, Cause("left", None, at, rep_id=holder), decide=True)
+
+
 def _close(lead: Lead, reason: str, disposition: str, at: int) -> Lead:
     assert reason in CLOSED
     closed = replace(lead, disposition=disposition, closed_at=at, floor_grade=lead.grade, replaced=())

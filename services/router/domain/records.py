@@ -33,7 +33,7 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         cycle=lead.cycle,
         assignment=lead.held_assignment,
         replaces=lead.replaced[-1].assignment if lead.replaced else None,
-        relieves=change.before.owner_rep if change.before.accepted and decision.inputs.order else None,
+        relieves=_relieved(change, decision),
         decision_id=decision.inputs.decision_id,
         decided_at=decision.inputs.decided_at,
         leg=outcome.leg,
@@ -61,6 +61,12 @@ def _past_pools(decision: Decision) -> str:
     if by == "person":
         return "person"
     return f"manager:{decision.trace.pool_id}" if by == "manager" else f"account:{by}"
+
+
+def _relieved(change: Change, decision: Decision) -> str | None:
+    """Whose offer ends even where they had accepted it: who has left, and who a person takes the lead from."""
+    by_person = change.before.accepted and decision.inputs.order
+    return change.before.owner_rep if by_person or change.cause.kind == "left" else None
 
 
 def nurtured(

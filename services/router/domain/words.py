@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from services.router.domain.account import Known
 from services.router.domain.account_words import TARGET, account_steps, check_reason
 from services.router.domain.assignment import BY_PERSON, CAPPED, TIMED, Candidate, Exclusion, Stuck, Tried, peers
+from services.router.domain.cause_words import cause_reason
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
 from services.router.domain.lead import PARKED
@@ -204,7 +205,9 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
     inputs = decision.inputs
-    return tuple(_steps(decision.trace, decision.outcome, playbook, inputs.account, inputs.order))
+    before = cause_reason(inputs.cause, playbook)
+    steps = _steps(decision.trace, decision.outcome, playbook, inputs.account, inputs.order)
+    return (*((before,) if before else ()), *steps)
 
 
 def _steps(

@@ -30,6 +30,8 @@ def _how(change: Change) -> str | None:
         return "reassigned"
     if change.withdrawn and change.before.owner_rep is not None:
         return "withdrawn"
+    if change.cause.kind == "left":
+        return "left"
     return ENDS.get(change.cause.kind)
 
 

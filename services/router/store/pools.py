@@ -15,15 +15,20 @@ from shared.kit.database import Connection
 
 
 async def read_desk(
-    connection: Connection, tenant: str, playbook: Playbook | None, now: int, leads: Sequence[str]
+    connection: Connection,
+    tenant: str,
+    playbook: Playbook | None,
+    now: int,
+    leads: Sequence[str],
+    left: Sequence[str] = (),
 ) -> Desk:
     """The desk: all pools of the policy, locked until the transaction ends, the open leads of their members, who of them is not at
-    work, what those with a cap were given, and who had `leads` before.
+    work, what those with a cap were given, and who had `leads` before. left: reps who have left, and are in no pool any more
 
     All, not one: a rep's leads are counted over all pools, and who holds every pool's lock counts what nobody can change.
     """
     if playbook is None:
-        return Desk(read=True)
+        return Desk(read=True, left=tuple(left))
     wanted = sorted(playbook.pools)
     await connection.execute(
         "INSERT INTO router.pools (tenant, pool_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
@@ -49,14 +54,18 @@ async def read_desk(
             row["policy_sequence"],
             row["joined"],
             tuple(_balance(member) for member in members if member["pool_id"] == row["pool_id"]),
-        ).follow(playbook.weights(row["pool_id"]), sequence)
+        )
+        .follow(playbook.weights(row["pool_id"]), sequence)
+        .without(left)
         for row in rows
     }
     out = playbook.out(await availability.away(connection, tenant, now), now)
     taken = await assignments.taken(connection, tenant, playbook, now)
     sticky = any(pool.strategy == "sticky" for pool in playbook.pools.values())
     had_by = await assignments.accepted_last(connection, tenant, leads) if sticky else {}
-    return Desk(pools, await read_loads(connection, tenant), read=True, out=out, taken=taken, had_by=had_by)
+    return Desk(
+        pools, await read_loads(connection, tenant), read=True, out=out, taken=taken, had_by=had_by, left=tuple(left)
+    )
 
 
 def _balance(row: asyncpg.Record) -> Balance:
