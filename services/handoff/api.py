@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBearer
 
 from services.handoff import views
-from services.handoff.bodies import Accept, Decline, LogActivity, ShortText, problems
+from services.handoff.bodies import Accept, Decline, LogActivity, ShortText
 from services.handoff.desk import ActivityIdTakenError, Desk, UnknownOpportunityError
 from services.handoff.domain.opportunity import Stage
 from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError
@@ -17,7 +17,7 @@ from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Filter, Place, Reads
 from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock
-from shared.kit.problems import Problem
+from shared.kit.problems import Problem, described
 from shared.schemas import ids
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -25,10 +25,10 @@ CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
 AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
 FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
 
-_COMMON = problems(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
-_ONE = problems(_404="no such opportunity") | _COMMON
-_ACT = problems(_409="`not_the_holder`, `offer_not_open`: somebody else holds the lead, or it is too late") | _ONE
-_LOG = problems(_409="`activity_id_taken`: another activity has this id", _413="the body is too large") | _ONE
+_COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
+_ONE = described(_404="no such opportunity") | _COMMON
+_ACT = described(_409="`not_the_holder`, `offer_not_open`: somebody else holds the lead, or it is too late") | _ONE
+_LOG = described(_409="`activity_id_taken`: another activity has this id", _413="the body is too large") | _ONE
 
 
 class Api:

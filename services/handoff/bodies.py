@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import HTTPException
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
@@ -58,22 +58,6 @@ class LogActivity(BaseModel):
     )
     note: Note | None = None
     rep_id: RepId | None = None
-
-
-class ProblemBody(BaseModel):
-    """Every answer that is not a success (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-
-
-def problems(**meanings: str) -> dict[int | str, dict[str, Any]]:
-    """For the OpenAPI document: `_404="…"` and so on."""
-    content = {"application/problem+json": {"schema": ProblemBody.model_json_schema()}}
-    return {int(status[1:]): {"description": text, "content": content} for status, text in meanings.items()}
 
 
 class BodyLimit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -10,15 +11,19 @@ import asyncpg
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.security import HTTPBearer
-from pydantic import StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 
 from services.router.bodies import DecisionsBody, LeadBody, LeadsPage, PoolsBody
+from services.router.domain.lead import PARKED
 from services.router.domain.playbook import Following, Playbook
+from services.router.orders_bodies import QueuePage
+from services.router.sight import sight_of
 from services.router.store import leads as lead_rows
+from services.router.store import listing, trail
 from services.router.store import pools as pool_rows
-from services.router.store import trail
+from services.router.store.listing import Filter, Place
 from services.router.views import decision_view, history_view, lead_view, pool_view, summary_view
-from shared.kit.auth import Tokens
+from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.problems import Problem
@@ -26,6 +31,10 @@ from shared.schemas.ids import identity_id, tenant_secret
 
 Body = dict[str, Any]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
+Limit = Annotated[int, Query(ge=1, le=200)]
+After = Annotated[Word | None, Query(description="`next` of the page before")]
+FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
+CURSOR = re.compile(r"([A-D][1-4])\.([0-9]{1,15})\.(.{1,200})")
 
 
 class Leads:
@@ -34,36 +43,60 @@ class Leads:
     def __init__(self, pool: Pool, follow: Callable[[str], Following], clock: Clock) -> None:
         self._pool, self._follow, self._clock = pool, follow, clock
 
-    async def by_id(self, tenant: str, lead_id: str) -> Body:
-        """Raises Problem 404."""
-        following = self._follow(tenant)
+    async def by_id(self, caller: Caller, lead_id: str) -> Body:
+        """Raises Problem 404, also for a lead that the caller may not see."""
+        tenant, following = caller.tenant, self._follow(caller.tenant)
+        sight = sight_of(caller, following.playbook)
         async with tenant_transaction(self._pool, tenant) as connection:
             stored = await lead_rows.read(connection, tenant, lead_id)
-            if stored is None or stored.lead.version is None:
+            if stored is None or stored.lead.version is None or not sight.sees(stored.lead):
                 raise Problem(404, "lead_not_found", f"there is no lead {lead_id}")
             rows = await trail.read(connection, tenant, lead_id, most=1)
             latest = rows[0] if rows else None
             playbook = await _Followed(connection, tenant, following).by(latest) if latest else None
         return lead_view(stored, latest, playbook, following, self._clock.now())
 
-    async def by_identity(self, tenant: str, identity: str) -> Body:
-        """Raises Problem 404."""
-        async with tenant_transaction(self._pool, tenant) as connection:
-            lead_id = await lead_rows.find_by_identity(connection, tenant, identity)
+    async def by_identity(self, caller: Caller, identity: str) -> Body:
+        """Raises Problem 404; the same one for a lead that is not there and one that the caller may not see."""
+        nobody = Problem(404, "lead_not_found", "no lead has this e-mail address")
+        async with tenant_transaction(self._pool, caller.tenant) as connection:
+            lead_id = await lead_rows.find_by_identity(connection, caller.tenant, identity)
         if lead_id is None:
-            raise Problem(404, "lead_not_found", "no lead has this e-mail address")
-        return await self.by_id(tenant, lead_id)
+            raise nobody
+        try:
+            return await self.by_id(caller, lead_id)
+        except Problem:
+            raise nobody from None
 
-    async def page(self, tenant: str, stage: str | None, limit: int, after: str | None) -> Body:
-        async with tenant_transaction(self._pool, tenant) as connection:
-            found = await lead_rows.page(connection, tenant, stage, limit + 1, after)
-        following, shown = self._follow(tenant), found[:limit]
+    async def page(self, caller: Caller, wanted: Filter, limit: int, after: str | None) -> Body:
+        following = self._follow(caller.tenant)
+        sight = sight_of(caller, following.playbook)
+        async with tenant_transaction(self._pool, caller.tenant) as connection:
+            found = await listing.page(connection, caller.tenant, sight, wanted, limit + 1, after)
+        shown = found[:limit]
         more = shown[-1].lead.lead_id if len(found) > limit else None
         return {"leads": [summary_view(stored, following) for stored in shown], "next": more}
 
-    async def decisions(self, tenant: str, lead_id: str) -> Body:
+    async def waiting(
+        self, caller: Caller, reason: str | None, pool: str | None, limit: int, after: str | None
+    ) -> Body:
+        """Parked leads, in the order in which they are to be seen to. Raises Problem 422."""
+        following, place = self._follow(caller.tenant), _place(after)
+        sight = sight_of(caller, following.playbook)
+        async with tenant_transaction(self._pool, caller.tenant) as connection:
+            found = await listing.waiting(connection, caller.tenant, sight, reason, pool, limit + 1, place)
+        shown = [stored.lead for stored in found[:limit]]
+        more = f"{shown[-1].grade}.{shown[-1].waiting_since}.{shown[-1].lead_id}" if len(found) > limit else None
+        return {"leads": [summary_view(stored, following) for stored in found[:limit]], "next": more}
+
+    async def decisions(self, caller: Caller, lead_id: str) -> Body:
         """Raises Problem 404."""
+        tenant = caller.tenant
+        sight = sight_of(caller, self._follow(tenant).playbook)
         async with tenant_transaction(self._pool, tenant) as connection:
+            stored = await lead_rows.read(connection, tenant, lead_id)
+            if stored is not None and not sight.sees(stored.lead):
+                raise Problem(404, "lead_not_found", f"there is no lead {lead_id}")
             rows = await trail.read(connection, tenant, lead_id)
             moves = await trail.history(connection, tenant, lead_id)
             if not rows and not moves:
@@ -101,6 +134,16 @@ class _Followed:
         return self._known[key]
 
 
+def _place(after: str | None) -> Place | None:
+    """Raises Problem 422."""
+    if after is None:
+        return None
+    found = CURSOR.fullmatch(after)
+    if not found:
+        raise Problem(422, "bad_cursor", "`after` is not the `next` of a page")
+    return Place(found[1], int(found[2]), found[3])
+
+
 def _key(refs: dict[str, Any]) -> str:
     return orjson.dumps(refs, option=orjson.OPT_SORT_KEYS).decode()
 
@@ -126,19 +169,30 @@ def routes(leads: Leads, tokens: Tokens, master: bytes) -> APIRouter:
         stage: Annotated[
             Word | None, Query(description="vocabulary, section 6: inquiry, aql, mql, tal, sal, …")
         ] = None,
+        disposition: Annotated[Word | None, Query(examples=["active", "nurture"])] = None,
+        owner: Annotated[Word | None, Query(description="a rep's id")] = None,
+        pool: Annotated[Word | None, Query(description="that gave it, or in whose queue it waits")] = None,
+        grade: Annotated[str | None, Query(pattern="^[A-D][1-4]$")] = None,
+        parked: Annotated[bool | None, Query(description="ripe, and nobody has it")] = None,
+        waiting: Annotated[Word | None, Query(description="why nobody has it", examples=["parked:dispatch"])] = None,
+        account: Annotated[Word | None, Query(description="a company's key, or an account's id")] = None,
+        changed_since: Annotated[
+            AwareDatetime | None, Query(description="not before: ask the next time with the moment at which you asked")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[Word | None, Query(description="`next` of the page before")] = None,
     ) -> Body:
-        tenant = (await tokens.caller(request)).tenant
+        caller = await tokens.caller(request)
         if email is not None:
-            return await leads.by_identity(
-                tenant, identity_id(tenant_secret(master, tenant), tenant, "email", normalise_email(email))
-            )
-        return await leads.page(tenant, stage, limit, after)
+            secret = tenant_secret(master, caller.tenant)
+            return await leads.by_identity(caller, identity_id(secret, caller.tenant, "email", normalise_email(email)))
+        since = round(changed_since.timestamp() * 1000) if changed_since else None
+        wanted = Filter(stage, disposition, owner, pool, grade, waiting, parked, account, since)
+        return await leads.page(caller, wanted, limit, after)
 
     @router.get("/leads/{lead_id}", response_model=LeadBody, summary="Where a lead stands, who has it, and why")
     async def lead(request: Request, lead_id: Word) -> Body:
-        return await leads.by_id((await tokens.caller(request)).tenant, lead_id)
+        return await leads.by_id(await tokens.caller(request), lead_id)
 
     @router.get(
         "/leads/{lead_id}/decisions",
@@ -146,7 +200,41 @@ def routes(leads: Leads, tokens: Tokens, master: bytes) -> APIRouter:
         summary="A lead's decisions and moves",
     )
     async def decisions(request: Request, lead_id: Word) -> Body:
-        return await leads.decisions((await tokens.caller(request)).tenant, lead_id)
+        return await leads.decisions(await tokens.caller(request), lead_id)
+
+    @router.get("/parked", response_model=QueuePage, summary="Ripe leads that nobody has")
+    async def parked(
+        request: Request,
+        reason: Annotated[Word | None, Query(description="without `parked:`", examples=["at_capacity"])] = None,
+        pool: Annotated[Word | None, Query(description="for which it waits")] = None,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> Body:
+        full = f"{PARKED}{reason}" if reason else None
+        return await leads.waiting(await tokens.caller(request), full, pool, limit, after)
+
+    @router.get("/dispatch", response_model=QueuePage, summary="Leads that wait for a manager to give them out")
+    async def dispatch(
+        request: Request,
+        pool: Annotated[Word | None, Query(description="in whose queue")] = None,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> Body:
+        """For managers: `POST /v1/leads/{lead_id}/assign` gives one out."""
+        caller = await tokens.caller(request)
+        if not FOR_OTHERS.intersection(caller.roles):
+            raise Problem(403, "no_role", "this token has none of the roles api, manager, admin")
+        return await leads.waiting(caller, "parked:dispatch", pool, limit, after)
+
+    @router.get("/claims", response_model=QueuePage, summary="Leads that wait for a rep to take them")
+    async def claims(
+        request: Request,
+        pool: Annotated[Word | None, Query(description="in whose queue")] = None,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> Body:
+        """A rep sees the queues of their pools: `POST /v1/leads/{lead_id}/claim` takes one."""
+        return await leads.waiting(await tokens.caller(request), "parked:claim", pool, limit, after)
 
     @router.get(
         "/pools",

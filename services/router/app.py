@@ -19,6 +19,8 @@ from services.router.fairness_api import fairness_routes
 from services.router.handler import Router
 from services.router.offboarding import Offboarding
 from services.router.offboarding_api import offboarding_routes
+from services.router.ordering import Orders
+from services.router.orders_api import order_routes
 from services.router.policies import Policies
 from services.router.settings import RouterSettings
 from services.router.stream import GROUP, TOPICS, worker
@@ -29,6 +31,7 @@ from shared.kit.clock import SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.database import Pool, open_pool
 from shared.kit.dead_letters import DeadLetters
+from shared.kit.idempotency import Once, keep_forgetting
 from shared.kit.kafka import KafkaPublisher, KafkaSource
 from shared.kit.outbox import SHARDS, Relay
 from shared.kit.service import Probes, serve
@@ -39,7 +42,9 @@ T = TypeVar("T")
 DESCRIPTION = (
     "Leads: who has each, why that rep and no other, and what the others wait for. `Authorization: Bearer TOKEN`."
 )
-WORKER_CONNECTIONS = SHARDS + 3  # one per shard of the outbox, its listener, the sweep, one to spare
+WORKER_CONNECTIONS = (
+    SHARDS + 3
+)  # one per shard of the outbox, its listener, the sweep, one to spare and to forget answers
 
 
 async def run(settings: RouterSettings) -> int:
@@ -101,12 +106,19 @@ async def run(settings: RouterSettings) -> int:
             )
         )
         app.include_router(fairness_routes(pool, Tokens(pool), policies.following, clock))
+        once = Once(pool, "router", clock)
+        app.include_router(
+            order_routes(
+                Orders(policies.following, clock), once, Tokens(pool), policies.following, policies.changed.set
+            )
+        )
         app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
         tasks = {
             "policies": following.run(),
             "consume": consume(),
             "sweep": keep_sweeping(),
             "relay": Relay(workers, publisher, "router").run(),
+            "forget answers": keep_forgetting(workers, "router", clock),
         }
         return await serve(app, host=settings.host, port=settings.router_port, tasks=tasks, closing=closing.pop_all())
 

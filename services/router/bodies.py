@@ -99,6 +99,7 @@ class LeadSummary(BaseModel):
     internal: bool = Field(description="one of ourselves: kept, scored 0, never routed")
     account: str | None = Field(description="the company's key", examples=["corporate:7010001008844"])
     leg: Leg | None
+    pool: str | None = Field(description="that it was given by, or waits for")
     owner: Owner | None
     accepted: bool
     provisional: bool
@@ -228,6 +229,14 @@ class QuestionBody(BaseModel):
     text: Text
 
 
+class OrderBody(BaseModel):
+    """A person chose."""
+
+    by: str = Field(description="the name of the token")
+    reason: str | None
+    despite: list[str] = Field(description="what was overlooked on purpose")
+
+
 class DecisionBody(BaseModel):
     """What was decided, why, why not the others, and under which policies."""
 
@@ -235,6 +244,7 @@ class DecisionBody(BaseModel):
     at: str
     cycle: int
     cause: dict[str, Any]
+    order: OrderBody | None = Field(description="null where the router chose")
     outcome: Literal["routed", "parked", "below_gate"]
     waiting: str | None
     stage: str
@@ -243,7 +253,7 @@ class DecisionBody(BaseModel):
     owner: Owner | None
     lead_class: str | None
     by: str = Field(
-        description="`pool`, the check before any pool that decided, or `manager` at the end of a pool",
+        description="`pool`, the check before any pool that decided, `manager` at the end of a pool, or a `person`",
         examples=["named_account"],
     )
     way: (

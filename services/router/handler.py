@@ -130,12 +130,25 @@ async def decide_and_apply(
 
     rows: of the leads, locked;  scores: the new scores of some of them
     """
+    done, desk = await look_and_decide(connection, tenant, tasks, following, now)
+    moved = [after for task, after in zip(tasks, done.leads, strict=True) if after != task.lead]
+    await lead_rows.write(connection, tenant, moved, scores, now)
+    changed = [pool for pool_id, pool in done.desk.pools.items() if pool != desk.pools[pool_id]]
+    await pool_rows.write(connection, tenant, changed)
+    await trail.write(connection, tenant, done.changes, following.playbook)
+    await outbox.enqueue(connection, "router", tenant, _outgoing(tenant, done, rows, scores, following, now))
+    return done
+
+
+async def look_and_decide(
+    connection: Connection, tenant: str, tasks: Sequence[Task], following: Following, now: int
+) -> tuple[Done, Desk]:
+    """What becomes of the tasks, and the desk as it was read for them."""
     desk = Desk()
     left: tuple[str, ...] | None = None
     while True:
         try:
-            done = work(tenant, tasks, desk, following, now)
-            break
+            return work(tenant, tasks, desk, following, now), desk
         except AccountsNeededError:
             left = await departures.gone(connection, tenant) if left is None else left
             desk = replace(await account_rows.look(connection, tenant, tasks), left=left)
@@ -144,13 +157,6 @@ async def decide_and_apply(
             leads = [task.lead.lead_id for task in tasks]
             read = await pool_rows.read_desk(connection, tenant, following.playbook, now, leads, left)
             desk = replace(read, accounts=desk.accounts or {}, deals=desk.deals)
-    moved = [after for task, after in zip(tasks, done.leads, strict=True) if after != task.lead]
-    await lead_rows.write(connection, tenant, moved, scores, now)
-    changed = [pool for pool_id, pool in done.desk.pools.items() if pool != desk.pools[pool_id]]
-    await pool_rows.write(connection, tenant, changed)
-    await trail.write(connection, tenant, done.changes, following.playbook)
-    await outbox.enqueue(connection, "router", tenant, _outgoing(tenant, done, rows, scores, following, now))
-    return done
 
 
 def _outgoing(

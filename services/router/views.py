@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
 from services.router.accounts_views import check_view, match_view
 from services.router.domain.asking import Question
-from services.router.domain.decision import Trace
+from services.router.domain.decision import Decision, Trace
 from services.router.domain.evidence import Assessed, Assessment, assess
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.gate import cell, gate_facts
 from services.router.domain.lead import Lead
+from services.router.domain.orders import Order
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.qualification_words import criterion_words
 from services.router.domain.words import WAITS, clock_time, reasons, why_not
@@ -57,6 +59,7 @@ def summary_view(stored: Stored, following: Following) -> Body:
         "cycle": lead.cycle,
         "grade": lead.grade,
         "leg": lead.leg,
+        "pool": lead.pool_id,
         "owner": _owner(lead, following.playbook),
         "accepted": lead.accepted,
         "provisional": lead.provisional,
@@ -122,14 +125,19 @@ def _may_rise(lead: Lead, score: LeadScored) -> bool:
 
 
 def decision_view(row: Any, playbook: Playbook | None) -> Body:
-    """A stored decision: what, why, why not the others, from which policies."""
-    decision = decision_of(row)
-    outcome, trace = decision.outcome, decision.trace
+    """A stored decision."""
+    return decision_body(decision_of(row), playbook) | {"policies": row["policies"]}
+
+
+def decision_body(decision: Decision, playbook: Playbook | None) -> Body:
+    """A decision: what, why, why not the others, from which policies."""
+    inputs, outcome, trace = decision.inputs, decision.outcome, decision.trace
     return {
-        "decision_id": row["decision_id"],
-        "at": iso(row["at"]),
-        "cycle": row["cycle"],
-        "cause": row["cause"],
+        "decision_id": inputs.decision_id,
+        "at": iso(inputs.decided_at),
+        "cycle": inputs.cycle,
+        "cause": asdict(inputs.cause),
+        "order": _order(inputs.order) if inputs.order else None,
         "outcome": outcome.kind,
         "waiting": outcome.waiting_reason,
         "stage": outcome.stage,
@@ -149,8 +157,12 @@ def decision_view(row: Any, playbook: Playbook | None) -> Body:
         "candidates": candidates_view(trace),
         "qualification": _qualification(trace.evidence, playbook),
         "cheapest_missing_question": _question(trace.evidence.question if trace.evidence else None),
-        "policies": row["policies"],
+        "policies": {kind: ref.model_dump() for kind, ref in playbook.refs.items()} if playbook else {},
     }
+
+
+def _order(order: Order) -> Body:
+    return {"by": order.by, "reason": order.reason, "despite": list(order.despite)}
 
 
 def candidates_view(trace: Trace) -> list[Body]:

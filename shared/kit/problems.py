@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
@@ -19,6 +20,22 @@ class Problem(Exception):  # noqa: N818 - it is an answer, not an error
     def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
         super().__init__(f"{code}: {detail}")
         self.status, self.code, self.detail, self.more = status, code, detail, more
+
+
+class ProblemBody(BaseModel):
+    """Every answer that is not a success (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+def described(**meanings: str) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: `_404="…"` and so on."""
+    content = {"application/problem+json": {"schema": ProblemBody.model_json_schema()}}
+    return {int(status[1:]): {"description": text, "content": content} for status, text in meanings.items()}
 
 
 def answer(status: int, code: str, detail: str, **more: Any) -> JSONResponse:

@@ -211,29 +211,17 @@ async def find_by_identity(connection: Connection, tenant: str, identity: str) -
     return found
 
 
-async def page(connection: Connection, tenant: str, stage: str | None, limit: int, after: str | None) -> list[Stored]:
-    """Scored leads by id, those after `after`."""
-    rows = await connection.fetch(
-        f"{SELECT} WHERE tenant = $1 AND ($2::text IS NULL OR stage = $2) AND lead_id > $3 AND version IS NOT NULL"
-        " ORDER BY lead_id LIMIT $4",
-        tenant,
-        stage,
-        after or "",
-        limit,
-    )
-    return [Stored(lead_of(row), row["score"]) for row in rows]
-
-
 # Nobody is late with a lead that waits until somebody is at work, unless that takes longer than any holidays (ms).
 HOLIDAYS = 7 * 86_400_000
 
 
 async def count_parked(connection: Connection, now: int) -> list[asyncpg.Record]:
     """Parked leads of all tenants by tenant and reason, and since when (ms) the oldest of them waits, apart from those that wait
-    for working hours or to be enriched only; as baton_worker."""
+    for working hours, to be enriched, or in a queue within its time only; as baton_worker."""
     rows: list[asyncpg.Record] = await connection.fetch(
         "SELECT tenant, waiting_reason, count(*) AS leads, min(waiting_since) FILTER"
-        " (WHERE waiting_reason NOT IN ('parked:not_at_work', 'parked:enriching') OR waiting_until IS NULL"
+        " (WHERE waiting_reason NOT IN ('parked:not_at_work', 'parked:enriching', 'parked:dispatch', 'parked:claim')"
+        "  OR waiting_until IS NULL"
         "  OR waiting_until NOT BETWEEN $1 AND $1 + $2)"
         " AS since FROM router.leads WHERE waiting_reason LIKE 'parked:%' GROUP BY 1, 2",
         now,

@@ -264,6 +264,7 @@ async def test_what_cannot_be_asked_is_refused_in_words(api):
 async def test_the_description_names_every_route_and_what_it_answers(api):
     described = (await api.get("/openapi.json")).json()
     paths = {path for path in described["paths"] if path.startswith("/v1/")}
-    assert paths == {"/v1/leads", "/v1/leads/{lead_id}", "/v1/leads/{lead_id}/decisions", "/v1/pools"}
+    leads = {"/v1/leads", "/v1/leads/{lead_id}", "/v1/leads/{lead_id}/decisions"}
+    assert paths == leads | {"/v1/pools", "/v1/parked", "/v1/dispatch", "/v1/claims"}
     assert "LeadBody" in described["components"]["schemas"]
     assert described["components"]["securitySchemes"]
