@@ -8,6 +8,7 @@ from pathlib import Path
 
 from baton.lint.gate import GATE_CHECKS
 from baton.lint.hours import HOURS_CHECKS
+from baton.lint.lifecycle import LIFECYCLE_CHECKS
 from baton.lint.promises import PROMISE_CHECKS
 from baton.lint.routing import ROUTING_CHECKS
 from baton.lint.scoring import SCORING_CHECKS
@@ -23,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     *SCORING_CHECKS,
     *GATE_CHECKS,
     *PROMISE_CHECKS,
+    *LIFECYCLE_CHECKS,
     *ROUTING_CHECKS,
     *TEAM_CHECKS,
     *HOURS_CHECKS,

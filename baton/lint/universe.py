@@ -16,7 +16,15 @@ from baton.lint.space import Facts, Link, Space
 from baton.lint.values import domain
 from baton.policies.findings import Policies
 from baton.policies.word_checks import closed_sets, compared, conditions_of
-from shared.schemas.catalogue import BANT, BEHAVIOUR_FIELDS, FIT_FIELDS, GATE_FIELDS, MAPPING_FIELDS, ROUTING_FIELDS
+from shared.schemas.catalogue import (
+    BANT,
+    BEHAVIOUR_FIELDS,
+    FIT_FIELDS,
+    GATE_FIELDS,
+    LIFECYCLE_FIELDS,
+    MAPPING_FIELDS,
+    ROUTING_FIELDS,
+)
 from shared.schemas.policies.frameworks import Framework
 
 ALWAYS = {  # fields that are never absent
@@ -29,6 +37,8 @@ ALWAYS = {  # fields that are never absent
     "lead.class",
     "lead.stage",
     "lead.internal",
+    "lead.passed_on",
+    "offer.accepted",
     "score.grade",
     "score.fit_grade",
     "score.band",
@@ -59,6 +69,11 @@ def leads(policies: Policies) -> Space:
 def scored(policies: Policies) -> Space:
     """Leads as the gate sees them."""
     return _space(policies, GATE_FIELDS)
+
+
+def moving(policies: Policies) -> Space:
+    """Leads as entries of stages see them."""
+    return _space(policies, LIFECYCLE_FIELDS)
 
 
 def _assessed(framework: Framework) -> list[Facts]:

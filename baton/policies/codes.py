@@ -102,6 +102,10 @@ DOUBTFUL = _of(
         "a decline returns leads to inside sales, and no rule takes them",
         "ISへ戻す理由に、ISの規則がありません",
     ),
+    never_comes_back=(
+        "leads are put on hold, and no day ends that",
+        "時期待ちのリードが戻る日がありません",
+    ),
     unused_group=("no rule is of a group that has a cap", "規則のないグループに上限があります"),
     points_cut=("a cap of nothing takes all points of a rule", "上限が0なので、この規則の点数は数えられません"),
     band_unreachable=("no lead or account can reach a band", "どのリード・取引先も届かないバンドです"),

@@ -44,6 +44,12 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         ("scoring", ("fit", "rules"), "id", policies.scoring.fit.rules),
         *(("scoring", place, "id", items) for place, items in overlay_lists(policies.scoring)),
         ("lifecycle", ("stages",), "id", policies.lifecycle.stages),
+        (
+            "lifecycle",
+            ("again",),
+            "id",
+            policies.lifecycle.again if "again" in policies.lifecycle.model_fields_set else (),
+        ),
         ("routing", ("rules",), "id", policies.routing.rules),
         ("routing", ("decline_reasons",), "code", policies.routing.decline_reasons),
         ("teams", ("calendars",), "id", policies.teams.calendars),

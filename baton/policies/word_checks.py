@@ -14,6 +14,7 @@ from shared.normalise.place import country, language
 from shared.schemas import accounts
 from shared.schemas import vocabulary as words
 from shared.schemas.policies import QualificationPolicy, SourcesPolicy
+from shared.schemas.policies.lifecycle import IN_PIPELINE
 
 
 def _touch_types(policies: Policies) -> Iterator[Finding]:
@@ -25,6 +26,8 @@ def _touch_types(policies: Policies) -> Iterator[Finding]:
     named += [("sla", ("first_touch_types", n), t) for n, t in enumerate(policies.sla.first_touch_types)]
     for index, lead_class in enumerate(policies.sla.classes):
         named += [("sla", ("classes", index, "touch_types", n), t) for n, t in enumerate(lead_class.touch_types)]
+    for index, again in enumerate(policies.lifecycle.again):
+        named += [("lifecycle", ("again", index, "types", n), t) for n, t in enumerate(again.types or ())]
     for kind, place, touch_type in named:
         if touch_type not in words.TOUCH_TYPES:
             message = f"there is no touch type `{touch_type}`." + suggest(touch_type, words.TOUCH_TYPES)
@@ -114,6 +117,11 @@ def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
         "score.band": tuple("1234"),
         "score.hand_raise": policies.scoring.hand_raises,
         "score.trend": ("rising", "steady", "falling"),
+        "gate.verdict": ("mql", "inside_sales_check"),
+        "lead.leg": ("is", "fs", "am", "partner"),
+        "lead.ended": ("recycled", "nurture", "on_hold", "lost"),
+        "lead.given_back_for": [reason.code for reason in policies.routing.decline_reasons],
+        "opportunity.stage": ("offered", "accepted", *IN_PIPELINE, "won", "lost"),
     }
 
 
@@ -156,6 +164,11 @@ def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
             for n, segment in enumerate(gate.segments)
         ),
     )
+    if nurture and nurture.may_email is not None:
+        yield "qualification", ("nurture", "may_email"), nurture.may_email
+    for index, stage in enumerate(policies.lifecycle.stages):
+        if stage.entry is not None:
+            yield "lifecycle", ("stages", index, "entry"), stage.entry
     yield from (("scoring", place, raw) for place, raw in scoring_conditions(policies.scoring))
     for kind, base, rules in lists:
         yield from ((kind, (*base, n, "when"), rule.when) for n, rule in enumerate(rules))

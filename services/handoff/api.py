@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime, time
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBearer
 
 from services.handoff import views
-from services.handoff.bodies import Accept, Decline, LogActivity, ShortText
+from services.handoff.bodies import Accept, Decline, LogActivity, Qualify, ShortText
 from services.handoff.desk import ActivityIdTakenError, Desk, UnknownOpportunityError
 from services.handoff.domain.opportunity import Stage
-from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError
+from services.handoff.domain.rep import Activity, NotInsideSalesError, NotTheHolderError, OfferNotOpenError
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Filter, Place, Reads
 from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.problems import Problem, described
 from shared.schemas import ids
+from shared.schemas.policies.routing import DeclineReason
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
+LATEST = 3 * 366 * 86_400_000  # ms ahead that a lead may want to be called again
+COMES_BACK = frozenset({"on_hold", "recycle", "nurture"})  # effects after which a lead may come back
 AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
 FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
 
@@ -45,6 +50,7 @@ class Api:
         router.add_api_route(one, self.read, methods=["GET"], responses=_ONE)
         router.add_api_route(f"{one}/accept", self.accept, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/decline", self.decline, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/qualify", self.qualify, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/activities", self.log_activity, methods=["POST"], responses=_LOG)
         return router
 
@@ -86,8 +92,42 @@ class Api:
         valid = self._policies.decline_reasons(caller.tenant)
         if body.reason not in valid:
             raise _unknown("reason", body.reason, sorted(valid))
+        reason = valid[body.reason]
+        until = await self._until(caller, opportunity_id, rep_id, reason, body.until)
         with _refusals(opportunity_id):
-            await self._desk.decline(caller.tenant, _known_form(opportunity_id), rep_id, valid[body.reason], body.note)
+            await self._desk.decline(caller.tenant, _known_form(opportunity_id), rep_id, reason, body.note, until)
+        return await self._detail(caller, opportunity_id)
+
+    async def _until(
+        self,
+        caller: Caller,
+        opportunity_id: str,
+        rep_id: str | None,
+        reason: DeclineReason,
+        until: datetime | date | None,
+    ) -> int | None:
+        """The moment (ms) from which the lead wants to be called again."""
+        if until is None:
+            return None
+        if reason.effect not in COMES_BACK:
+            raise Problem(
+                422, "comes_back_never", f"a lead that is given back for {reason.code!r} has no day to come back"
+            )
+        if not isinstance(until, datetime):
+            owner = (await self._detail(caller, opportunity_id)).owner
+            rep_id = rep_id or (owner.rep_id if owner else None)
+            until = datetime.combine(until, time(), ZoneInfo(self._policies.zone(caller.tenant, rep_id)))
+        at, now = round(until.timestamp() * 1000), self._clock.now()
+        if not now < at <= now + LATEST:
+            raise Problem(422, "not_in_the_future", "`until` lies in the past, or more than three years ahead")
+        return at
+
+    async def qualify(self, request: Request, opportunity_id: str, body: Qualify) -> views.Detail:
+        """Pass a lead that inside sales has accepted and qualified on to field sales; the router chooses whom."""
+        caller = await self._caller(request)
+        rep_id = _rep(caller, body.rep_id)
+        with _refusals(opportunity_id):
+            await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
     async def log_activity(
@@ -155,6 +195,8 @@ class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
                 raise Problem(
                     409, "offer_not_open", f"too late: the offer is {error.state}", state=error.state
                 ) from None
+            case NotInsideSalesError():
+                raise Problem(409, "not_inside_sales", "only inside sales passes a lead on to field sales") from None
             case ActivityIdTakenError():
                 raise Problem(409, "activity_id_taken", "another activity of this opportunity has this id") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import HTTPException
@@ -45,6 +45,16 @@ class Accept(BaseModel):
 class Decline(BaseModel):
     reason: Annotated[ShortText, Field(description="one of the `decline_reasons` of the tenant's routing policy")]
     note: Note | None = None
+    rep_id: RepId | None = None
+    until: AwareDatetime | date | None = Field(
+        default=None,
+        description="when the lead wants to be called again; a day begins at midnight of the rep's zone. Only with a reason by"
+        " which the lead is on hold, recycled or nurtured",
+        examples=["2027-04-01"],
+    )
+
+
+class Qualify(BaseModel):
     rep_id: RepId | None = None
 
 

@@ -41,15 +41,30 @@ class Desk:
         metrics.count(change.events)
 
     async def decline(
-        self, tenant: str, opportunity_id: str, rep_id: str | None, reason: DeclineReason, note: str | None
+        self,
+        tenant: str,
+        opportunity_id: str,
+        rep_id: str | None,
+        reason: DeclineReason,
+        note: str | None,
+        until: int | None = None,
     ) -> None:
-        """Declining twice for the same reason is declining once."""
+        """Declining twice for the same reason is declining once. until: when the lead wants to be called again (ms)"""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity = await _locked(connection, tenant, opportunity_id)
             now = self._clock.now()
             asked = rep_id or opportunity.offers[-1].rep_id
-            change = rep.decline(opportunity, asked, reason, now, note_given=bool(note))
+            change = rep.decline(opportunity, asked, reason, now, note_given=bool(note), until=until)
             await store.save(connection, tenant, [Write(opportunity, change, note=_sealed(note))], now)
+        metrics.count(change.events)
+
+    async def qualify(self, tenant: str, opportunity_id: str, rep_id: str | None) -> None:
+        """Passing on twice is passing on once. Raises NotInsideSalesError."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity = await _locked(connection, tenant, opportunity_id)
+            now = self._clock.now()
+            change = rep.qualify(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
+            await store.save(connection, tenant, [Write(opportunity, change)], now)
         metrics.count(change.events)
 
     async def log_touch(

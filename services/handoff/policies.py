@@ -70,6 +70,11 @@ class Policies:
         found = self._book.find(tenant, RoutingPolicy)
         return {reason.code: reason for reason in found[0].decline_reasons} if found else {}
 
+    def zone(self, tenant: str, rep_id: str | None) -> str:
+        """Where the clock of this rep hangs on the wall; UTC where that is not known."""
+        found = self._book.find(tenant, TeamsPolicy)
+        return next((rep.zone for rep in found[0].reps if rep.id == rep_id), "UTC") if found else "UTC"
+
     def rep_names(self, tenant: str) -> dict[str, str]:
         found = self._book.find(tenant, TeamsPolicy)
         return {rep.id: rep.name for rep in found[0].reps} if found else {}

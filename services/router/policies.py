@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import structlog
 
-from services.router.domain.playbook import NEEDED, Following, Playbook
+from services.router.domain.playbook import FOLLOWED, NEEDED, Following, Playbook
 from shared.kit.kafka import Message
 from shared.kit.policies import take
 from shared.schemas.policies import (
     KINDS,
+    LifecyclePolicy,
     QualificationPolicy,
     RoutingPolicy,
     SlaPolicy,
@@ -26,7 +27,7 @@ class Policies:
     """What each tenant's decisions follow. `changed` is set whenever a version came into force."""
 
     def __init__(self) -> None:
-        self._book = PolicyBook({kind: KINDS[kind] for kind in NEEDED})
+        self._book = PolicyBook({kind: KINDS[kind] for kind in FOLLOWED})
         self._known: dict[str, Following] = {}
         self.changed = asyncio.Event()
 
@@ -56,7 +57,10 @@ class Policies:
             found = {"qualification": qualification, "routing": routing, "teams": teams, "sla": sla}
             return Following(None, tuple(kind for kind in NEEDED if not found[kind]))
         refs = {"qualification": qualification[1], "routing": routing[1], "teams": teams[1], "sla": sla[1]}
-        return Following(Playbook.of(qualification[0], routing[0], teams[0], sla[0], refs))
+        lifecycle = self._book.find(tenant, LifecyclePolicy)
+        refs |= {"lifecycle": lifecycle[1]} if lifecycle else {}
+        stages = lifecycle[0] if lifecycle else None
+        return Following(Playbook.of(qualification[0], routing[0], teams[0], sla[0], refs, stages))
 
 
 Follow = Callable[[str], Following]

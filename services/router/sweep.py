@@ -33,7 +33,9 @@ Lock = Callable[[Connection, str, Playbook, int, Lead | None], Awaitable[dict[st
 
 class Sweep:
     """Tries waiting leads again: parked ones when policies changed, capacity was freed, somebody is at work or time has passed;
-    those below the gate when the gate changed. It takes the same locks in the same order as the handler, so any number may run.
+    those below the gate when the gate changed; those whose cycle has ended when their cool-off ends.
+
+    It takes the same locks in the same order as the handler, so any number may run.
 
     pool:   acts for one tenant at a time;  worker: sees what waits, of all tenants
     wake:   set when something may have been freed
@@ -81,6 +83,8 @@ class Sweep:
         parked = await self._measure()
         await self._offboarding.sweep()
         freed = 0
+        async with self._worker.acquire() as connection:
+            cooled = await lead_rows.cooled(connection, self._clock.now())
         for tenant in self._tenants():
             playbook = self._follow(tenant).playbook
             if playbook is None:
@@ -91,6 +95,8 @@ class Sweep:
             if sequence < playbook.gate_sequence or at < now - lead_rows.RETRY_AFTER:
                 freed += await self._drain(tenant, self._below_gate)
                 self._regated[tenant] = playbook.gate_sequence, now
+            if tenant in cooled:
+                freed += await self._drain(tenant, self._cooled)
             if tenant in parked:
                 freed += await self._drain(tenant, self._parked)
         metrics.FREED.inc(freed)
@@ -151,6 +157,8 @@ class Sweep:
                 tried = replace(
                     stored.lead, tried_at=now, decided_under=under, waiting_for=(), waiting_until=None, next_change=None
                 )
+                if stored.lead.closed:  # nothing else would bring it back
+                    tried = replace(tried, waiting_until=now + lead_rows.RETRY_WITHIN)
                 await lead_rows.write(connection, tenant, [tried], {}, now)
         return finished
 
@@ -178,6 +186,11 @@ class Sweep:
         self, connection: Connection, tenant: str, playbook: Playbook, _now: int, _after: Lead | None
     ) -> dict[str, Stored]:
         return await lead_rows.lock_below_gate(connection, tenant, sequence=playbook.gate_sequence, most=self._most)
+
+    async def _cooled(
+        self, connection: Connection, tenant: str, _playbook: Playbook, now: int, _after: Lead | None
+    ) -> dict[str, Stored]:
+        return await lead_rows.lock_cooled(connection, tenant, now=now, most=self._most)
 
     async def _measure(self) -> set[str]:
         """Measure what waits, and how fair the pools are; the tenants that have parked leads."""

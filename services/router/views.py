@@ -251,6 +251,7 @@ def history_view(row: Any) -> Body:
         "owner": row["owner_rep"],
         "waiting": row["waiting_reason"],
         "decision_id": row["decision_id"],
+        "policies": row["policies"] or {},
     }
 
 

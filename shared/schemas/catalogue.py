@@ -90,3 +90,15 @@ GATE_FIELDS = {
     "score.trend": str,  # rising, steady, falling
 }
 ROUTING_FIELDS = {**LEAD, **SCORE, **BANT, **FRAMEWORK, **ACCOUNT, "lead.class": str, "lead.stage": str}
+NURTURE_FIELDS = {
+    **GATE_FIELDS,
+    "lead.ended": str,  # how its cycle with sales ended: recycled, nurture, on_hold, lost; absent where there was none
+    "lead.given_back_for": str,  # the code that the rep gave it back with
+}
+LIFECYCLE_FIELDS: Mapping[str, type] = {
+    "gate.verdict": str,  # mql, inside_sales_check; absent where the lead is not ripe
+    "lead.leg": str,  # is, fs, am, partner
+    "lead.passed_on": bool,  # inside sales has qualified it for field sales
+    "offer.accepted": bool,  # a rep has taken it over
+    "opportunity.stage": str,  # vocabulary, section 9
+}

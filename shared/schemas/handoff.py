@@ -14,6 +14,7 @@ HandoffKind = Literal[
     "offer-declined",
     "offer-expired",
     "offer-withdrawn",
+    "lead-qualified",
     "routing-refused",
     "activity-logged",
     "clock-met",
@@ -27,9 +28,10 @@ class HandoffEvent(Record):
 
     assignment: the assignment that it concerns
     reason:     a code of vocabulary, section 8 (decline, recycle, loss), or why routing was refused
-    effect:     what policy says the reason causes: reroute, return_to_is, recycle, disqualify, to_owner
+    effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner
     clock:      accept or first_touch, for clock events and expiries; `due_at` is its due time, and the time of a breach
     holder:     for routing-refused: the rep who holds the lead
+    until:      for a decline: when the lead asked to be called again, as the rep was told
     """
 
     topic_field: ClassVar[str] = "lead_id"
@@ -50,3 +52,4 @@ class HandoffEvent(Record):
     activity: str | None = Field(default=None, description="touch type of the activity (vocabulary, section 1)")
     stage: str | None = None
     holder: str | None = None
+    until: Millis | None = None

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE router.stage_history ADD COLUMN policies jsonb")  # null: moved before it was kept, or without
+    op.execute("ALTER TABLE router.stage_history ADD COLUMN policies jsonb")
     op.execute("ALTER TABLE router.leads ADD COLUMN passed_on boolean NOT NULL DEFAULT false")
     op.execute("ALTER TABLE router.leads ADD COLUMN explored_at bigint")
     op.execute("ALTER TABLE router.assignments ADD COLUMN explored boolean NOT NULL DEFAULT false")

@@ -9,6 +9,7 @@ from services.handoff.domain.ending import end_offer, fire, free
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
 from shared.schemas.policies.routing import DeclineReason
 
+QUALIFIED = "qualified"
 CLOSING: dict[str, Stage] = {
     "recycle": "recycled",
     "nurture": "recycled",
@@ -19,6 +20,10 @@ CLOSING: dict[str, Stage] = {
 
 class NotTheHolderError(Exception):
     """Somebody else was asked to take this lead."""
+
+
+class NotInsideSalesError(Exception):
+    """Only inside sales passes a lead on to field sales."""
 
 
 class OfferNotOpenError(Exception):
@@ -52,8 +57,17 @@ def accept(opportunity: Opportunity, rep_id: str, now: int) -> Change:
     return fired if offer.state == "accepted" else fired.then(_accepted(fired.opportunity, offer, now))
 
 
-def decline(opportunity: Opportunity, rep_id: str, reason: DeclineReason, now: int, *, note_given: bool) -> Change:
-    """The rep gives the lead back, before or after having accepted it; what follows is the reason's effect.
+def decline(
+    opportunity: Opportunity,
+    rep_id: str,
+    reason: DeclineReason,
+    now: int,
+    *,
+    note_given: bool,
+    until: int | None = None,
+) -> Change:
+    """The rep gives the lead back, before or after having accepted it; what follows is the reason's effect. until: when (ms) the
+    lead wants to be called again, if it said so.
 
     Saying so again changes nothing. Raises NotTheHolderError, OfferNotOpenError.
     """
@@ -64,10 +78,37 @@ def decline(opportunity: Opportunity, rep_id: str, reason: DeclineReason, now: i
     offer = _offer_of(fired.opportunity, rep_id)
     declined = end_offer(fired.opportunity, offer, "declined", now, reason=reason.code, effect=reason.effect)
     told = events.of_offer(
-        declined, "offer-declined", now, offer, reason=reason.code, effect=reason.effect, note_given=note_given
+        declined,
+        "offer-declined",
+        now,
+        offer,
+        reason=reason.code,
+        effect=reason.effect,
+        note_given=note_given,
+        until=until,
     )
     freed = free(declined, offer.assignment, now, reason.code, closes_in=CLOSING.get(reason.effect))
     return fired.then(Change(declined, (told,))).then(freed)
+
+
+def qualify(opportunity: Opportunity, rep_id: str, now: int) -> Change:
+    """Inside sales has qualified the lead, and gives it to field sales: the router chooses whom. Saying so again changes nothing.
+
+    Raises NotTheHolderError, OfferNotOpenError (also while the offer has not been accepted), NotInsideSalesError.
+    """
+    theirs = [offer for offer in opportunity.offers if offer.rep_id == rep_id]
+    if theirs and (theirs[-1].state, theirs[-1].reason) == ("superseded", QUALIFIED):
+        return Change(opportunity)
+    fired = fire(opportunity, now)
+    offer = _offer_of(fired.opportunity, rep_id)
+    if offer.leg != "is":
+        raise NotInsideSalesError
+    if offer.state != "accepted":
+        raise OfferNotOpenError(offer.state)
+    passed = end_offer(fired.opportunity, offer, "superseded", now, reason=QUALIFIED)
+    told = events.of_offer(passed, "lead-qualified", now, offer, reason=QUALIFIED)
+    freed = free(passed, offer.assignment, now, QUALIFIED, closes_in=None)
+    return fired.then(Change(passed, (told,))).then(freed)
 
 
 def attributed(opportunity: Opportunity, activity: Activity) -> Activity:

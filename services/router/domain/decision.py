@@ -39,6 +39,7 @@ from shared.schemas.routing import Leg
 
 Ripe = Literal["mql", "inside_sales_check"]
 T = TypeVar("T")
+AGAIN = ("call_later", "cooled_off")  # causes that are the end of a cool-off
 
 
 class PoolsNeededError(LookupError):
@@ -60,6 +61,7 @@ class Inputs:
 
     seq:       the how-manieth decision of the lead
     since:     only hand-raises received later count (ms); None where every one does
+    passed_on: inside sales has qualified it in this cycle
     holders:   reps who had the lead earlier in this cycle
     verdict:   of the gate, when the lead was routed earlier in this cycle: it cannot become less ripe while reps decline it
     qualified: what made the lead ripe, where that was found out earlier in this cycle
@@ -84,6 +86,7 @@ class Inputs:
     stage: str = "inquiry"
     since: int | None = None
     returned_to_is: bool = False
+    passed_on: bool = False
     holders: tuple[str, ...] = ()
     verdict: Ripe | None = None
     qualified: Qualified | None = None
@@ -200,6 +203,7 @@ def inputs_of(
         stage=lead.stage,
         since=lead.closed_at,
         returned_to_is=lead.returned_to_is,
+        passed_on=lead.passed_on,
         holders=lead.excluded,
         verdict=lead.verdict,
         qualified=Qualified(lead.lead_class or "", lead.qualifying_at or 0) if known else None,
@@ -239,9 +243,9 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     if verdict is None:
         chosen = playbook.nurture.choose(gated, gate_facts(inputs.scored, of_account))
         return Decision(_narrow(inputs), replace(trace, nurture=chosen), _below_gate(gated, chosen))
-    stage = "mql" if verdict == "mql" else "aql"
     qualified = _qualified(inputs, playbook)
-    way = leg(verdict, enough=known.enough, returned=inputs.returned_to_is)
+    way = _leg(inputs, playbook, verdict, known)
+    stage = playbook.stages.stage(verdict=verdict, leg=way, passed_on=inputs.passed_on)
     held = _held(inputs, playbook, gated, of_account, qualified)
     if held:
         parked = _parked("enriching", stage, way, qualified=qualified)
@@ -358,7 +362,8 @@ def _ordered(
     if rep is None:
         raise OrderRefusedError("unknown_rep")
     ripe = verdict or "inside_sales_check"
-    stage, qualified = "mql" if ripe == "mql" else "aql", _qualified(inputs, playbook)
+    to, qualified = order.leg or _leg(inputs, playbook, ripe, known), _qualified(inputs, playbook)
+    stage = playbook.stages.stage(verdict=ripe, leg=to, passed_on=inputs.passed_on)
     pool_id = order.pool_id if order.pool_id and order.rep_id in playbook.weights(order.pool_id) else None
     if order.kind == "claimed" and (pool_id is None or playbook.pools[pool_id].mode != "claim"):
         raise OrderRefusedError("not_in_queue" if pool_id else "not_eligible", () if pool_id else ("not_in_pool",))
@@ -374,7 +379,6 @@ def _ordered(
     order.check(next(one.excluded for one in candidates if one.rep_id == rep.id))
     waited: Way = "claimed" if order.kind == "claimed" else "dispatched"
     trace = replace(trace, pool_id=pool_id, candidates=candidates, chosen=rep.id, way=waited if pool_id else "manual")
-    to = order.leg or leg(ripe, enough=known.enough, returned=inputs.returned_to_is)
     outcome = Outcome("routed", stage, "active", to, pool_id, order.mode, rep.id, rep.name, qualified, by="person")
     if pool_id:
         return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, after)
@@ -382,6 +386,12 @@ def _ordered(
         _narrow(inputs), loads=_of(rep.id, inputs.loads), out=_of(rep.id, inputs.out), taken=_of(rep.id, inputs.taken)
     )
     return Decision(narrow, trace, outcome)
+
+
+def _leg(inputs: Inputs, playbook: Playbook, verdict: Ripe, known: Assessment) -> Literal["is", "fs"]:
+    """To whom the lead goes: in the long form of the waterfall to field sales only what inside sales has passed on."""
+    enough = inputs.passed_on or (known.enough and playbook.stages.form == "short")
+    return leg(verdict, enough=enough, returned=inputs.returned_to_is)
 
 
 def _of(rep_id: str, everybody: Mapping[str, T]) -> dict[str, T]:
@@ -424,6 +434,8 @@ def _qualified(inputs: Inputs, playbook: Playbook) -> Qualified:
     """What made the lead ripe earlier in this cycle, unless it has raised its hand since for something that is promised sooner: a
     lead that was parked by its score, and then wants a demo, does not wait as one of its score."""
     known, now = inputs.qualified, qualify(inputs.scored, playbook, inputs.since)
+    if inputs.cause.kind in AGAIN:  # nobody was promised anything while it cooled off
+        return replace(now, at=max(now.at, inputs.cause.at))
     raised = inputs.scored.hand_raise
     if known is None or raised is None or not known.at < now.at == raised.received_at:
         return known or now
@@ -533,6 +545,12 @@ def _sharing(trace: Trace) -> tuple[str, ...]:
     return tuple(one.rep_id for one in trace.candidates if not one.excluded)
 
 
+def _verdict(decision: Decision) -> Ripe | None:
+    """By what the lead was ripe; what stands in no cell of the gate is for inside sales to look at."""
+    gated = decision.trace.gate
+    return _ripeness(gated.verdict if gated else "nurture", decision.inputs.verdict) or "inside_sales_check"
+
+
 def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
     """The lead after the decision."""
     outcome, inputs = decision.outcome, decision.inputs
@@ -571,7 +589,7 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         assignment=lead.assignment + 1,
         held_assignment=lead.assignment + 1,
         sharing=_sharing(decision.trace),
-        verdict="mql" if outcome.stage == "mql" else "inside_sales_check",
+        verdict=_verdict(decision),
         waiting_reason=None,
         waiting_since=None,
         waiting_for=(),

@@ -11,6 +11,25 @@ from shared.schemas.scores import Evidence, LeadScored
 from shared.schemas.touches import Scalar
 
 Facts = dict[str, Scalar]
+NOT_THEIRS = frozenset(  # touches that are ours, a machine's, or a wish to be left alone: no signal of the lead's
+    {
+        "call_attempted",
+        "email_sent_by_rep",
+        "sales_rejected_quality",
+        "sales_deferred",
+        "email_bounced",
+        "email_unsubscribed",
+        "consent_withdrawn",
+        "webinar_missed",
+        "company_news",
+        "job_changed",
+        "invoice_overdue",
+        "renewal_due",
+        "usage_dropped",
+        "seats_changed",
+        "identify",
+    }
+)
 IDLE = "4"  # the band of who did nothing of late
 
 
@@ -42,7 +61,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A lead's score as decisions see it. fit and engagement in milli-points; grade such as B1; account: the key of its company."""
+    """A lead's score as decisions see it. fit and engagement in milli-points; grade such as B1; account: the key of its company.
+
+    own:   the latest that the lead did itself, as far as that is known;  cause: of the score: input, time or policy
+    """
 
     grade: str
     fit: int
@@ -56,11 +78,15 @@ class Scored:
     internal: bool = False
     trend: str = "steady"
     account: str | None = None
+    own: Touched | None = None
+    cause: str = "input"
 
     @staticmethod
     def of(score: LeadScored) -> Scored:
         raised = score.hand_raise
-        newest = max(score.touches, key=lambda touch: (touch.received_at, touch.event_id), default=None)
+        touches = sorted(score.touches, key=lambda touch: (touch.received_at, touch.event_id))
+        newest = touches[-1] if touches else None
+        own = next((touch for touch in reversed(touches) if touch.type not in NOT_THEIRS), None)
         return Scored(
             score.grade,
             score.fit.total,
@@ -74,6 +100,8 @@ class Scored:
             score.internal,
             score.trend,
             score.account,
+            Touched(own.type, own.received_at, own.event_id) if own else None,
+            score.cause,
         )
 
     @property

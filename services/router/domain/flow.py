@@ -10,10 +10,12 @@ from services.router.domain.caps import Taken
 from services.router.domain.decision import Decision, Inputs, Outcome, PoolsNeededError, decide, inputs_of, settle
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, credit_back
+from services.router.domain.gate import gate_facts
 from services.router.domain.lead import PARKED, Cause, Lead
-from services.router.domain.lifecycle import Arrival, Step, happened, left, ordered, reopen
+from services.router.domain.lifecycle import Arrival, Step, cooled, happened, left, ordered, reopen
 from services.router.domain.lifecycle import scored as score_arrived
 from services.router.domain.matching.keys import Asked
+from services.router.domain.nurture import NONE
 from services.router.domain.orders import Order
 from services.router.domain.playbook import Following
 from services.router.domain.queues import REASONS
@@ -109,15 +111,15 @@ class Change:
     @property
     def told(self) -> bool:
         """Whether others have to be told: the lead was given to a rep, or taken back, or is to be nurtured in another way."""
-        if self.withdrawn or self.decision is None:
-            return self.withdrawn
+        if self.withdrawn:
+            return True
         nurture = (self.before.scenario, self.before.may_email) != (self.after.scenario, self.after.may_email)
-        return self.decision.outcome.kind == "routed" or nurture
+        return nurture or (self.decision is not None and self.decision.outcome.kind == "routed")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A lead and what happened to it. retry: it waits, and what it waits for may have changed.
+    """A lead and what happened to it. retry: it waits, and what it waits for may have changed; because: of what
 
     order:   what a person says of who takes it;  what_if: it is to be decided on as if nobody had it
     scored: its latest score, this batch's included; None where it has none, and for a lead whose stored score nobody needs
@@ -134,6 +136,7 @@ class Task:
     order: Order | None = None
     what_if: bool = False
     left: bool = False
+    because: str = "swept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,9 @@ class _Bench:
             self.lead = self.lead.waits(PARKED + "what_if", self._now)
             self._take(Step(self.lead, Cause("what_if", None, self._now), decide=True))
         if task.retry and (self.lead.parked or self.lead.waiting_reason == "below_gate"):
-            self._take(Step(self.lead, Cause("swept", None, self._now), decide=True))
+            self._take(Step(self.lead, Cause(task.because, None, self._now), decide=True))
+        elif task.retry and playbook is not None:
+            self._take(cooled(self.lead, self._now))
         if task.left and self.lead.owner_rep is not None and self.lead.merged_into is None:
             self._move_on()
 
@@ -210,7 +215,7 @@ class _Bench:
             if not self.desk.read:
                 raise PoolsNeededError(step.credit[0])
             self.desk = self.desk.credited(*step.credit, step.sharing)
-        self.lead = step.lead
+        self.lead = self._left_to_marketing(step)
         if self.lead.accepted and self.lead.owner_rep and not before.accepted:
             self.desk = replace(self.desk, had_by={**self.desk.had_by, self.lead.lead_id: self.lead.owner_rep})
         # The load of the rep who gives the lead up counts no more when the next one is chosen.
@@ -222,6 +227,20 @@ class _Bench:
         if step.cause and (decision or self.lead.standing() != before.standing() or step.withdraw or back):
             self.lead = replace(self.lead, changes=self.lead.changes + 1)
             self.changes.append(Change(before, self.lead, step.cause, decision, step.withdraw, back))
+
+    def _left_to_marketing(self, step: Step) -> Lead:
+        """The lead after the step. One that sales gave back goes into a scenario, as those do that were never ripe."""
+        lead, playbook, scored = step.lead, self._following.playbook, self._task.scored
+        if not lead.closed or self.lead.closed or step.decide or step.withdraw:
+            return lead
+        chosen = NONE
+        if playbook is not None and scored is not None and playbook.nurture.scenarios:
+            if playbook.accounts_first and self.desk.accounts is None:
+                raise AccountsNeededError(lead.lead_id)
+            known = self.desk.known(lead.lead_id)
+            facts = gate_facts(scored, known.facts() if known else None)
+            chosen = playbook.nurture.after(lead.waiting_reason or "", step.reason, facts)
+        return replace(lead, scenario=chosen.scenario, may_email=chosen.may_email)
 
     def _decide(self, step: Step, before: Lead) -> Decision | None:
         """Decide who takes the lead; None where the decision changes nothing, and so is none."""

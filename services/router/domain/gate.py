@@ -143,7 +143,15 @@ def gate(
 
 def gate_facts(scored: Scored, account: Facts | None) -> Facts:
     """The fields that conditions of the gate may name."""
-    return scored.facts() | (account or {}) | {"lead.internal": scored.internal, "score.trend": scored.trend}
+    return (
+        scored.facts()
+        | (account or {})
+        | {
+            "lead.internal": scored.internal,
+            "lead.is_test": scored.is_test,
+            "score.trend": scored.trend,
+        }
+    )
 
 
 def _first(scored: Scored, cells: Cells, since: int | None) -> Gated:

@@ -10,7 +10,7 @@ from shared.schemas.routing import Leg
 VersionParts = tuple[int, int, int, int]
 
 PARKED = "parked:"
-CLOSED = ("recycled", "nurture", "on_hold", "disqualified", "to_owner")  # reasons that end a cycle
+CLOSED = ("recycled", "nurture", "on_hold", "disqualified", "to_owner", "lost", "won")  # reasons that end a cycle
 
 WORN_OUT = ("parked:all_declined", "parked:no_eligible_member")
 
@@ -19,7 +19,8 @@ WORN_OUT = ("parked:all_declined", "parked:no_eligible_member")
 class Cause:
     """What made a lead move.
 
-    kind: scored, merged, unmerged, swept, left (the rep has), or the kind of a handoff event
+    kind: scored, merged, unmerged, swept, left (the rep has), account_scored, hand_raise, better_grade, call_later, cooled_off, or
+          the kind of a handoff event
     ref:  the event id, or the score's version
     at:   when it happened, ms
     """
@@ -54,13 +55,14 @@ class Lead:
     sharing:            reps who were eligible for the assignment in force, and so were owed their share of it
     provisional:        handoff has not confirmed the offer yet
     excluded:           reps who had this lead earlier in this cycle
-    waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, merged
+    waiting_reason:     unscored, below_gate, parked:<code>, recycled, nurture, on_hold, disqualified, to_owner, lost, won, merged
     waiting_for:        reps whom nothing but their capacity, their caps or their hours keep from taking it
     waiting_until:      when the first of them is at work again or begins another day, a protection ends, or it has waited long
-                        enough for what is not known of it (ms): it is tried again then
+                        enough for what is not known of it, or its cool-off ends (ms): it is tried again then
     next_change:        when an answer that counts expires (ms): it is tried again then, too
     account:            the key of its company, by its latest score
     scenario:           what marketing automation is doing with it, and may_email: whether that may write to it
+    passed_on:          inside sales has qualified it for field sales in this cycle
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
 
@@ -101,6 +103,7 @@ class Lead:
     account: str | None = None
     scenario: str | None = None
     may_email: bool = False
+    passed_on: bool = False
 
     @property
     def parked(self) -> bool:

@@ -9,10 +9,12 @@ from services.router.domain.facts import Scored
 from services.router.domain.lead import CLOSED, Cause, Held, Lead, VersionParts
 from services.router.domain.orders import Order, OrderRefusedError
 from services.router.domain.playbook import Playbook
+from services.router.domain.stages import DAY, Stages
 from shared.schemas.handoff import HandoffEvent
+from shared.schemas.policies.lifecycle import IN_PIPELINE, Again
 
-TAKEN = {"fs": "sal", "is": "tal", "am": "sal", "partner": "sal"}  # leg -> stage of a lead that was accepted
 EARLIER: tuple[Exclusion, ...] = ("earlier_holder",)
+NO_POLICY = Stages.of(None)
 CLOSING = {"recycle": "recycled", "nurture": "nurture", "on_hold": "on_hold", "disqualify": "disqualified"}
 
 
@@ -31,6 +33,7 @@ class Step:
     """What became of a lead.
 
     cause:    why it moved; None where nothing happened that is worth a row
+    reason:   the code that a rep gave it back with, where that ended its cycle
     decide:   the router shall decide anew who takes it
     credit:   (pool, rep) of an assignment that does not count against the rep's fair share
     sharing:  reps who were owed their share of it
@@ -43,6 +46,7 @@ class Step:
     credit: tuple[str, str] | None = None
     sharing: tuple[str, ...] = ()
     withdraw: bool = False
+    reason: str | None = None
 
 
 def scored(lead: Lead, arrival: Arrival, playbook: Playbook | None, at: int) -> Step:
@@ -62,7 +66,7 @@ def scored(lead: Lead, arrival: Arrival, playbook: Playbook | None, at: int) -> 
     if arrival.merged_into:
         return _merged(fresh, arrival.merged_into, replace(cause, kind="merged"))
     if lead.merged_into:
-        return _unmerged(fresh, replace(cause, kind="unmerged"))
+        return _unmerged(fresh, replace(cause, kind="unmerged"), playbook)
     if fresh.owner_rep is not None:
         return Step(fresh)
     if fresh.closed:
@@ -71,7 +75,7 @@ def scored(lead: Lead, arrival: Arrival, playbook: Playbook | None, at: int) -> 
     raised = arrival.scored.hand_raise
     if fresh.worn_out and raised and raised.received_at > (fresh.waiting_since or 0):
         # It ends where it wore out, so that the hand-raise is newer and opens another cycle, in which all may be asked again.
-        return Step(_close(fresh, "recycled", "recycled", fresh.waiting_since or 0), cause, withdraw=True)
+        return Step(_close(fresh, "recycled", fresh.waiting_since or 0), cause, withdraw=True)
     return Step(fresh, cause, decide=True) if changed or fresh.parked or lead.version is None else Step(fresh)
 
 
@@ -86,33 +90,57 @@ def _merged(lead: Lead, survivor: str, cause: Cause) -> Step:
     return Step(replace(gone, replaced=_with_current(lead)), cause, withdraw=True)
 
 
-def _unmerged(lead: Lead, cause: Cause) -> Step:
+def _unmerged(lead: Lead, cause: Cause, playbook: Playbook | None) -> Step:
     """The lead is one of its own again. It goes on in its cycle: only handoff knows whether a rep accepted it before it was taken
     back, and refuses the next assignment if so, or if the opportunity was closed."""
     back = replace(lead, merged_into=None)
     if back.owner_rep is not None:
-        return Step(replace(back, stage=TAKEN[back.leg or "fs"]), cause)
+        return Step(replace(back, stage=_taken(back, playbook)), cause)
     fresh = replace(back, stage="inquiry", verdict=None, lead_class=None, qualifying_at=None)
     return Step(fresh, cause, decide=True)
 
 
 def reopen(lead: Lead, scored: Scored, playbook: Playbook | None, cause: Cause, floor: str | None) -> Step:
-    """A closed lead comes back by a hand-raise received after it was closed, or, from nurture, by a grade that has risen above
-    its lowest since then and passes the gate. Nobody but a person brings back who was disqualified."""
+    """A closed lead comes back by a signal that the lifecycle names for how it ended, and by none else: the history says which.
+    Nobody but a person brings back who was disqualified. floor: its lowest grade since then"""
     if lead.waiting_reason == "disqualified" or lead.closed_at is None:
         return Step(lead)
-    raised = scored.hand_raise is not None and scored.hand_raise.received_at > lead.closed_at
-    risen = (
-        lead.waiting_reason == "nurture"
-        and floor is not None
-        and scored.grade < floor
-        and playbook is not None
-        and playbook.gate.may_pass(scored)
-    )
-    if not (raised or risen):
+    stages = playbook.stages if playbook else NO_POLICY
+    signal = next((one for one in stages.again if _signalled(one, lead, scored, playbook, floor)), None)
+    if signal is None:
         return Step(lead)
+    touch = scored.hand_raise if signal.signal == "hand_raise" else scored.own
+    cause = replace(cause, kind=signal.signal, ref=touch.event_id if touch else cause.ref, reason=signal.id)
     # What was left to the owner of a deal is not closed in handoff: it goes on in the same cycle.
     return Step(lead if lead.waiting_reason == "to_owner" else _next_cycle(lead), cause, decide=True)
+
+
+def _signalled(again: Again, lead: Lead, scored: Scored, playbook: Playbook | None, floor: str | None) -> bool:
+    """Whether this signal has come since the lead was closed. A better grade is one only by what the lead did itself since, and
+    in the score that this came with: not one that rose while time passed, or because a policy changed."""
+    closed_at = lead.closed_at or 0
+    if lead.waiting_reason not in again.after:
+        return False
+    raised = scored.hand_raise
+    if again.signal == "hand_raise":
+        return raised is not None and raised.received_at > closed_at and (not again.types or raised.type in again.types)
+    did = scored.own is not None and scored.own.received_at > closed_at
+    risen = floor is not None and scored.grade < floor and scored.cause == "input"
+    return did and risen and playbook is not None and playbook.gate.may_pass(scored)
+
+
+def cooled(lead: Lead, now: int) -> Step:
+    """The cool-off of a closed lead has ended: a new cycle begins, as of when it ended. One that sales put on hold until that day
+    goes back to sales; any other is judged by the gate."""
+    due = lead.waiting_until
+    if not lead.closed or due is None or due > now or lead.waiting_reason == "disqualified":
+        return Step(lead)
+    if lead.waiting_reason == "on_hold":
+        called = replace(_next_cycle(lead), verdict=lead.verdict or "inside_sales_check")
+        return Step(called, Cause("call_later", None, due), decide=True)
+    # What was left to the owner of a deal is not closed in handoff: it goes on in the same cycle.
+    fresh = lead if lead.waiting_reason == "to_owner" else _next_cycle(lead)
+    return Step(fresh, Cause("cooled_off", None, due), decide=True)
 
 
 def _next_cycle(lead: Lead) -> Lead:
@@ -125,6 +153,7 @@ def _next_cycle(lead: Lead) -> Lead:
         leg=None,
         pool_id=None,
         returned_to_is=False,
+        passed_on=False,
         verdict=None,
         lead_class=None,
         qualifying_at=None,
@@ -146,19 +175,51 @@ def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step
         return Step(lead)
     cause = Cause(event.kind, event.event_id, event.at, event.reason, event.rep_id)
     if event.kind == "offer-accepted":
-        return _accepted(lead, event, cause)
+        return _accepted(lead, event, playbook, cause)
     if event.kind == "routing-refused":
-        return _refused(lead, event, cause)
+        return _refused(lead, event, playbook, cause)
     if lead.owner_rep is None:
         return Step(lead)  # said before
     if event.kind == "offer-opened":
         return Step(replace(lead, provisional=False))
     if event.kind in ("offer-declined", "offer-expired"):
         return _given_back(lead, event, playbook, cause)
+    if event.kind == "lead-qualified" and lead.accepted and not lead.merged_into:
+        return _passed_on(lead, event, cause)
+    if event.kind == "stage-changed" and lead.accepted:
+        return _progressed(lead, event, playbook, cause)
     return Step(lead)
 
 
-def _accepted(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
+def _passed_on(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
+    """Inside sales has qualified the lead: it is routed anew, to field sales. Who qualified it did not give it up."""
+    free = replace(lead.waits("rerouting", event.at), replaced=_with_current(lead))
+    return Step(replace(free, passed_on=True, returned_to_is=False, verdict="mql"), cause, decide=True)
+
+
+def _progressed(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
+    """The opportunity moved. One that was won or lost ends the cycle, and is nobody's work any more."""
+    if event.stage not in (*IN_PIPELINE, "won", "lost") or lead.merged_into:
+        return Step(lead)
+    moved = replace(lead, stage=_taken(lead, playbook, event.stage))
+    if event.stage in IN_PIPELINE:
+        return Step(moved, cause)
+    until = _cool_off(event, playbook, event.stage) if event.stage == "lost" else None
+    return Step(_close(moved, event.stage, event.at, until), cause)
+
+
+def _taken(lead: Lead, playbook: Playbook | None, opportunity: str | None = None) -> str:
+    """The stage of a lead that a rep has taken over."""
+    return (playbook.stages if playbook else NO_POLICY).stage(
+        verdict=lead.verdict or "mql",
+        leg=lead.leg or "fs",
+        passed_on=lead.passed_on,
+        accepted=True,
+        opportunity=opportunity,
+    )
+
+
+def _accepted(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
     """A rep took the lead over. One who accepted while it was being withdrawn keeps it."""
     if lead.accepted:
         return Step(lead)
@@ -166,7 +227,7 @@ def _accepted(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
         if event.rep_id is None or event.rep_id in lead.excluded or event.cycle != lead.cycle:
             return Step(lead)  # said before: it was given back since
         lead = _owned(lead, event.rep_id)
-    stage = lead.stage if lead.merged_into else TAKEN[lead.leg or "fs"]
+    stage = lead.stage if lead.merged_into else _taken(lead, playbook)
     return Step(replace(lead, accepted=True, provisional=False, stage=stage), cause)
 
 
@@ -192,11 +253,14 @@ def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, caus
     if event.kind == "offer-expired" or effect == "reroute":
         return Step(free, cause, decide=True, credit=credit, sharing=lead.sharing)
     if effect == "return_to_is":
-        return Step(replace(free, returned_to_is=True), cause, decide=True, credit=credit, sharing=lead.sharing)
+        back = replace(free, returned_to_is=True, passed_on=False)
+        return Step(back, cause, decide=True, credit=credit, sharing=lead.sharing)
     if effect == "to_owner":
-        return Step(_close(free, "to_owner", lead.disposition, event.at), cause, credit=credit, sharing=lead.sharing)
+        closed = _close(free, "to_owner", event.at, _cool_off(event, playbook, "to_owner"))
+        return Step(closed, cause, credit=credit, sharing=lead.sharing)
     word = CLOSING[effect]
-    return Step(_close(free, word, word, event.at), cause, credit=credit, sharing=lead.sharing)
+    closed = _close(free, word, event.at, _cool_off(event, playbook, word))
+    return Step(closed, cause, credit=credit, sharing=lead.sharing, reason=event.reason)
 
 
 def left(lead: Lead, at: int) -> Step:
@@ -208,13 +272,29 @@ def left(lead: Lead, at: int) -> Step:
     return Step(free, Cause("left", None, at, rep_id=holder), decide=True)
 
 
-def _close(lead: Lead, reason: str, disposition: str, at: int) -> Lead:
+def _close(lead: Lead, reason: str, at: int, until: int | None = None) -> Lead:
+    """Its cycle ends, and it waits for a signal, or until its cool-off ends."""
     assert reason in CLOSED
+    disposition = {"to_owner": lead.disposition, "won": "active", "lost": "recycled"}.get(reason, reason)
     closed = replace(lead, disposition=disposition, closed_at=at, floor_grade=lead.grade, replaced=())
-    return closed.waits(reason, at)
+    return replace(closed.waits(reason, at), waiting_until=until)
 
 
-def _refused(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
+def _cool_off(event: HandoffEvent, playbook: Playbook | None, ended: str) -> int | None:
+    """When a lead that was given back comes again by itself (ms): as the rep was told, else as the reason says, else as the
+    lifecycle does. None: never, or that is for a person alone to say."""
+    if ended == "disqualified":
+        return None
+    if event.until is not None:
+        return max(event.until, event.at)
+    reason = playbook.decline(event.reason) if playbook else None
+    if reason and reason.cool_off_days is not None:
+        return event.at + round(reason.cool_off_days * DAY)
+    span = playbook.stages.cool_off.get(ended) if playbook else None
+    return None if span is None else event.at + span
+
+
+def _refused(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
     """Handoff did not apply the assignment: somebody had accepted in the same moment, or the opportunity is closed. The rep who was
     to take it never had it."""
     refused = next((held for held in _with_current(lead) if held.assignment == event.assignment), None)
@@ -223,24 +303,26 @@ def _refused(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     credit = (refused.pool_id, refused.rep_id) if refused.pool_id else None
     before = tuple(held for held in lead.replaced if held.assignment < event.assignment)
     if event.holder is not None:
-        return Step(_kept(replace(lead, replaced=before), event.holder), cause, credit=credit, sharing=refused.sharing)
+        kept = _kept(replace(lead, replaced=before), event.holder, playbook)
+        return Step(kept, cause, credit=credit, sharing=refused.sharing)
     if lead.owner_rep is None:
         return Step(replace(lead, replaced=before), cause, credit=credit, sharing=refused.sharing)
     if event.stage in ("recycled", "disqualified"):
-        return Step(_close(lead, event.stage, event.stage, event.at), cause, credit=credit, sharing=refused.sharing)
+        closed = _close(lead, event.stage, event.at, _cool_off(event, playbook, event.stage))
+        return Step(closed, cause, credit=credit, sharing=refused.sharing)
     # It was taken back when it was merged, and is not merged any more.
     return Step(
         _next_cycle(lead.waits("rerouting", event.at)), cause, decide=True, credit=credit, sharing=refused.sharing
     )
 
 
-def _kept(lead: Lead, holder: str) -> Lead:
+def _kept(lead: Lead, holder: str, playbook: Playbook | None) -> Lead:
     """The lead with the rep who had accepted it earlier in this cycle, under the assignment of that time."""
     earlier = next((held for held in reversed(lead.replaced) if held.rep_id == holder), None)
     return replace(
         _owned(lead, holder),
         accepted=True,
-        stage=lead.stage if lead.merged_into else TAKEN[lead.leg or "fs"],
+        stage=lead.stage if lead.merged_into else _taken(lead, playbook),
         pool_id=earlier.pool_id if earlier else None,
         held_assignment=earlier.assignment if earlier else lead.held_assignment,
         sharing=earlier.sharing if earlier else (),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.router.domain.facts import Facts
 from services.router.domain.gate import Gated
 from shared.schemas import conditions
-from shared.schemas.catalogue import GATE_FIELDS
+from shared.schemas.catalogue import NURTURE_FIELDS
 from shared.schemas.conditions import Condition
 from shared.schemas.policies.base import Label
 from shared.schemas.policies.qualification import Nurture, Scenario
@@ -36,14 +36,27 @@ class NurtureRules:
         if policy is None:
             return NurtureRules()
         return NurtureRules(
-            tuple((conditions.parse(one.when, GATE_FIELDS), one) for one in policy.scenarios),
-            conditions.parse(policy.may_email, GATE_FIELDS) if policy.may_email is not None else None,
+            tuple((conditions.parse(one.when, NURTURE_FIELDS), one) for one in policy.scenarios),
+            conditions.parse(policy.may_email, NURTURE_FIELDS) if policy.may_email is not None else None,
         )
 
     def choose(self, gated: Gated, facts: Facts) -> Nurturing:
         """The first scenario whose condition holds. Who is never to be routed is left alone."""
         if gated.never and gated.outcome != "nurture":
             return NONE
+        return self._choose(facts)
+
+    def after(self, ended: str, reason: str | None, facts: Facts) -> Nurturing:
+        """The same for a lead whose cycle ended as `ended`, given back for `reason`; nobody goes on with one that was won, or
+        that is out, or that somebody else has, or only was a test."""
+        if ended in ("won", "disqualified", "to_owner") or facts.get("lead.internal") or facts.get("lead.is_test"):
+            return NONE
+        told: Facts = {"lead.ended": ended}
+        if reason is not None:
+            told["lead.given_back_for"] = reason
+        return self._choose(facts | told)
+
+    def _choose(self, facts: Facts) -> Nurturing:
         scenario = next((one.id for condition, one in self.scenarios if condition.holds(facts)), None)
         may_email = self.may_email is not None and self.may_email.holds(facts)
         return Nurturing(scenario, may_email and scenario is not None)

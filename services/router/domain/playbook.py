@@ -9,11 +9,13 @@ from typing import Any
 from services.router.domain.facts import Facts
 from services.router.domain.gate import GateRules
 from services.router.domain.nurture import NurtureRules
+from services.router.domain.stages import Stages
 from shared.availability.people import Away, NotAtWork, Person, not_at_work, people
 from shared.schemas import conditions
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.conditions import Condition
 from shared.schemas.policies.frameworks import Framework
+from shared.schemas.policies.lifecycle import LifecyclePolicy
 from shared.schemas.policies.qualification import QualificationPolicy
 from shared.schemas.policies.routing import DeclineReason, RoutingPolicy, RoutingRule
 from shared.schemas.policies.sla import LeadClass, SlaPolicy
@@ -21,6 +23,7 @@ from shared.schemas.policies.teams import Pool, Preference, Rep, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 
 NEEDED = ("qualification", "routing", "teams", "sla")
+FOLLOWED = (*NEEDED, "lifecycle")  # a tenant without the last has the stages of the vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Playbook:
     gate: GateRules = field(repr=False)
     nurture: NurtureRules = field(repr=False)
     framework: Framework = field(repr=False)
+    stages: Stages = field(repr=False)
     people: Mapping[str, Person] = field(repr=False)  # reps whose hours the policy knows; the others are always at work
 
     @staticmethod
@@ -74,6 +78,7 @@ class Playbook:
         teams: TeamsPolicy,
         sla: SlaPolicy,
         refs: Mapping[str, PolicyRef],
+        lifecycle: LifecyclePolicy | None = None,
     ) -> Playbook:
         gate = GateRules.of(qualification.gate)
         return Playbook(
@@ -101,6 +106,7 @@ class Playbook:
             gate=gate,
             nurture=NurtureRules.of(qualification.nurture),
             framework=qualification.asked,
+            stages=Stages.of(lifecycle),
             people=people(teams),
         )
 

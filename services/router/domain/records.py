@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.router.domain.decision import Decision
 from services.router.domain.flow import Change
 from services.router.domain.playbook import Playbook
-from services.router.domain.words import reasons
+from services.router.domain.words import ended_reasons, reasons
 from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 from shared.schemas.scores import LeadScored
 
@@ -14,9 +14,11 @@ def record_of(
     tenant: str, change: Change, score: LeadScored | None, playbook: Playbook | None, now: int
 ) -> LeadRouted | LeadWithdrawn | LeadNurtured:
     """What others are told of `change`, which is one that they have to be told of. `score`: the lead's latest."""
-    if change.decision is None:
+    if change.withdrawn:
         return withdrawn(tenant, change, now)
     assert score is not None
+    if change.decision is None:
+        return given_back(tenant, change, score, playbook, now)
     if change.decision.outcome.kind == "routed":
         return routed(tenant, change, change.decision, score, playbook)
     return nurtured(tenant, change, change.decision, score, playbook)
@@ -81,6 +83,27 @@ def nurtured(
         scenario=decision.outcome.scenario,
         may_email=decision.outcome.may_email,
         reasons=reasons(decision, playbook),
+        score=_summary(score),
+        attributes=score.attributes,
+        person=score.person,
+        is_test=score.is_test,
+    )
+
+
+def given_back(tenant: str, change: Change, score: LeadScored, playbook: Playbook | None, now: int) -> LeadNurtured:
+    """Of a lead that sales gave back: the decision that it names is the one that gave it to them."""
+    lead = change.after
+    assert lead.decision_id is not None
+    assert lead.waiting_reason is not None
+    return LeadNurtured(
+        tenant=tenant,
+        lead_id=lead.lead_id,
+        cycle=lead.cycle,
+        decision_id=lead.decision_id,
+        decided_at=now,
+        scenario=lead.scenario,
+        may_email=lead.may_email,
+        reasons=ended_reasons(lead, change.cause, playbook),
         score=_summary(score),
         attributes=score.attributes,
         person=score.person,

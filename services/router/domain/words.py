@@ -14,7 +14,8 @@ from services.router.domain.assignment import BY_PERSON, CAPPED, TIMED, Candidat
 from services.router.domain.cause_words import cause_reason
 from services.router.domain.decision import Decision, Outcome, Trace
 from services.router.domain.fairness import Balance, is_even
-from services.router.domain.lead import PARKED
+from services.router.domain.lead import PARKED, Cause, Lead
+from services.router.domain.lifecycle_words import again_reason
 from services.router.domain.manager_words import manager_reason
 from services.router.domain.orders import Order
 from services.router.domain.person_words import in_queue, not_chosen, order_reason, queue_reason
@@ -43,7 +44,10 @@ def _wait(owner: str, en: str, ja: str, trigger_en: str, trigger_ja: str) -> Wai
     return Wait(owner, {"en": en, "ja": ja}, {"en": trigger_en, "ja": trigger_ja})
 
 
-_NEW_SIGNAL = ("a new hand-raise starts another cycle", "新たな手挙げで次のサイクルを開始")
+_NEW_SIGNAL = (
+    "a new hand-raise starts another cycle, or its cool-off ends",
+    "新たな手挙げ、または冷却期間の終了で次のサイクルを開始",
+)
 WAITS: dict[str, Wait] = {
     "unscored": _wait("marketing", "not scored yet", "未採点", "its first score", "最初のスコア"),
     "below_gate": _wait(
@@ -170,10 +174,18 @@ WAITS: dict[str, Wait] = {
         "marketing",
         "nurture, after sales gave it back",
         "継続接点(差し戻し)",
-        "a new hand-raise, or a grade that rises and passes the gate",
-        "新たな手挙げ、または基準を満たすグレード上昇",
+        "a new hand-raise, something it does that lifts its grade past the gate, or its cool-off ends",
+        "新たな手挙げ、行動により基準を満たすグレード上昇、または冷却期間の終了",
     ),
-    "on_hold": _wait("marketing", "on hold", "時期待ち", *_NEW_SIGNAL),
+    "on_hold": _wait(
+        "marketing",
+        "on hold",
+        "時期待ち",
+        "the day that was agreed on, or a new hand-raise",
+        "約束の日、または新たな手挙げ",
+    ),
+    "lost": _wait("marketing", "lost", "失注", *_NEW_SIGNAL),
+    "won": _wait("account manager", "won", "受注", *_NEW_SIGNAL),
     "disqualified": _wait("marketing", "disqualified", "対象外", "only a person brings it back", "人の判断のみ"),
     "to_owner": _wait(
         "sales manager",
@@ -205,9 +217,18 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
     inputs = decision.inputs
-    before = cause_reason(inputs.cause, playbook)
+    before = cause_reason(inputs.cause, playbook) or again_reason(inputs.cause, playbook)
     steps = _steps(decision.trace, decision.outcome, playbook, inputs.account, inputs.order)
     return (*((before,) if before else ()), *steps)
+
+
+def ended_reasons(lead: Lead, cause: Cause, playbook: Playbook | None) -> tuple[Reason, ...]:
+    """Why a cycle ended, and what marketing automation goes on with."""
+    wait = WAITS[lead.waiting_reason or ""]
+    ended = Reason(code=str(lead.waiting_reason), text=wait.why, detail={"owner": wait.owner, "reason": cause.reason})
+    if lead.scenario is None:
+        return (ended,)
+    return (ended, nurture_reason(lead.scenario, playbook, may_email=lead.may_email))
 
 
 def _steps(

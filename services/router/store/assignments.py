@@ -9,7 +9,12 @@ from services.router.domain.flow import Change
 from services.router.domain.playbook import Playbook
 from shared.kit.database import Connection
 
-ENDS = {"offer-declined": "declined", "offer-expired": "expired", "routing-refused": "refused"}
+ENDS = {
+    "offer-declined": "declined",
+    "offer-expired": "expired",
+    "routing-refused": "refused",
+    "lead-qualified": "passed_on",
+}
 
 
 async def write(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:

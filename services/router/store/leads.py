@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from services.router.domain.lead import Held, Lead
+from services.router.domain.lead import CLOSED, Held, Lead
 from shared.kit.database import Connection
 from shared.schemas.scores import LeadScored
 
@@ -63,6 +63,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("account", "text"),
     ("scenario", "text"),
     ("may_email", "boolean"),
+    ("passed_on", "boolean"),
 )
 _SENT = {"jsonb": "text"}
 NAMES = ", ".join(name for name, _ in COLUMNS)
@@ -194,6 +195,20 @@ async def lock_below_gate(connection: Connection, tenant: str, *, sequence: int,
     return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
 
 
+async def lock_cooled(connection: Connection, tenant: str, *, now: int, most: int) -> dict[str, Stored]:
+    """Leads whose cycle has ended and whose cool-off has, too, the longest overdue first; locked, those that others are busy with
+    left out."""
+    rows = await connection.fetch(
+        f"{SELECT} WHERE tenant = $1 AND waiting_until <= $2 AND waiting_reason = ANY($3::text[])"
+        " ORDER BY waiting_until, lead_id LIMIT $4 FOR UPDATE SKIP LOCKED",
+        tenant,
+        now,
+        CLOSED,
+        most,
+    )
+    return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
+
+
 async def read(connection: Connection, tenant: str, lead_id: str) -> Stored | None:
     """A lead as it stands, without a lock."""
     row = await connection.fetchrow(f"{SELECT} WHERE tenant = $1 AND lead_id = $2", tenant, lead_id)
@@ -230,8 +245,18 @@ async def count_parked(connection: Connection, now: int) -> list[asyncpg.Record]
     return rows
 
 
+async def cooled(connection: Connection, now: int) -> set[str]:
+    """Tenants that have leads whose cool-off has ended; as baton_worker."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT tenant FROM router.leads WHERE waiting_until <= $1 AND waiting_reason = ANY($2::text[])",
+        now,
+        CLOSED,
+    )
+    return {row["tenant"] for row in rows}
+
+
 async def next_opening(connection: Connection) -> int | None:
-    """When the first of all parked leads is to be tried because something changes by the clock (ms); as baton_worker."""
+    """When the first of all leads that wait is to be tried because something changes by the clock (ms); as baton_worker."""
     found: int | None = await connection.fetchval(
         "SELECT least((SELECT min(waiting_until) FROM router.leads WHERE waiting_until IS NOT NULL),"
         " (SELECT min(next_change) FROM router.leads WHERE next_change IS NOT NULL))"

@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 from services.router.domain.decision import Decision, Inputs, Outcome, Trace
 from services.router.domain.flow import Change
 from services.router.domain.lead import Cause
-from services.router.domain.playbook import NEEDED, Playbook
+from services.router.domain.playbook import FOLLOWED, Playbook
 from services.router.store import assignments
 from shared.kit.database import Connection
-from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import LifecyclePolicy, QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 
 INPUTS: TypeAdapter[Inputs] = TypeAdapter(Inputs)
@@ -31,11 +31,12 @@ async def write(connection: Connection, tenant: str, changes: Sequence[Change], 
     """Append `changes` to the history, their decisions, and what was assigned by them."""
     if not changes:
         return
+    refs = {kind: ref.model_dump() for kind, ref in playbook.refs.items()} if playbook else {}
     await connection.execute(
         "INSERT INTO router.stage_history (tenant, lead_id, seq, cycle, at, cause, from_stage, stage,"
-        " from_disposition, disposition, owner_rep, waiting_reason, decision_id) SELECT $1, *"
+        " from_disposition, disposition, owner_rep, waiting_reason, decision_id, policies) SELECT $1, n.*, $14"
         " FROM unnest($2::text[], $3::integer[], $4::integer[], $5::bigint[], $6::jsonb[], $7::text[], $8::text[],"
-        " $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])",
+        " $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) n",
         tenant,
         [change.after.lead_id for change in changes],
         [change.after.changes for change in changes],
@@ -49,9 +50,9 @@ async def write(connection: Connection, tenant: str, changes: Sequence[Change], 
         [change.after.owner_rep for change in changes],
         [change.after.waiting_reason for change in changes],
         [change.after.decision_id for change in changes],
+        refs,
     )
     made = [change.decision for change in changes if change.decision]
-    refs = {kind: ref.model_dump() for kind, ref in playbook.refs.items()} if playbook else {}
     await connection.execute(
         "INSERT INTO router.decisions (tenant, decision_id, lead_id, seq, cycle, cause, inputs, trace, outcome, policies, at)"
         " SELECT $1, n.decision_id, n.lead_id, n.seq, n.cycle, n.cause, n.inputs, n.trace, n.outcome, $2, n.at"
@@ -88,7 +89,8 @@ async def playbook_of(connection: Connection, tenant: str, refs: dict[str, Any])
     if not refs:
         return None
     bodies: dict[str, Any] = {}
-    for kind in NEEDED:
+    named = [kind for kind in FOLLOWED if kind in refs]
+    for kind in named:
         ref = refs[kind]
         body = await connection.fetchval(
             "SELECT body FROM policy.versions WHERE tenant = $1 AND sequence = $2 AND kind = $3 AND hash = $4",
@@ -105,7 +107,8 @@ async def playbook_of(connection: Connection, tenant: str, refs: dict[str, Any])
         RoutingPolicy.model_validate(bodies["routing"]),
         TeamsPolicy.model_validate(bodies["teams"]),
         SlaPolicy.model_validate(bodies["sla"]),
-        {kind: PolicyRef.model_validate(refs[kind]) for kind in NEEDED},
+        {kind: PolicyRef.model_validate(refs[kind]) for kind in named},
+        LifecyclePolicy.model_validate(bodies["lifecycle"]) if "lifecycle" in bodies else None,
     )
 
 
@@ -124,7 +127,7 @@ async def history(connection: Connection, tenant: str, lead_id: str, most: int =
     """How a lead moved, the latest change first."""
     rows: list[asyncpg.Record] = await connection.fetch(
         "SELECT seq, cycle, at, cause, from_stage, stage, from_disposition, disposition, owner_rep, waiting_reason,"
-        " decision_id FROM router.stage_history WHERE tenant = $1 AND lead_id = $2 ORDER BY seq DESC LIMIT $3",
+        " decision_id, policies FROM router.stage_history WHERE tenant = $1 AND lead_id = $2 ORDER BY seq DESC LIMIT $3",
         tenant,
         lead_id,
         most,

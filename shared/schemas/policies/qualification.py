@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from shared.schemas.catalogue import GATE_FIELDS
+from shared.schemas.catalogue import GATE_FIELDS, NURTURE_FIELDS
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
 from shared.schemas.policies.frameworks import BantPolicy, Framework
 
@@ -104,22 +104,23 @@ class Gate(Cells):
 
 
 class Scenario(Strict):
-    """What marketing automation does with some of the leads that are not ripe. id: by which it knows the scenario"""
+    """What marketing automation does with some of the leads that are not ripe, or that sales gave back. id: by which it knows the
+    scenario"""
 
     id: RuleId
     label: Label = Label()
-    when: condition_of(GATE_FIELDS)  # type: ignore[valid-type]
+    when: condition_of(NURTURE_FIELDS)  # type: ignore[valid-type]
 
 
 class Nurture(Strict):
-    """Leads that are not ripe, for marketing automation to go on with.
+    """Leads that are not ripe, or that sales gave back, for marketing automation to go on with.
 
     scenarios: the first whose condition holds is the lead's; one that none holds for is in none
     may_email: which of them may be written to; nobody, where it is left out
     """
 
     scenarios: tuple[Scenario, ...] = Field(min_length=1)
-    may_email: condition_of(GATE_FIELDS) | None = None  # type: ignore[valid-type]
+    may_email: condition_of(NURTURE_FIELDS) | None = None  # type: ignore[valid-type]
 
 
 class Signature(Strict):

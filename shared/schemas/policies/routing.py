@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,7 +26,8 @@ class RoutingRule(Strict):
 class DeclineReason(Strict):
     """What a decline for one reason causes (vocabulary, section 8).
 
-    credit_back: the lead does not count against the rep's fair share
+    credit_back:   the lead does not count against the rep's fair share
+    cool_off_days: after which the lead comes back by itself, where the rep names no day; else as lifecycle.yaml says
     """
 
     code: RuleId
@@ -34,6 +35,7 @@ class DeclineReason(Strict):
     label: Label
     effect: Effect
     credit_back: bool = False
+    cool_off_days: Annotated[float, Field(gt=0, le=1_100)] | None = None
 
 
 Scope = Literal["site", "legal_entity", "group"]

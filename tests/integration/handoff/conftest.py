@@ -80,7 +80,7 @@ class World:
             assignment=assignment,
             decision_id=f"{lead}-{assignment}",
             decided_at=self.clock.now(),
-            leg="fs",
+            leg=more.pop("leg", "fs"),
             pool_id="tokyo",
             rep_id=rep,
             rep_name=rep.title(),

@@ -142,6 +142,38 @@ async def test_a_decline_has_its_effect_and_its_note_stays_out_of_the_events(crm
     assert (await crm.post(f"{opportunity}/decline", json=body)).json() == declined.json()
 
 
+async def test_a_lead_that_wants_to_be_called_later_says_from_which_midnight_of_the_reps_zone(crm, opportunity, world):
+    for until, reason, code in (
+        ("2023-12-01", "junk", "comes_back_never"),
+        ("2023-11-14", "not_now", "not_in_the_future"),
+        ("2033-11-14", "not_now", "not_in_the_future"),
+    ):
+        refused = await crm.post(f"{opportunity}/decline", json={"reason": reason, "until": until})
+        assert code_of(refused) == (422, code)
+    body = {"reason": "not_now", "until": "2023-12-01"}
+    assert (await crm.post(f"{opportunity}/decline", json=body)).status_code == 200
+    [told] = [event for event in await world.events() if event["kind"] == "offer-declined"]
+    assert told["until"] == 1_701_356_400_000, "2023-12-01 in Tokyo"
+
+
+async def test_inside_sales_passes_an_accepted_lead_on_and_it_is_offered_anew(crm, world):
+    await world.handler().handle([world.routed(leg="is")])
+    path = f"/v1/opportunities/{world.opportunity_id()}"
+    assert code_of(await crm.post(f"{path}/qualify", json={"rep_id": "sato"})) == (409, "offer_not_open")
+    await crm.post(f"{path}/accept", json={"rep_id": "sato"})
+    for _ in range(2):
+        passed = await crm.post(f"{path}/qualify", json={"rep_id": "sato"})
+        assert (passed.status_code, passed.json()["owner"], passed.json()["stage"]) == (200, None, "offered")
+    assert [event["kind"] for event in await world.events()].count("lead-qualified") == 1
+    await world.handler().handle([world.routed(assignment=2, replaces=1, rep="tanaka", leg="fs")])
+    assert (await crm.get(path)).json()["owner"]["rep_id"] == "tanaka"
+
+
+async def test_field_sales_has_nobody_to_pass_a_lead_on_to(crm, opportunity):
+    await crm.post(f"{opportunity}/accept", json={"rep_id": "sato"})
+    assert code_of(await crm.post(f"{opportunity}/qualify", json={"rep_id": "sato"})) == (409, "not_inside_sales")
+
+
 async def test_a_slip_in_a_reason_is_answered_with_the_reason_that_was_meant(crm, opportunity):
     refused = await crm.post(f"{opportunity}/decline", json={"rep_id": "sato", "reason": "at-capacty"})
     assert code_of(refused) == (422, "unknown_reason")
@@ -314,7 +346,7 @@ async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_o
 
     for found in document.get_all_operations():
         await asyncio.to_thread(hammer, found.ok())
-    assert len(set(tried)) == 5
+    assert len(set(tried)) == 6
 
 
 async def test_the_description_names_every_route_and_how_to_authenticate(live):
@@ -322,7 +354,7 @@ async def test_the_description_names_every_route_and_how_to_authenticate(live):
         document = (await anyone.get("/openapi.json")).json()
     assert document["components"]["securitySchemes"]
     routes = {(method, path) for path, methods in document["paths"].items() for method in methods}
-    assert len(routes) == 5
+    assert len(routes) == 6
     for path in document["paths"].values():
         for operation in path.values():
             assert operation["summary"]

@@ -61,6 +61,7 @@ OF_LINT = (  # what only reasoning finds, and what came with it
     "gate-unreachable",
     "criterion-never-met",
     "half-signed",
+    "never-comes-back",
     "class-unreachable",
     "touch-claimed",
 )
@@ -488,6 +489,22 @@ DEFECTS = [
         "id: fair",
         "no source of this tenant sends `trade_fair_card_scanned`",
         file="sla",
+    ),
+    Planted(
+        "never-comes-back",
+        "routing",
+        "code: wrong_person, kind: quality, effect: return_to_is",
+        "code: wrong_person, kind: quality, effect: on_hold",
+        "wrong_person",
+        "on hold for ever where the rep names no day",
+    ),
+    Planted(
+        "dead-rule",
+        "lifecycle",
+        "owner: fs}",
+        "owner: fs, entry: {offer.accepted: {eq: true, ne: true}}}",
+        "owner: fs",
+        "no lead can fit rule `mql`",
     ),
     # promises
     Planted(

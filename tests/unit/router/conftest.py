@@ -9,8 +9,9 @@ import pytest
 
 from services.router.domain.facts import Answer, Scored, Touched
 from services.router.domain.playbook import Playbook
-from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import LifecyclePolicy, QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.scores import PolicyRef
+from shared.schemas.vocabulary import STAGES
 
 QUALIFICATION: dict[str, Any] = {
     "gate": {"mql": ["A1", "A2", "B1"], "inside_sales_check": ["A3", "B2", "C1"], "hand_raise_minimum_fit": "C"},
@@ -70,6 +71,7 @@ SLA: dict[str, Any] = {
 
 def make_playbook(sequence: int = 1, **changed: dict[str, Any]) -> Playbook:
     bodies = {"qualification": QUALIFICATION, "routing": ROUTING, "teams": TEAMS, "sla": SLA} | changed
+    lifecycle = bodies.get("lifecycle")
     refs = {kind: PolicyRef(sequence=sequence, hash=kind) for kind in bodies}
     return Playbook.of(
         QualificationPolicy.model_validate(bodies["qualification"]),
@@ -77,7 +79,19 @@ def make_playbook(sequence: int = 1, **changed: dict[str, Any]) -> Playbook:
         TeamsPolicy.model_validate(bodies["teams"]),
         SlaPolicy.model_validate(bodies["sla"]),
         refs,
+        LifecyclePolicy.model_validate(lifecycle) if lifecycle else None,
     )
+
+
+@pytest.fixture
+def lifecycle() -> Callable[..., dict[str, Any]]:
+    """A lifecycle policy, with the stages of the vocabulary where none are given."""
+
+    def make(*names: str, **more: Any) -> dict[str, Any]:
+        stages = [{"id": name, "label": {"en": name}, "definition": {"en": name}} for name in names or STAGES]
+        return {"stages": stages} | more
+
+    return make
 
 
 @pytest.fixture

@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from services.router.domain.facts import Scored, Touched
 from services.router.domain.lead import Held, Lead
-from services.router.domain.lifecycle import Arrival, happened
+from services.router.domain.lifecycle import Arrival, cooled, happened
 from services.router.domain.lifecycle import scored as arrive
 from shared.schemas.handoff import HandoffEvent
+from shared.schemas.scores import LeadScored, PartialScore, PolicyRef, RecentTouch, Version
+
+DAY = 86_400_000
+VIEWED = Touched("pricing_viewed", 601, "view")
 
 OFFERED = Lead(
     "lead-1",
@@ -207,8 +212,116 @@ def test_a_nurtured_lead_comes_back_when_its_grade_has_risen_and_passes_the_gate
     assert cooled.floor_grade == "B3"
     still = arrive(cooled, arrival("B3", version=(1, 1, 10, 9)), playbook, 10)
     assert not still.decide
-    back = arrive(still.lead, arrival("A2", version=(1, 1, 11, 9)), playbook, 10)
+    back = arrive(still.lead, arrival("A2", version=(1, 1, 11, 9), own=VIEWED), playbook, 10)
     assert (back.decide, back.lead.cycle) == (True, 2)
+    assert (back.cause.kind, back.cause.ref, back.cause.reason) == ("better_grade", "view", "better-grade")
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        {"own": VIEWED, "cause": "time"},
+        {"own": VIEWED, "cause": "policy"},
+        {"own": Touched("pricing_viewed", 600, "view")},
+        {},
+    ],
+    ids=["time alone", "a new policy", "what it did before it was given back", "nothing of its own"],
+)
+def test_a_grade_that_rises_without_the_lead_having_done_anything_opens_no_cycle(arrival, playbook, closed, score):
+    cooled = arrive(closed("nurture"), arrival("B3", version=(1, 1, 9, 9)), playbook, 10).lead
+    assert not arrive(cooled, arrival("A1", version=(1, 1, 11, 9), **score), playbook, 10).decide
+
+
+@pytest.mark.parametrize("touch", ["call_attempted", "email_sent_by_rep", "sales_deferred", "identify"])
+def test_what_we_do_to_a_lead_is_not_what_it_did(touch):
+    touches = [
+        RecentTouch(event_id="own", type="pricing_viewed", at=1, received_at=1),
+        RecentTouch(event_id="ours", type=touch, at=9, received_at=9),
+    ]
+    zero, policy = PartialScore(total=0), PolicyRef(sequence=1, hash="h")
+    score = LeadScored(
+        tenant="t",
+        lead_id="l",
+        version=Version(1, 1, 1, 1),
+        as_of=9,
+        policy=policy,
+        grade="A1",
+        fit=zero,
+        engagement=zero,
+        touches=touches,
+    )
+    assert Scored.of(score).own == Touched("pricing_viewed", 1, "own")
+
+
+def test_only_the_signals_that_the_lifecycle_names_bring_a_lead_back(arrival, playbook_with, closed, lifecycle):
+    again = [{"id": "demo", "after": ["recycled"], "signal": "hand_raise", "types": ["demo_requested"]}]
+    strict = playbook_with(lifecycle=lifecycle(again=again))
+    raised = {"raised_at": 700}
+    assert arrive(closed("recycle"), arrival(raised="demo_requested", **raised), strict, 10).decide
+    assert not arrive(closed("recycle"), arrival(raised="phone_inbound", **raised), strict, 10).decide
+    assert not arrive(closed("nurture"), arrival(raised="demo_requested", **raised), strict, 10).decide
+
+
+@pytest.mark.parametrize(
+    ("effect", "reason", "told", "until"),
+    [
+        ("recycle", "not_now", None, 600 + 60 * DAY),
+        ("recycle", "not_now", 777, 777),
+        ("recycle", "unheard-of", None, 600 + 90 * DAY),
+        ("nurture", "no_need", None, None),
+        ("on_hold", "no_need", 5_000, 5_000),
+        ("disqualify", "junk", 5_000, None),
+    ],
+    ids=["as the reason says", "as the rep was told", "as the lifecycle says", "never", "on hold", "disqualified"],
+)
+def test_a_lead_that_was_given_back_has_its_day_to_come_again(
+    playbook_with, bodies, lifecycle, effect, reason, told, until
+):
+    reasons = [
+        one | ({"cool_off_days": 60} if one["code"] == "not_now" else {})
+        for one in bodies["routing"]["decline_reasons"]
+    ]
+    strict = playbook_with(
+        routing=bodies["routing"] | {"decline_reasons": reasons}, lifecycle=lifecycle(cool_off_days={"recycled": 90})
+    )
+    declined = event("offer-declined", reason=reason, effect=effect, at=600, until=told)
+    assert happened(OFFERED, declined, strict).lead.waiting_until == until
+
+
+def test_a_day_that_was_agreed_on_brings_the_lead_back_to_sales_as_of_that_day(closed):
+    lead = replace(closed("on_hold"), waiting_until=5_000)
+    assert not cooled(lead, 4_999).decide
+    back = cooled(lead, 9_000)
+    assert (back.decide, back.cause.kind, back.cause.at) == (True, "call_later", 5_000)
+    assert (back.lead.cycle, back.lead.verdict, back.lead.excluded) == (2, "mql", ())
+
+
+def test_a_cool_off_that_has_ended_lets_the_gate_judge_anew(closed):
+    back = cooled(replace(closed("recycle"), waiting_until=5_000), 5_000)
+    assert (back.decide, back.cause.kind, back.lead.cycle, back.lead.verdict) == (True, "cooled_off", 2, None)
+    assert not cooled(replace(closed("disqualify"), waiting_until=5_000), 9_000).decide
+    assert not cooled(closed("recycle"), 9_000_000).decide, "no day, no end"
+
+
+def test_what_inside_sales_has_qualified_is_routed_to_field_sales_and_nobody_is_passed_over(playbook):
+    taken = replace(ACCEPTED, leg="is", pool_id="inside", stage="tal", verdict="inside_sales_check")
+    step = happened(taken, event("lead-qualified"), playbook)
+    assert (step.decide, step.lead.passed_on, step.lead.excluded, step.credit) == (True, True, (), None)
+    assert step.lead.replaced == (Held(1, "sato", "inside"),)
+    assert not happened(OFFERED, event("lead-qualified"), playbook).decide, "nobody has accepted it"
+    assert not happened(step.lead, event("lead-qualified"), playbook).decide, "said twice is said once"
+
+
+def test_an_opportunity_moves_its_lead_and_ends_its_cycle(playbook_with, lifecycle):
+    playbook = playbook_with(lifecycle=lifecycle(cool_off_days={"lost": 180}))
+    found = happened(ACCEPTED, event("stage-changed", stage="discovery"), playbook)
+    assert (found.lead.stage, found.lead.owner_rep, found.cause.kind) == ("sql", "sato", "stage-changed")
+    lost = happened(found.lead, event("stage-changed", stage="lost", reason="price", at=600), playbook).lead
+    assert (lost.stage, lost.disposition, lost.waiting_reason, lost.owner_rep) == ("lost", "recycled", "lost", None)
+    assert lost.waiting_until == 600 + 180 * DAY
+    won = happened(found.lead, event("stage-changed", stage="won", at=600), playbook).lead
+    assert (won.stage, won.disposition, won.waiting_reason, won.waiting_until) == ("won", "active", "won", None)
+    assert happened(OFFERED, event("stage-changed", stage="offered"), playbook).cause is None
 
 
 def test_a_recycled_lead_does_not_come_back_by_its_grade(arrival, playbook, closed):
