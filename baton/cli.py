@@ -18,6 +18,7 @@ from baton.commands import (
     migrate,
     policy,
     replay,
+    reps,
     scoring,
     sources,
     status,
@@ -51,6 +52,7 @@ app.command()(tail.tail)
 app.command()(migrate.migrate)
 app.add_typer(policy.app, name="policy")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(reps.app, name="reps")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(identity.app, name="identity")
 app.add_typer(ingest.app, name="ingest")

@@ -35,6 +35,12 @@ def explain(
         metavar="SEQUENCE",
         help="Score by this version of the scoring policy; by the one that was in force at --known-at when left out.",
     ),
+    why_not: str | None = typer.Option(
+        None, "--why-not", metavar="REP", help="Only say why this rep does not have it, and when their turn comes."
+    ),
+    replay: bool = typer.Option(
+        False, "--replay", help="Only say whether each decision comes out the same from what was stored of it."
+    ),
 ) -> None:
     """Say in words how a lead scores, why this rep has it and not another, what is missing, and what its clock says.
 
@@ -46,7 +52,9 @@ def explain(
     check_language(lang)
     shown = zone_of(tenant, zone)
     names = environment(here())
-    if as_of is None and known_at is None and policy is None:
+    if why_not is not None or replay:
+        _again(names, tenant, lead, lang, shown, why_not)
+    elif as_of is None and known_at is None and policy is None:
         _now(names, tenant, lead, lang, shown)
     else:
         _then(names, tenant, lead, lang, shown, as_of=as_of, known_at=known_at, policy=policy)
@@ -59,6 +67,19 @@ def _now(names: Names, tenant: str, lead: str, lang: str, zone: str) -> None:
     found, opportunity = ask(names, tenant, lead)
     now = datetime.now(UTC)
     print("\n\n".join(words(each, opportunity, lang=lang, zone=zone, now=now) for each in found))
+
+
+def _again(names: Names, tenant: str, lead: str, lang: str, zone: str, rep: str | None) -> None:
+    """Why not a rep; or, where none is named, whether decisions come out the same. Ends with 1 where one does not."""
+    from baton.explaining.again import ask_replay, ask_why_not, replay_words, why_not_words
+
+    if rep is not None:
+        print(why_not_words(ask_why_not(names, tenant, lead, rep), lang))
+        return
+    found = ask_replay(names, tenant, lead)
+    print(replay_words(found, lang=lang, zone=zone))
+    if any(one["same"] is False for one in found["decisions"]):
+        raise typer.Exit(1)
 
 
 def _then(

@@ -25,6 +25,8 @@ from services.router.policies import Policies
 from services.router.settings import RouterSettings
 from services.router.stream import GROUP, TOPICS, worker
 from services.router.sweep import Sweep
+from services.router.traces import Traces
+from services.router.why_not_api import why_not_routes
 from shared.kit import problems
 from shared.kit.auth import Tokens
 from shared.kit.clock import SystemClock
@@ -105,6 +107,7 @@ async def run(settings: RouterSettings) -> int:
                 policies.changed.set,
             )
         )
+        app.include_router(why_not_routes(pool, Tokens(pool), policies.following, clock))
         app.include_router(fairness_routes(pool, Tokens(pool), policies.following, clock))
         once = Once(pool, "router", clock)
         app.include_router(
@@ -117,6 +120,7 @@ async def run(settings: RouterSettings) -> int:
             "policies": following.run(),
             "consume": consume(),
             "sweep": keep_sweeping(),
+            "traces": Traces(pool, policies.tenants, clock, days=settings.router_trace_days).run(),
             "relay": Relay(workers, publisher, "router").run(),
             "forget answers": keep_forgetting(workers, "router", clock),
         }

@@ -176,6 +176,7 @@ class CandidateBody(BaseModel):
     why_not: ReasonBody | None
     due: float = Field(description="leads that they were owed before this one")
     share: float = Field(description="their part of this lead, by weight among the eligible")
+    due_after: float = Field(description="leads that they were owed after it")
     open_leads: int
     capacity: int
     points: int = Field(description="what the pool's preferences give them")
@@ -263,6 +264,7 @@ class DecisionBody(BaseModel):
         description="what decided among the eligible; `named`: its account did, and no pool; `manager`: all of the pool had it;"
         " `dispatched`: a manager gave it out of the pool's queue; `claimed`: the rep took it; `manual`: past every pool"
     )
+    sentence: Text = Field(description="the whole in one, for the rep")
     reasons: list[ReasonBody]
     account: MatchBody | None
     checks: list[CheckBody]

@@ -20,4 +20,5 @@ FAIRNESS = Gauge(
     ["tenant", "pool"],  # bounded by the policies
 )
 UNDECIDABLE = Counter("baton_router_undecidable_total", "Times that trying a waiting lead again failed")
+TRACES_REMOVED = Counter("baton_router_traces_removed_total", "Decisions that were removed because of their age")
 SWEEPS = Counter("baton_router_sweeps_total", "Sweeps over what waits")

@@ -12,6 +12,7 @@ class RouterSettings(ServiceSettings):
     router_port:          of the API, the probes and the metrics
     router_batch_records: most records of one batch
     router_sweep_seconds: longest time between two sweeps over what waits
+    router_trace_days: how long decisions that hold no more are kept with their traces
     """
 
     database_url: str
@@ -19,3 +20,4 @@ class RouterSettings(ServiceSettings):
     router_database_connections: int = Field(default=8, ge=3)
     router_batch_records: int = Field(default=500, ge=1)
     router_sweep_seconds: float = Field(default=5.0, gt=0)
+    router_trace_days: int = Field(default=400, ge=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from services.router.accounts_views import check_view, match_view
 from services.router.domain.asking import Question
+from services.router.domain.assignment import due_after
 from services.router.domain.decision import Decision, Trace
 from services.router.domain.evidence import Assessed, Assessment, assess
 from services.router.domain.facts import Scored
@@ -18,6 +19,7 @@ from services.router.domain.lead import Lead
 from services.router.domain.orders import Order
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.qualification_words import criterion_words
+from services.router.domain.sentence import sentence
 from services.router.domain.words import WAITS, clock_time, reasons, why_not
 from services.router.store.leads import Stored
 from services.router.store.trail import decision_of
@@ -147,6 +149,7 @@ def decision_body(decision: Decision, playbook: Playbook | None) -> Body:
         "lead_class": outcome.qualified.lead_class if outcome.qualified else None,
         "by": outcome.by or "pool",
         "way": decision.way if outcome.rep_id else None,
+        "sentence": sentence(decision, playbook),
         "reasons": [reason.model_dump() for reason in reasons(decision, playbook)],
         "account": match_view(decision.inputs.account),
         "checks": [check_view(check, playbook) for check in trace.checks],
@@ -178,6 +181,7 @@ def candidates_view(trace: Trace) -> list[Body]:
                 "why_not": reason.model_dump() if reason else None,
                 "due": round(float(Fraction(one.due)), 6),
                 "share": round(float(Fraction(one.share)), 6),
+                "due_after": round(float(due_after(one, trace.chosen, trace.way)), 6),
                 "open_leads": one.open_leads,
                 "capacity": one.capacity,
                 "points": one.points,

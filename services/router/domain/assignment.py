@@ -236,6 +236,14 @@ def load(candidate: Candidate) -> Fraction:
     return Fraction(candidate.open_leads, candidate.weight)
 
 
+def due_after(candidate: Candidate, chosen: str | None, way: Way) -> Fraction:
+    """What the pool owes a member after the lead: their part of it more, a whole lead less for who got it by turns."""
+    due = Fraction(candidate.due)
+    if way in BY_PERSON or chosen is None:
+        return due  # it was nobody's turn
+    return due + Fraction(candidate.share) - (candidate.rep_id == chosen)
+
+
 def points(rep: Rep, prefers: Collection[Preference], language: str | None) -> int:
     """What `prefers` gives to `rep` for a lead in `language`."""
     speaks = language is not None and language.casefold() in {spoken.casefold() for spoken in rep.languages}

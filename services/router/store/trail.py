@@ -112,6 +112,31 @@ async def playbook_of(connection: Connection, tenant: str, refs: dict[str, Any])
     )
 
 
+Place = tuple[int, str]  # of a decision among all: when it was made (ms), and its id
+FIRST: Place = (-1, "")
+
+
+async def forget(connection: Connection, tenant: str, before: int, after: Place, most: int) -> tuple[Place | None, int]:
+    """Remove, of the first `most` decisions that were made after `after` and before the moment `before` (ms), those that hold no
+    more. Where the next ones begin, None where there are none; and how many went. The history of stages stays.
+    """
+    rows = await connection.fetch(
+        "SELECT d.decision_id, d.at, l.decision_id IS NOT DISTINCT FROM d.decision_id AS holds FROM router.decisions d"
+        " LEFT JOIN router.leads l ON l.tenant = d.tenant AND l.lead_id = d.lead_id"
+        " WHERE d.tenant = $1 AND d.at < $2 AND (d.at, d.decision_id) > ($3, $4) ORDER BY d.at, d.decision_id LIMIT $5",
+        tenant,
+        before,
+        *after,
+        most,
+    )
+    gone = [row["decision_id"] for row in rows if not row["holds"]]
+    if gone:
+        await connection.execute(
+            "DELETE FROM router.decisions WHERE tenant = $1 AND decision_id = ANY($2::text[])", tenant, gone
+        )
+    return (rows[-1]["at"], rows[-1]["decision_id"]) if len(rows) == most else None, len(gone)
+
+
 DECISIONS = "SELECT decision_id, lead_id, seq, cycle, cause, inputs, trace, outcome, policies, at FROM router.decisions"
 
 

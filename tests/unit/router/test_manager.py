@@ -27,13 +27,17 @@ REPS = [
 def decided(playbook_with: Callable[..., Playbook], scored: Callable[..., Scored]) -> Callable[..., Decision]:
     """decided(holders, reps, manager of the pool, **inputs): the decision on a lead that they have had, in the pool `field`."""
 
-    def of(holders: tuple[str, ...], reps: Any = REPS, manager: str | None = None, **more: Any) -> Decision:
-        pool = {"id": "field", "members": [{"rep": "sato"}, {"rep": "tanaka"}]} | (
-            {"manager": manager} if manager else {}
-        )
+    def of(
+        holders: tuple[str, ...], reps: Any = REPS, manager: str | None = None, mode: str = "offer", **more: Any
+    ) -> Decision:
+        members = [{"rep": "sato"}, {"rep": "tanaka"}]
+        pool = {"id": "field", "members": members, "mode": mode} | ({"manager": manager} if manager else {})
         playbook = playbook_with(teams={"reps": reps, "pools": [pool]})
         pools = {"field": PoolState("field").follow(playbook.weights("field"), 1)}
-        cause, lead = Cause("offer-declined", "e", 5_000), scored("A1", answers=[("B1", "secured", 900)])
+        cause, lead = (
+            more.pop("cause", Cause("offer-declined", "e", 5_000)),
+            scored("A1", answers=[("B1", "secured", 900)]),
+        )
         inputs = Inputs("t", "lead-1", 3, 1, cause, 5_000, lead, holders=holders, pools=pools, **more)
         decision = decide(inputs, playbook)
         assert replay(decision.inputs, playbook) == (decision.trace, decision.outcome)
@@ -101,3 +105,9 @@ def test_without_a_manager_it_is_parked_and_says_so(decided):
     assert decision.outcome.waiting_reason == "parked:all_declined"
     assert "no manager who could take it" in reasons(decision, None)[-2].text["en"]
     assert "引き取れる上長もいない" in reasons(decision, None)[-2].text["ja"]
+
+
+def test_what_one_who_left_held_waits_in_no_queue_where_nobody_looks_for_it(decided):
+    assert decided(("tanaka",), mode="claim").outcome.waiting_reason == "parked:claim"
+    left = decided(("tanaka",), mode="claim", cause=Cause("left", None, 5_000, rep_id="tanaka"), left=("tanaka",))
+    assert left.outcome.rep_id == "sato"
