@@ -54,7 +54,12 @@ LIKELY = {  # for examples: what such a field holds, of which a policy need not 
     "lead.domain": ("firm.example",),
     "lead.company": ("Firm",),
 }
-LEAST = {"lead.employees": 1, "account.people": 0, "framework.met": 0, "bant.met": 0}
+LEAST = {
+    "lead.employees": 1,
+    **dict.fromkeys(("account.people", "account.active", "account.roles", "account.departments"), 0),
+    "framework.met": 0,
+    "bant.met": 0,
+}
 MOST_CRITERIA = 9  # that are looked at together; of more, their fields are taken to be free of each other
 _LETTERS = [name for name, kind in BANT.items() if kind is bool]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
@@ -13,8 +13,12 @@ from shared.normalise.corporate_number import corporate_number
 from shared.normalise.place import country, language
 from shared.schemas import accounts
 from shared.schemas import vocabulary as words
+from shared.schemas.catalogue import CONSENT
 from shared.schemas.policies import QualificationPolicy, SourcesPolicy
 from shared.schemas.policies.lifecycle import IN_PIPELINE
+from shared.schemas.touches import Basis
+
+BASES = [basis for basis in get_args(Basis) if basis != "none"]
 
 
 def _touch_types(policies: Policies) -> Iterator[Finding]:
@@ -117,6 +121,8 @@ def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
         "score.band": tuple("1234"),
         "score.hand_raise": policies.scoring.hand_raises,
         "score.trend": ("rising", "steady", "falling"),
+        **dict.fromkeys(CONSENT, (*BASES, "withdrawn")),
+        "account.band": tuple("1234"),
         "gate.verdict": ("mql", "inside_sales_check"),
         "lead.leg": ("is", "fs", "am", "partner"),
         "lead.ended": ("recycled", "nurture", "on_hold", "lost"),

@@ -18,7 +18,7 @@ from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
 from services.router.domain.records import record_of
 from services.router.store import accounts as account_rows
-from services.router.store import departures, trail
+from services.router.store import availability, breadth, departures, trail
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
 from services.router.store.leads import Stored
@@ -29,12 +29,13 @@ from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Outgoing
 from shared.schemas.handoff import HandoffEvent
-from shared.schemas.scores import LeadScored
+from shared.schemas.policies.routing import asks_absence
+from shared.schemas.scores import AccountScored, LeadScored
 from shared.schemas.topics import LEAD_ROUTED
 
 log = structlog.get_logger(__name__)
 
-Input = LeadScored | HandoffEvent
+Input = LeadScored | AccountScored | HandoffEvent
 
 
 class Router:
@@ -56,12 +57,38 @@ class Router:
             tenants.setdefault(item.tenant, []).append(item)
         for tenant, items in tenants.items():
             try:
-                await self._handle_tenant(tenant, items)
+                companies = [item for item in items if isinstance(item, AccountScored)]
+                if companies:
+                    await self._hear(tenant, companies)
+                if leads := [item for item in items if not isinstance(item, AccountScored)]:
+                    await self._handle_tenant(tenant, leads)
             except HOPELESS as error:
                 log.error("undecidable", tenant=tenant, records=len(items), **described(error))
                 raise Reject("undecidable", f"{type(error).__name__} while deciding") from error
 
-    async def _handle_tenant(self, tenant: str, items: Sequence[Input]) -> None:
+    async def _hear(self, tenant: str, scored: Sequence[AccountScored]) -> None:
+        """Keep what companies are worth, and decide anew on the leads that wait there, where the gate asks for that.
+
+        What was kept is committed before, so that whoever decides meanwhile either knows it or is found here; that leads were told
+        is noted after. A batch that comes again tells those again that were not.
+        """
+        following, now = self._follow(tenant), self._clock.now()
+        async with tenant_transaction(self._pool, tenant) as connection:
+            await breadth.note(connection, tenant, scored)
+        if following.playbook is None or not following.playbook.accounts_first:
+            return
+        async with tenant_transaction(self._pool, tenant) as connection:
+            news = await breadth.untold(connection, tenant, {one.account for one in scored})
+        for account, known in news.items():
+            async with tenant_transaction(self._pool, tenant) as connection:
+                rows = await lead_rows.lock(connection, tenant, await breadth.waiting(connection, tenant, account), ())
+                tasks = [retried(stored, "account_scored") for stored in rows.values()]
+                done = await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
+            count(done, now)
+            async with tenant_transaction(self._pool, tenant) as connection:
+                await breadth.tell(connection, tenant, {account: known})
+
+    async def _handle_tenant(self, tenant: str, items: Sequence[LeadScored | HandoffEvent]) -> None:
         arrived, events = newest_scores(items), events_by_lead(items)
         following, now = self._follow(tenant), self._clock.now()
         async with tenant_transaction(self._pool, tenant) as connection:
@@ -103,6 +130,14 @@ def events_by_lead(items: Sequence[Input]) -> dict[str, tuple[HandoffEvent, ...]
         if isinstance(item, HandoffEvent):
             events[item.lead_id] = (*events.get(item.lead_id, ()), item)
     return events
+
+
+def retried(stored: Stored, because: str = "swept") -> Task:
+    """A lead that waits, to be decided on anew, because of what may have changed."""
+    score = stored.scored()
+    if score is None:
+        return Task(stored.lead, retry=True, because=because)
+    return Task(stored.lead, Scored.of(score), retry=True, asked=Asked.of(score), because=because)
 
 
 def task_of(stored: Stored, score: LeadScored | None, events: tuple[HandoffEvent, ...]) -> Task:
@@ -152,6 +187,9 @@ async def look_and_decide(
         except AccountsNeededError:
             left = await departures.gone(connection, tenant) if left is None else left
             desk = replace(await account_rows.look(connection, tenant, tasks), left=left)
+            playbook = following.playbook
+            if playbook is not None and asks_absence(playbook.routing.accounts):
+                desk = replace(desk, out=playbook.out(await availability.away(connection, tenant, now), now))
         except PoolsNeededError:
             left = await departures.gone(connection, tenant) if left is None else left
             leads = [task.lead.lead_id for task in tasks]

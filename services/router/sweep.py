@@ -12,12 +12,10 @@ import structlog
 from services.router import metrics
 from services.router.domain.assignment import FAIR
 from services.router.domain.caps import caps_reached
-from services.router.domain.facts import Scored
-from services.router.domain.flow import Done, Task
+from services.router.domain.flow import Done
 from services.router.domain.lead import Lead
-from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following, Playbook
-from services.router.handler import count, decide_and_apply, described
+from services.router.handler import count, decide_and_apply, described, retried
 from services.router.offboarding import Offboarding
 from services.router.store import assignments, availability, departures
 from services.router.store import leads as lead_rows
@@ -137,7 +135,7 @@ class Sweep:
     async def _try(
         self, connection: Connection, tenant: str, rows: Mapping[str, Stored], following: Following, now: int
     ) -> Done:
-        tasks = [_retry(stored) for stored in rows.values()]
+        tasks = [retried(stored) for stored in rows.values()]
         return await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
 
     async def _one_by_one(
@@ -214,10 +212,3 @@ class Sweep:
                 continue  # nobody is promised a share of it
             metrics.FAIRNESS.labels(tenant, pool_id).set(leads_off)
         return {row["tenant"] for row in parked}
-
-
-def _retry(stored: Stored) -> Task:
-    score = stored.scored()
-    if score is None:
-        return Task(stored.lead, retry=True)
-    return Task(stored.lead, Scored.of(score), retry=True, asked=Asked.of(score))

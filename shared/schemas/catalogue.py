@@ -25,6 +25,9 @@ LEAD: Mapping[str, type] = {
     "lead.exchanged_by": str,  # id of the rep who exchanged cards
     "lead.rank": str,  # rank that was noted at a trade fair: contact (要連絡), follow_up (要フォロー), information (情報収集)
 }
+# On what basis the lead may be contacted for marketing: opt_in, card, business_relation, published_address; withdrawn once it has
+# refused, until it opts in again; absent where nothing was said. By channel.
+CONSENT: Mapping[str, type] = {f"lead.consent_{channel}": str for channel in ("email", "phone", "post", "sms", "chat")}
 TOUCH: Mapping[str, type] = {
     "touch.type": str,
     "touch.event": str,
@@ -55,7 +58,8 @@ FRAMEWORK: Mapping[str, type] = {
     "framework.met": int,  # weight of the criteria that are met, of whichever framework
     "framework.enough": bool,  # whether that is enough for field sales
 }
-# Of the account that the lead was matched to, absent where it was matched to none; its people are known without it.
+# Of the account that the lead was matched to, absent where it was matched to none. What people do together is that of the
+# lead's company, and known without it.
 ACCOUNT: Mapping[str, type] = {
     "account.id": str,
     "account.kind": str,  # end_customer, partner, competitor, supplier, group, press, academic
@@ -64,6 +68,11 @@ ACCOUNT: Mapping[str, type] = {
     "account.owner": str,  # id of a rep
     "account.region": str,
     "account.is_customer": bool,
+    "account.active": int,  # people who did something within the days that scoring counts (`account-scored`)
+    "account.band": str,  # 1 to 4, of what its people are worth together
+    "account.roles": int,  # buying roles among them
+    "account.departments": int,
+    "account.surging": bool,
     "account.people": int,  # of the lead's company who are known and did something of late, the lead itself included
     "account.matched_by": str,  # account_id, domain, alias_domain, corporate_number, name_prefecture, name_country, phone, fuzzy
 }
@@ -84,12 +93,13 @@ BEHAVIOUR_FIELDS = {**TOUCH, **SOURCE}
 FIT_FIELDS = dict(LEAD)
 GATE_FIELDS = {
     **LEAD,
+    **CONSENT,
     **SCORE,
     **ACCOUNT,
     "lead.internal": bool,  # one of ourselves
     "score.trend": str,  # rising, steady, falling
 }
-ROUTING_FIELDS = {**LEAD, **SCORE, **BANT, **FRAMEWORK, **ACCOUNT, "lead.class": str, "lead.stage": str}
+ROUTING_FIELDS = {**LEAD, **CONSENT, **SCORE, **BANT, **FRAMEWORK, **ACCOUNT, "lead.class": str, "lead.stage": str}
 NURTURE_FIELDS = {
     **GATE_FIELDS,
     "lead.ended": str,  # how its cycle with sales ended: recycled, nurture, on_hold, lost; absent where there was none

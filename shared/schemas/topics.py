@@ -93,5 +93,13 @@ def dead_letters(topic: Topic) -> Topic:
 
 
 # Dead letters only where a consumer group reads record by record what another program wrote.
-DEAD_LETTERED = (TOUCHPOINTS, SCORE_TRANSFERS, ACCOUNT_SIGNALS, LEAD_SCORED, LEAD_ROUTED, HANDOFF_EVENTS)
+DEAD_LETTERED = (
+    TOUCHPOINTS,
+    SCORE_TRANSFERS,
+    ACCOUNT_SIGNALS,
+    LEAD_SCORED,
+    ACCOUNT_SCORED,
+    LEAD_ROUTED,
+    HANDOFF_EVENTS,
+)
 TOPICS = {topic.name: topic for topic in (*_EVENTS, *map(dead_letters, DEAD_LETTERED))}

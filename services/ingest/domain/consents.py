@@ -87,6 +87,22 @@ class Consents:
         return list(found.values())
 
 
+def heard(consents: Sequence[Told]) -> dict[str, str]:
+    """Consents to marketing as answers, which travel with scores to whoever decides: of each channel the latest opt-in or refusal
+    (`consent.email`), and apart from it the latest other basis (`consent.email.basis`), which a refusal beats, even a later one."""
+    answers: dict[str, str] = {}
+    for told in consents:
+        if told["purpose"] == MARKETING:
+            name, basis = f"consent.{told['channel']}", told["basis"]
+            if not told["granted"]:
+                answers[name] = "withdrawn"
+            elif basis == "opt_in":
+                answers[name] = basis
+            else:
+                answers[f"{name}.basis"] = basis
+    return answers
+
+
 def _join(found: dict[tuple[str, str], Told], told: Told) -> None:
     key = told["channel"], told["purpose"]
     if key not in found or (found[key]["granted"] and not told["granted"]):

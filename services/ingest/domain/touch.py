@@ -11,7 +11,7 @@ import orjson
 
 from services.ingest.domain import channels, traits
 from services.ingest.domain.automated import condemned, is_robot
-from services.ingest.domain.consents import Consents
+from services.ingest.domain.consents import Consents, heard
 from services.ingest.domain.envelope import Event
 from services.ingest.domain.identifiers import Identities, identities
 from services.ingest.domain.mapping import Evidence, Meanings, page_of
@@ -85,6 +85,7 @@ def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = Fal
     condemns = tuple(_known_as(sender, one) for one in condemned(event)) if meaning.type == "custom" else ()
     personal = traits.personal(told, address)
     person = seal(personal) if personal else None
+    answers, consents = sender.evidence.answers(event), sender.consents.told(event, meaning.type)
     wire = {
         "record": "touch",
         "tenant": sender.tenant,
@@ -109,8 +110,8 @@ def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = Fal
         or _robot(event.context),
         "is_test": "is_test" in told and traits.yes(told["is_test"]),
         "attributes": traits.attributes(event, told, address, sender.free_mail, trusted=sender.trusted),
-        "evidence": sender.evidence.answers(event),
-        "consents": sender.consents.told(event, meaning.type),
+        "evidence": {**answers, **heard(consents)} if consents else answers,
+        "consents": consents,
         "condemns": condemns,
         "person": {"scheme": person.scheme, "fields": person.fields} if person else None,
     }

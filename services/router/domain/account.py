@@ -11,6 +11,7 @@ from services.router.domain.matching.result import Matched
 from shared.schemas.accounts import AccountKind, AccountLevel
 from shared.schemas.policies.routing import Scope
 from shared.schemas.routing import Leg
+from shared.schemas.scores import AccountScored
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +129,35 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Breadth:
+    """What the people of a company do together, by its latest `account-scored`. active: of them within the days that count"""
+
+    active: int = 0
+    band: int = 4
+    roles: int = 0
+    departments: int = 0
+    surging: bool = False
+
+    @staticmethod
+    def of(scored: AccountScored) -> Breadth:
+        return Breadth(scored.active, scored.band, len(scored.roles), len(scored.departments), scored.surging)
+
+    def facts(self) -> Facts:
+        return {
+            "account.active": self.active,
+            "account.band": str(self.band),
+            "account.roles": self.roles,
+            "account.departments": self.departments,
+            "account.surging": self.surging,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What a decision knows of the lead's account: how it was found, or why none was, and what is going on there.
 
-    people: of its company who did something of late, itself included; None where it names no company
+    people:  of its company who did something of late, itself included; None where it names no company
+    breadth: of its company; None where nothing is known of that
     """
 
     matched: Matched
@@ -139,11 +165,13 @@ class Known:
     deals: tuple[Deal, ...] = ()
     registrations: tuple[Registration, ...] = ()
     people: int | None = None
+    breadth: Breadth | None = None
 
     def facts(self) -> Facts:
         """The fields of `account.*` that rules may name; without an account none but its people."""
         party = self.party
         people: Facts = {} if self.people is None else {"account.people": self.people}
+        people |= self.breadth.facts() if self.breadth else {}
         if party is None:
             return people
         facts: dict[str, str | bool | None] = {

@@ -62,6 +62,7 @@ CANNOT: dict[CheckWhy, Word] = {
     "unknown_rep": Word("{rep} is no rep of the teams policy", "{rep} はチームに登録なし"),
     "inactive": Word("{rep} takes no leads now", "{rep} は受付停止中"),
     "earlier_holder": Word("{rep} had this lead before", "{rep} はこのリードを以前担当"),
+    "absent": Word("{rep} is absent", "{rep} は不在"),
 }
 SAID: dict[CheckWhy, Word] = {
     "kind": Word("{about}", "{about}"),
@@ -74,6 +75,7 @@ SAID: dict[CheckWhy, Word] = {
     "other_tier": Word("its tier {about} is not among those that go to owners", "ティア {about} は対象外"),
     "is_customer": Word("a customer: its account manager is asked", "既存顧客のため顧客担当へ"),
     "account_manager": Word("{rep} looks after this customer", "顧客担当は {rep}"),
+    "manager": Word("given back before: to the manager, {rep}", "以前の差し戻しにより上長の {rep} へ"),
     "no_customer": Word("not a customer", "既存顧客ではない"),
 }
 _NO_ANSWER = Word("not asked", "確認対象外")
@@ -132,7 +134,7 @@ def check_reason(check: Check, playbook: Playbook | None) -> Reason:
         "en": {"rep": called, "about": kind.en if kind else check.about or "–"},
         "ja": {"rep": called, "about": kind.ja if kind else check.about or "–"},
     }
-    follows = _FOLLOWS[check.said]
+    follows = _WAITS if check.why == "absent" and check.said == "parks" else _FOLLOWS[check.said]
     until = "" if check.until is None else f" (→ {iso(check.until)[:10]})"
     text = {
         "en": f"{name.en}: {said.en.format(**fields['en'])}{until}{follows.en}",
@@ -142,6 +144,7 @@ def check_reason(check: Check, playbook: Playbook | None) -> Reason:
     return Reason(code=f"check_{check.check}", text=text, detail={k: v for k, v in detail.items() if v is not None})
 
 
+_WAITS = Word("; it waits for them", "。復帰待ち")
 _FOLLOWS = {
     "takes": Word("; takes the lead", "。担当に決定"),
     "never": Word("; never routed", "のため振り分け対象外"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from services.router.domain.account import CheckId, Known, Party
-from shared.schemas.policies.routing import AccountChecks
+from shared.availability.people import NotAtWork
+from shared.schemas.policies.routing import AccountChecks, ToTheirs
 from shared.schemas.policies.teams import Rep
 from shared.schemas.routing import Leg, Mode
 
@@ -35,6 +37,8 @@ Why = Literal[
     "unknown_rep",
     "inactive",
     "earlier_holder",
+    "absent",
+    "manager",
 ]
 
 
@@ -60,7 +64,7 @@ class Direct:
     mode: Mode
 
 
-ParkedBy = Literal["partner_protected", "partner_conflict"]
+ParkedBy = Literal["partner_protected", "partner_conflict", "owner_absent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,22 @@ def is_target(known: Known | None, policy: AccountChecks) -> bool:
     return known.party.tier in policy.named_account.any_score
 
 
+AT_WORK: Mapping[str, NotAtWork] = MappingProxyType({})
+
+
 def before_pools(
-    known: Known | None, policy: AccountChecks, reps: Mapping[str, Rep], holders: Collection[str], now: int
+    known: Known | None,
+    policy: AccountChecks,
+    reps: Mapping[str, Rep],
+    holders: Collection[str],
+    now: int,
+    out: Mapping[str, NotAtWork] = AT_WORK,
 ) -> Before:
-    """Ask the account, in the order of the checks, up to the first that decides. holders: reps who had the lead in this cycle."""
+    """Ask the account, in the order of the checks, up to the first that decides. holders: reps who had the lead in this cycle;
+    out: who is not at work."""
     if known is None or known.party is None:
         return Before()
-    asking = _Asking(known, known.party, policy, reps, holders, now)
+    asking = _Asking(known, known.party, policy, reps, holders, now, out)
     checks: list[Check] = []
     for ask in (asking.kind, asking.open_opportunity, asking.deal_registration, asking.named_account, asking.customer):
         said = ask()
@@ -109,7 +122,9 @@ class _Asking:
         reps: Mapping[str, Rep],
         holders: Collection[str],
         now: int,
+        out: Mapping[str, NotAtWork],
     ) -> None:
+        self._out = out
         self._known, self._party, self._policy = known, party, policy
         self._reps, self._holders, self._now = reps, holders, now
 
@@ -182,7 +197,7 @@ class _Asking:
             return _only(Check("named_account", "passes", "other_tier", about=party.tier))
         if self._policy.customer is not None and party.is_customer and party.account_manager is not None:
             return _only(Check("named_account", "passes", "is_customer"))
-        return self._to("named_account", party.owner, "fs", policy.mode, "has_owner")
+        return self._theirs("named_account", party.owner, "fs", policy, "has_owner")
 
     def customer(self) -> Before:
         policy, party = self._policy.customer, self._party
@@ -190,7 +205,28 @@ class _Asking:
             return _only(Check("customer", "not_asked"))
         if not party.is_customer:
             return _only(Check("customer", "passes", "no_customer"))
-        return self._to("customer", party.account_manager or party.owner, "am", policy.mode, "account_manager")
+        return self._theirs("customer", party.account_manager or party.owner, "am", policy, "account_manager")
+
+    def _theirs(self, check: CheckId, rep_id: str | None, leg: Leg, policy: ToTheirs, why: Why) -> Before:
+        """The rep whose account it is takes the lead; their manager what they gave back; while they are absent as policy says."""
+        if rep_id in self._holders:
+            return self._to_manager(check, str(rep_id), leg, policy.mode)
+        to, out = self._to(check, rep_id, leg, policy.mode, why), self._out.get(rep_id or "")
+        if to.direct is None or out is None or out.why == "closed" or policy.absent == "give":
+            return to
+        if policy.absent == "pool":
+            return _only(Check(check, "unavailable", "absent", rep_id, until=out.until))
+        return Before((Check(check, "parks", "absent", rep_id, until=out.until),), parked="owner_absent")
+
+    def _to_manager(self, check: CheckId, rep_id: str, leg: Leg, mode: Mode) -> Before:
+        """The first above `rep_id` who can have the lead that this one gave back."""
+        asked, rep = [rep_id], self._reps.get(rep_id)
+        while rep is not None and rep.manager and rep.manager not in asked:
+            asked.append(rep.manager)
+            rep = self._reps.get(rep.manager)
+            if rep is not None and rep.active and rep.id not in self._holders:
+                return Before((Check(check, "takes", "manager", rep.id, rep_id),), Direct(check, rep, leg, mode))
+        return _only(Check(check, "unavailable", "earlier_holder", rep_id))
 
     def _to(
         self, check: CheckId, rep_id: str | None, leg: Leg, mode: Mode, why: Why, about: str | None = None

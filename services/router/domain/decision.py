@@ -34,6 +34,7 @@ from services.router.domain.queues import REASONS, Queued, kind_of, queued
 from shared.availability.people import NotAtWork
 from shared.schemas.ids import derived_id
 from shared.schemas.policies.qualification import Verdict
+from shared.schemas.policies.routing import asks_absence
 from shared.schemas.policies.teams import Rep
 from shared.schemas.routing import Leg
 
@@ -225,6 +226,16 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
 
     Raises PoolsNeededError where a rule names a pool of the policy whose balances are not among the inputs.
     """
+    decision = _decide(inputs, playbook)
+    out = {
+        one.rep_id: inputs.out[one.rep_id] for one in decision.trace.checks if one.rep_id and one.rep_id in inputs.out
+    }
+    if not out or playbook is None or not asks_absence(playbook.routing.accounts):
+        return decision
+    return replace(decision, inputs=replace(decision.inputs, out={**decision.inputs.out, **out}))
+
+
+def _decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     if playbook is None:
         if inputs.order:
             raise OrderRefusedError("unknown_rep")
@@ -251,7 +262,9 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         parked = _parked("enriching", stage, way, qualified=qualified)
         return Decision(_narrow(inputs), replace(trace, holding=held), replace(parked, waiting_until=held.until))
     reps = _without_leavers(playbook, inputs.left)
-    before = before_pools(inputs.account, playbook.routing.accounts, reps, inputs.holders, inputs.decided_at)
+    before = before_pools(
+        inputs.account, playbook.routing.accounts, reps, inputs.holders, inputs.decided_at, inputs.out
+    )
     trace = replace(trace, checks=before.checks)
     if before.decides:
         return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
@@ -468,7 +481,11 @@ def _by_account(before: Before, stage: str, way: Leg, qualified: Qualified, inpu
         way = "partner" if before.parked in ("partner_protected", "partner_conflict") else way
         deals = inputs.account.registrations if inputs.account else ()
         ends = [deal.protected_until for deal in deals if deal.protected_until > inputs.decided_at]
-        return replace(_parked(before.parked, stage, way, qualified=qualified), waiting_until=min(ends, default=None))
+        parked = _parked(before.parked, stage, way, qualified=qualified)
+        if before.parked == "owner_absent":
+            absent = before.checks[-1]
+            return replace(parked, waiting_for=(absent.rep_id or "",), waiting_until=absent.until)
+        return replace(parked, waiting_until=min(ends, default=None))
     to = before.direct
     return Outcome("routed", stage, "active", to.leg, None, to.mode, to.rep.id, to.rep.name, qualified, by=to.check)
 

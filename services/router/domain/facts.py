@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import get_args
 
 import orjson
 
 from shared.schemas.scores import Evidence, LeadScored
-from shared.schemas.touches import Scalar
+from shared.schemas.touches import ConsentChannel, Scalar
 
 Facts = dict[str, Scalar]
 NOT_THEIRS = frozenset(  # touches that are ours, a machine's, or a wish to be left alone: no signal of the lead's
@@ -30,6 +31,8 @@ NOT_THEIRS = frozenset(  # touches that are ours, a machine's, or a wish to be l
         "identify",
     }
 )
+CHANNELS: tuple[str, ...] = get_args(ConsentChannel)
+WITHDRAWN = "withdrawn"
 IDLE = "4"  # the band of who did nothing of late
 
 
@@ -115,7 +118,20 @@ class Scored:
     @property
     def active(self) -> bool:
         """Whether it counts for the breadth of its company: a person who did something of late."""
-        return self.band < IDLE and not self.is_test and not self.internal
+        demand = (self.attributes or {}).get("kind") != "partner"
+        return self.band < IDLE and demand and not self.is_test and not self.internal
+
+    def consents(self) -> Facts:
+        """Per channel on what basis the lead may be contacted for marketing, or that it has refused: the latest opt-in or refusal
+        of all sources, of the same moment the refusal; else the latest other basis."""
+        found: Facts = {}
+        for channel in CHANNELS:
+            said = [one for one in self.answers if one.question == f"consent.{channel}"]
+            basis = [one for one in self.answers if one.question == f"consent.{channel}.basis"]
+            heard = max(said or basis, key=lambda one: (one.observed_at, one.code == WITHDRAWN, one.code), default=None)
+            if heard:
+                found[f"lead.consent_{channel}"] = heard.code
+        return found
 
     def facts(self) -> Facts:
         """The fields of `lead.*` and `score.*` that routing rules may name."""
@@ -127,6 +143,7 @@ class Scored:
             "score.fit_grade": self.fit_grade,
             "score.band": self.band,
         }
+        facts |= self.consents()
         if self.hand_raise:
             facts["score.hand_raise"] = self.hand_raise.type
         return facts

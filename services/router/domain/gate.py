@@ -11,6 +11,7 @@ from shared.schemas.catalogue import GATE_FIELDS
 from shared.schemas.conditions import ALWAYS, Condition
 from shared.schemas.policies.base import Label
 from shared.schemas.policies.qualification import Cells, Exclusion, Gate, Hold, Requirement, Verdict
+from shared.schemas.touches import Scalar
 
 Leg = Literal["is", "fs"]
 LEAST_FIRST: tuple[Verdict, ...] = ("nurture", "inside_sales_check", "mql")
@@ -21,7 +22,8 @@ HOUR = 3_600_000
 class Lowered:
     """Something that made a lead less ripe than its grade or hand-raise.
 
-    by:    minimum_fit, one_person and falling are what they are called in the policy; else the id of what it requires
+    by:    minimum_fit, one_person, falling and partner (its people are no demand) are what they are called in the
+           policy; else the id of what it requires
     """
 
     by: str
@@ -174,6 +176,8 @@ def _less(
     """What of the policy speaks against the verdict: what it is called, and what the lead is then at most."""
     cells, found = section.cells, list[tuple[str, Verdict, bool]]()
     wanted = gated.hand_raise is not None
+    if "partner" in (facts.get("account.kind"), facts.get("lead.kind")):
+        found.append(("partner", "inside_sales_check", False))
     if not wanted and scored.fit_grade > cells.minimum_fit:
         found.append(("minimum_fit", "inside_sales_check", False))
     found += [
@@ -186,10 +190,14 @@ def _less(
         return found
     if cells.falling and scored.trend == "falling":
         found.append(("falling", cells.falling, False))
-    people = facts.get("account.people")
-    if alone and not confirmed and not (isinstance(people, int) and people >= alone.people):
+    people = max(_whole(facts.get("account.people")), _whole(facts.get("account.active")))
+    if alone and not confirmed and people < alone.people:
         found.append(("one_person", alone.verdict, False))
     return found
+
+
+def _whole(value: Scalar | None) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def cell(grade: str, cells: Cells) -> Verdict:

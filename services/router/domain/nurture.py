@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.router.domain.facts import Facts
+from services.router.domain.facts import WITHDRAWN, Facts
 from services.router.domain.gate import Gated
 from shared.schemas import conditions
 from shared.schemas.catalogue import NURTURE_FIELDS
@@ -58,7 +58,8 @@ class NurtureRules:
 
     def _choose(self, facts: Facts) -> Nurturing:
         scenario = next((one.id for condition, one in self.scenarios if condition.holds(facts)), None)
-        may_email = self.may_email is not None and self.may_email.holds(facts)
+        refused = facts.get("lead.consent_email") == WITHDRAWN  # whatever the rule says
+        may_email = self.may_email is not None and not refused and self.may_email.holds(facts)
         return Nurturing(scenario, may_email and scenario is not None)
 
     def label(self, scenario: str) -> Label:

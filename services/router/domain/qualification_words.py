@@ -17,6 +17,7 @@ VERDICTS: dict[Verdict, Word] = {
 }
 LOWERED: dict[str, Word] = {
     "minimum_fit": Word("fits too little for an MQL", "適合度がMQLの下限未満"),
+    "partner": Word("of a partner, and no demand of its own", "代理店の方であり、需要には数えない"),
     "falling": Word("does less than before", "行動が減少傾向"),
     "one_person": Word(
         "nobody else of its company is active, and nothing is confirmed",

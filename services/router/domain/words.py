@@ -141,6 +141,13 @@ WAITS: dict[str, Wait] = {
         "a new teams policy, freed capacity, or a new hand-raise",
         "チームの変更、空き、または新たな手挙げ",
     ),
+    "parked:owner_absent": _wait(
+        "sales manager",
+        "the rep whose account it is is absent",
+        "取引先の担当者が不在",
+        "the rep is back, or the account gets another owner",
+        "担当者の復帰、または担当の変更",
+    ),
     "parked:partner_protected": _wait(
         "partner manager",
         "a partner has registered this deal",

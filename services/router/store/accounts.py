@@ -8,12 +8,13 @@ from typing import Any
 
 import asyncpg
 
-from services.router.domain.account import Account, Deal, Known, Party, Place, Registration
+from services.router.domain.account import Account, Breadth, Deal, Known, Party, Place, Registration
 from services.router.domain.facts import IDLE
 from services.router.domain.flow import Desk, Task
 from services.router.domain.matching.keys import Asked, Key, asked, block_keys
 from services.router.domain.matching.ladder import Found, match, wanted_keys
 from services.router.domain.matching.result import Matched
+from services.router.store import breadth as breadth_rows
 from shared.kit.database import Connection
 from shared.schemas.handoff import HandoffEvent
 
@@ -93,11 +94,13 @@ async def look(connection: Connection, tenant: str, tasks: Sequence[Task]) -> De
         if result.account_id is not None
     }
     await _write_matches(connection, tenant, matched)
-    people = await _people(connection, tenant, tasks)
+    people, breadth = await _people(connection, tenant, tasks), await _breadth(connection, tenant, tasks)
     if not parties:
-        return Desk(
-            accounts={lead_id: Known(result, people=people.get(lead_id)) for lead_id, result in matched.items()}
-        )
+        alone = {
+            lead_id: Known(result, people=people.get(lead_id), breadth=breadth.get(lead_id))
+            for lead_id, result in matched.items()
+        }
+        return Desk(accounts=alone)
     roots = sorted({party.root for party in parties.values()})
     await connection.execute(
         "SELECT FROM router.accounts WHERE tenant = $1 AND account_id = ANY($2::text[]) ORDER BY account_id"
@@ -112,24 +115,35 @@ async def look(connection: Connection, tenant: str, tasks: Sequence[Task]) -> De
             party := parties.get(lead_id),
             registrations=tuple(one for one in registrations if party and one.place.root == party.root),
             people=people.get(lead_id),
+            breadth=breadth.get(lead_id),
         )
         for lead_id, result in matched.items()
     }
     return Desk(accounts=known, deals=await _deals(connection, tenant, roots))
 
 
+def _companies(tasks: Sequence[Task]) -> dict[str, str]:
+    """The key of each lead's company, of those that name one."""
+    return {task.lead.lead_id: task.scored.account for task in tasks if task.scored and task.scored.account is not None}
+
+
+async def _breadth(connection: Connection, tenant: str, tasks: Sequence[Task]) -> dict[str, Breadth]:
+    company = _companies(tasks)
+    known = await breadth_rows.read(connection, tenant, set(company.values())) if company else {}
+    return {lead_id: known[account] for lead_id, account in company.items() if account in known}
+
+
 async def _people(connection: Connection, tenant: str, tasks: Sequence[Task]) -> dict[str, int]:
     """Of each lead that names a company: how many of that company did something of late by their latest scores, it included."""
-    company = {
-        task.lead.lead_id: task.scored.account for task in tasks if task.scored and task.scored.account is not None
-    }
+    company = _companies(tasks)
     if not company:
         return {}
     rows = await connection.fetch(
         "SELECT c.account, l.lead_id FROM unnest($2::text[]) AS c(account), LATERAL (SELECT lead_id FROM router.leads"
         "  WHERE tenant = $1 AND account = c.account AND lead_id <> ALL($3::text[]) AND merged_into IS NULL"
         "  AND right(grade, 1) < $4 AND score->>'internal' IS DISTINCT FROM 'true'"
-        "  AND score->>'is_test' IS DISTINCT FROM 'true' LIMIT $5) l",
+        "  AND score->>'is_test' IS DISTINCT FROM 'true'"
+        "  AND score->'attributes'->>'kind' IS DISTINCT FROM 'partner' LIMIT $5) l",
         tenant,
         sorted(set(company.values())),
         sorted(task.lead.lead_id for task in tasks),
@@ -236,6 +250,15 @@ async def note_stages(connection: Connection, tenant: str, events: Collection[Ha
             [event.cycle for event in ended],
             [event.stage for event in ended],
             [event.at for event in ended],
+        )
+    won = [event.lead_id for event in ended if event.stage == "won"]
+    if won:  # who has bought is a customer, and so is the legal entity that they are of
+        await connection.execute(
+            "UPDATE router.accounts c SET is_customer = true FROM router.account_leads m JOIN router.accounts a"
+            " ON a.tenant = m.tenant AND a.account_id = m.account_id"
+            " WHERE m.tenant = $1 AND m.lead_id = ANY($2::text[]) AND c.tenant = a.tenant AND c.account_id = a.entity",
+            tenant,
+            won,
         )
     if opened:
         await connection.execute(

@@ -68,7 +68,17 @@ class DealRegistration(ToOwner):
     then: Literal["owner", "park"] = "owner"
 
 
-class NamedAccount(ToOwner):
+Absent = Literal["give", "wait", "pool"]
+
+
+class ToTheirs(ToOwner):
+    """absent: what becomes of the lead while that rep is absent or away (not: after hours): it is given to them all the same, it
+    waits until they are back, or it goes on as if the account had nobody. A lead that they gave back goes to their manager."""
+
+    absent: Absent = "give"
+
+
+class NamedAccount(ToTheirs):
     """Leads of accounts that have an owner go to that one; of these tiers only, where they are given.
 
     any_score: tiers of target accounts, whose leads are ripe whatever their grade: inside sales or the owner looks at them
@@ -78,7 +88,7 @@ class NamedAccount(ToOwner):
     any_score: tuple[str, ...] = ()
 
 
-class Customer(ToOwner):
+class Customer(ToTheirs):
     """Leads of customers go to their account manager, else to the account's owner."""
 
 
@@ -99,6 +109,11 @@ class AccountChecks(Strict):
     deal_registration: DealRegistration | None = DealRegistration()
     named_account: NamedAccount | None = NamedAccount()
     customer: Customer | None = Customer()
+
+
+def asks_absence(checks: AccountChecks) -> bool:
+    """Whether it may come to matter whether the rep that an account leads to is at work."""
+    return any(one is not None and one.absent != "give" for one in (checks.named_account, checks.customer))
 
 
 class RoutingPolicy(Policy):

@@ -465,3 +465,45 @@ def test_the_policies_of_the_demo_ask_every_check_unless_they_say_otherwise():
     checks = policy.accounts
     assert None not in (checks.open_opportunity, checks.deal_registration, checks.named_account, checks.customer)
     assert checks.kinds == {"competitor": "never", "supplier": "never", "partner": "owner"}
+
+
+async def test_a_deal_that_was_won_makes_the_legal_entity_a_customer(world, book):
+    await book.accounts(HINODE)
+    router = world.router()
+    await router.handle([world.score("l1", attributes={"domain": "hinode.co.jp", "own_domain": True})])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-accepted")])
+    assert not (await book.known())["hinode"].is_customer
+    await router.handle([world.event(routed, "stage-changed", stage="won", event_id="won")])
+    assert (await book.known())["hinode"].is_customer
+    lead = await world.lead("l1")
+    assert (lead["stage"], lead["waiting_reason"], lead["owner_rep"]) == ("won", "won", None)
+
+
+async def test_a_lead_of_an_absent_owner_waits_until_they_are_back_where_the_policy_says_so(world, book, policy_bodies):
+    await world.apply(policy_bodies["routing"] | {"accounts": {"named_account": {"absent": "wait"}}})
+    await book.accounts(HINODE | {"owner": "mori"})
+    back = world.clock.now() + 3_600_000
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        await connection.execute(
+            "INSERT INTO router.availability (tenant, rep_id, away_from, away_until, said_by, said_at)"
+            " VALUES ($1, 'mori', 0, $2, 'mori', 0)",
+            world.tenant,
+            back,
+        )
+    await world.router().handle([world.score("l1", attributes={"domain": "hinode.co.jp", "own_domain": True})])
+    lead = await world.lead("l1")
+    assert (lead["waiting_reason"], lead["waiting_for"], lead["waiting_until"]) == (
+        "parked:owner_absent",
+        ["mori"],
+        back,
+    )
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        latest = (await trail.read(connection, world.tenant, "l1"))[0]
+        playbook = await trail.playbook_of(connection, world.tenant, latest["policies"])
+    decision = trail.decision_of(latest)
+    assert replay(decision.inputs, playbook) == (decision.trace, decision.outcome)
+    assert await world.sweep().sweep() == 0
+    world.clock.advance(seconds=3_600)
+    assert await world.sweep().sweep() == 1
+    assert [routed.rep_id for routed in await world.routed()] == ["mori"]

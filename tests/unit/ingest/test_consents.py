@@ -93,3 +93,18 @@ def test_a_no_beats_what_the_touch_is_and_an_unsubscription_every_tick(touch):
 def test_a_tick_on_a_card_is_the_stronger_basis(touch):
     made = touch("track", {"event": "Card Exchanged", "properties": {"newsletter": "yes"}}, POLICY)
     assert told(made) == [YES, ("phone", "marketing", True, "card")]
+
+
+@pytest.mark.parametrize(
+    ("event", "answers"),
+    [
+        ({"event": "Newsletter Subscribed"}, {"consent.email": "opt_in"}),
+        ({"event": "Email Unsubscribed"}, {"consent.email": "withdrawn"}),
+        (
+            {"event": "Trade Fair Card Scanned"},
+            {"consent.email.basis": "card", "consent.phone.basis": "card"},
+        ),
+    ],
+)
+def test_consent_to_marketing_travels_with_the_answers_so_that_the_gate_may_ask_for_it(touch, event, answers):
+    assert touch("track", event).evidence == answers

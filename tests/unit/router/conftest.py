@@ -28,7 +28,7 @@ ROUTING: dict[str, Any] = {
         {"id": "large", "legs": ["fs"], "when": {"lead.size_band": {"in": ["s6", "s7"]}}, "pool": "large"},
         {"id": "german", "when": {"lead.language": {"eq": "de"}}, "pool": "languages"},
         {"id": "inside", "legs": ["is"], "when": {}, "pool": "inside"},
-        {"id": "field", "legs": ["fs"], "when": {"not": {"lead.kind": {"eq": "partner"}}}, "pool": "field"},
+        {"id": "field", "legs": ["fs"], "when": {"not": {"lead.kind": {"eq": "press"}}}, "pool": "field"},
     ],
     "decline_reasons": [
         {"code": "at_capacity", "kind": "decline", "label": {"en": "at capacity"}, "effect": "reroute"},

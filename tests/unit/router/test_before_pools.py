@@ -23,11 +23,15 @@ from services.router.domain.account_words import (
 from services.router.domain.before_pools import Check, Said, Why, before_pools
 from services.router.domain.matching.result import ByName, Candidate, Code, Matched, Tie
 from services.router.domain.matching.result import Why as WhyNot
+from shared.availability.people import NotAtWork
 from shared.schemas.policies.routing import AccountChecks
 from shared.schemas.policies.teams import Rep
 
 REPS = {
     name: Rep(id=name, name=name.title(), active=name != "away") for name in ("sato", "mori", "ito", "away", "tanaka")
+} | {
+    "kato": Rep(id="kato", name="Kato", manager="away"),
+    "away": Rep(id="away", name="Away", active=False, manager="mori"),
 }
 HERE, SISTER = Place("site", "entity", "root"), Place("sister", "sister", "root")
 
@@ -37,13 +41,14 @@ def ask(
     registrations: tuple[Registration, ...] = (),
     holders: tuple[str, ...] = (),
     policy: dict[str, Any] | None = None,
+    out: dict[str, NotAtWork] | None = None,
     **party: Any,
 ) -> Any:
     fields = {"account_id": "site", "name": "日の出", "kind": "end_customer", "level": "site"}
     known = Known(
         Matched("site", "domain"), Party(**fields | {"root": "root", "entity": "entity"} | party), deals, registrations
     )
-    return before_pools(known, AccountChecks.model_validate(policy or {}), REPS, holders, now=1_000)
+    return before_pools(known, AccountChecks.model_validate(policy or {}), REPS, holders, now=1_000, out=out or {})
 
 
 def deal(rep: str, lead: str = "l1", place: Place = HERE, accepted: bool = True) -> Deal:
@@ -172,3 +177,27 @@ def test_what_was_said_is_told_in_both_languages():
         == "the names are not alike enough (81 %)"
     )
     assert list(account_steps(Known(Matched()), (), None)) == []
+
+
+@pytest.mark.parametrize("why", ["absent", "away"])
+@pytest.mark.parametrize(
+    ("absent", "said", "parked"),
+    [("give", "takes", None), ("wait", "parks", "owner_absent"), ("pool", "unavailable", None)],
+)
+def test_while_the_owner_is_absent_policy_says_what_becomes_of_the_lead(why, absent, said, parked):
+    out = {"sato": NotAtWork(why, 9_000, "Asia/Tokyo")}
+    asked = ask(owner="sato", out=out, policy={"named_account": {"absent": absent}})
+    [check] = [one for one in asked.checks if one.check == "named_account"]
+    assert (check.said, asked.parked, check.until) == (said, parked, None if absent == "give" else 9_000)
+
+
+def test_after_hours_nobody_is_absent():
+    out = {"sato": NotAtWork("closed", 9_000, "Asia/Tokyo")}
+    assert ask(owner="sato", out=out, policy={"named_account": {"absent": "wait"}}).direct.rep.id == "sato"
+
+
+def test_what_the_owner_gave_back_goes_to_the_first_manager_above_who_can_have_it():
+    asked = ask(owner="kato", holders=("kato",))
+    assert (asked.direct.rep.id, asked.direct.leg, asked.checks[-1].why) == ("mori", "fs", "manager")
+    assert ask(owner="kato", holders=("kato", "mori")).direct is None, "they have had it, too"
+    assert ask(owner="tanaka", holders=("tanaka",)).direct is None, "nobody is above"

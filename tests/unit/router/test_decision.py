@@ -135,7 +135,7 @@ def test_an_mql_without_enough_of_bant_goes_to_inside_sales_first(inputs, playbo
     ("more", "reason"),
     [
         ({"attributes": {"size_band": "s6"}}, "parked:no_eligible_member"),
-        ({"attributes": {"kind": "partner"}}, "parked:no_rule"),
+        ({"attributes": {"kind": "press"}}, "parked:no_rule"),
         ({"loads": {"sato": 10, "tanaka": 10}}, "parked:at_capacity"),
         ({"attributes": {"language": "de"}, "holders": ("schmidt",)}, "parked:language"),
     ],

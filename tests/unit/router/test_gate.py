@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.router.domain.facts import Scored
+from services.router.domain.facts import Answer, Scored
 from services.router.domain.gate import GateRules, Holding, cell, gate, holding, leg
 from shared.schemas.policies.qualification import Gate, Hold
 from shared.schemas.scores import LeadScored
@@ -220,3 +220,58 @@ def test_a_lead_is_held_until_its_fields_are_known_or_the_limit_passes(scored):
     wants = gate(scored("A1", raised="demo_requested"), rules())
     assert holding(wants, hold, {}, 1_000, 1_000) is None, "who asked to be contacted does not wait"
     assert holding(wants, hold.model_copy(update={"hand_raises": True}), {}, 1_000, 1_000) is not None
+
+
+def heard(*said):
+    """A score with consents: question, code, source and when."""
+    return tuple(Answer(question, code, source, at, trusted=False) for question, code, source, at in said)
+
+
+@pytest.mark.parametrize(
+    ("said", "consent"),
+    [
+        ([], None),
+        ([("consent.email", "opt_in", "web", 5)], "opt_in"),
+        ([("consent.email", "opt_in", "web", 5), ("consent.email", "withdrawn", "mail", 6)], "withdrawn"),
+        ([("consent.email", "withdrawn", "mail", 5), ("consent.email", "opt_in", "web", 6)], "opt_in"),
+        ([("consent.email", "withdrawn", "mail", 5), ("consent.email", "opt_in", "web", 5)], "withdrawn"),
+        ([("consent.email.basis", "card", "fair", 5)], "card"),
+        ([("consent.email", "withdrawn", "mail", 5), ("consent.email.basis", "card", "fair", 9)], "withdrawn"),
+    ],
+    ids=["unsaid", "opt-in", "refused since", "opt-in again", "at once", "a card", "a card after a refusal"],
+)
+def test_a_refusal_beats_every_basis_until_the_lead_opts_in_again(scored, said, consent):
+    told = replace(scored("A1"), answers=heard(*said))
+    assert told.facts().get("lead.consent_email") == consent
+    assert "lead.consent_phone" not in told.facts()
+
+
+def test_a_gate_may_ask_for_consent_in_one_region_and_not_in_another(scored):
+    asks = {"id": "consent", "when": {"lead.consent_email": {"in": ["opt_in"]}}, "otherwise": "inside_sales_check"}
+    europe = {"id": "europe", "when": {"lead.country": {"in": ["DE", "FR"]}}, **CELLS, "requires": [asks]}
+    both = rules(segments=[europe])
+    german = {"attributes": {"country": "DE"}}
+    assert gate(scored("A1", **german), both).verdict == "inside_sales_check"
+    agreed = replace(scored("A1", **german), answers=heard(("consent.email", "opt_in", "web", 5)))
+    assert gate(agreed, both).verdict == "mql"
+    assert gate(scored("A1", attributes={"country": "JP"}), both).verdict == "mql"
+
+
+@pytest.mark.parametrize(
+    ("account", "told", "verdict"),
+    [
+        ({"account.kind": "partner"}, {}, "inside_sales_check"),
+        ({}, {"attributes": {"kind": "partner"}}, "inside_sales_check"),
+        ({"account.kind": "end_customer"}, {}, "mql"),
+    ],
+)
+def test_people_of_a_partner_are_no_demand(scored, account, told, verdict):
+    gated = gate(scored("A1", raised="demo_requested", **told), rules(), None, account)
+    assert (gated.verdict, [one.by for one in gated.lowered]) == (verdict, ["partner"] if verdict != "mql" else [])
+    assert not scored("A1", attributes={"kind": "partner"}).active, "nor do they make a company look broad"
+
+
+def test_the_breadth_that_scoring_counts_confirms_one_persons_interest(scored):
+    alone = rules(one_person={"people": 2, "verdict": "inside_sales_check"})
+    assert gate(scored("A1"), alone, None, {"account.people": 1}).verdict == "inside_sales_check"
+    assert gate(scored("A1"), alone, None, {"account.people": 1, "account.active": 2}).verdict == "mql"

@@ -50,3 +50,18 @@ def test_who_is_never_to_be_routed_is_left_alone(gated, left_alone):
 
 def test_without_a_policy_nobody_is_nurtured():
     assert NurtureRules.of(None).choose(BELOW, {"lead.country": "JP"}) == NONE
+
+
+def test_who_has_refused_is_never_written_to_whatever_the_rule_says():
+    facts = {"lead.country": "JP", "lead.own_domain": True}
+    assert RULES.choose(BELOW, facts).may_email
+    assert not RULES.choose(BELOW, facts | {"lead.consent_email": "withdrawn"}).may_email
+
+
+@pytest.mark.parametrize(
+    ("ended", "chosen"),
+    [("nurture", "japan"), ("recycled", "japan"), ("lost", "japan"), ("won", None), ("disqualified", None)],
+)
+def test_a_lead_that_sales_gave_back_goes_on_in_a_scenario_unless_it_is_won_or_out(ended, chosen):
+    assert RULES.after(ended, "not_now", {"lead.country": "JP"}).scenario == chosen
+    assert RULES.after(ended, "not_now", {"lead.country": "JP", "lead.internal": True}) == NONE

@@ -64,3 +64,9 @@ def test_a_nul_is_no_reason_to_lose_a_lead():
 def test_a_record_of_the_other_topic_is_none_of_this_one():
     with pytest.raises(Reject):
         decode(message(orjson.dumps(SCORE), "handoff-events"))
+
+
+def test_the_score_of_a_company_is_read():
+    score = {name: value for name, value in SCORE.items() if name not in ("lead_id", "fit", "grade", "engagement")}
+    company = score | {"record": "account-scored", "account": "hinode.co.jp", "score": {"total": 0}, "band": 2}
+    assert decode(message(orjson.dumps(company), "account-scored")).band == 2
