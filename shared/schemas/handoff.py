@@ -30,7 +30,7 @@ class HandoffEvent(Record):
     reason:     a code of vocabulary, section 8 (decline, recycle, loss), or why routing was refused
     effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner
     clock:      accept or first_touch, for clock events and expiries; `due_at` is its due time, and the time of a breach
-    holder:     for routing-refused: the rep who holds the lead
+    holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     until:      for a decline: when the lead asked to be called again, as the rep was told
     """
 
@@ -52,4 +52,5 @@ class HandoffEvent(Record):
     activity: str | None = Field(default=None, description="touch type of the activity (vocabulary, section 1)")
     stage: str | None = None
     holder: str | None = None
+    held: int | None = None
     until: Millis | None = None

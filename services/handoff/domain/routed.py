@@ -41,7 +41,8 @@ def route(known: Opportunity | None, record: LeadRouted, sla: SlaPolicy, now: in
         if record.relieves != holder.rep_id or opportunity.withdrawn:
             return fired.then(_refuse(opportunity, record, now, "accepted", holder))
         relieved = end_offer(opportunity, holder, "superseded", now, reason="relieved")
-        fired = fired.then(free(relieved, record.assignment, now, "relieved", closes_in=None))
+        # By the assignment that ends: the new one may end in this way, too, and what it is said by would be the same.
+        fired = fired.then(free(relieved, holder.assignment, now, "relieved", closes_in=None))
         opportunity = fired.opportunity
     elif holder:
         opportunity = end_offer(opportunity, holder, "superseded", now, reason="rerouted")
@@ -57,6 +58,7 @@ def _refuse(opportunity: Opportunity, record: LeadRouted, now: int, reason: str,
         rep_id=record.rep_id,
         reason=reason,
         holder=holder.rep_id if holder else None,
+        held=holder.assignment if holder else None,
     )
     return Change(opportunity, (told,))
 

@@ -303,7 +303,7 @@ def _refused(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: 
     credit = (refused.pool_id, refused.rep_id) if refused.pool_id else None
     before = tuple(held for held in lead.replaced if held.assignment < event.assignment)
     if event.holder is not None:
-        kept = _kept(replace(lead, replaced=before), event.holder, playbook)
+        kept = _kept(replace(lead, replaced=before), event.holder, event.held, playbook)
         return Step(kept, cause, credit=credit, sharing=refused.sharing)
     if lead.owner_rep is None:
         return Step(replace(lead, replaced=before), cause, credit=credit, sharing=refused.sharing)
@@ -316,18 +316,24 @@ def _refused(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: 
     )
 
 
-def _kept(lead: Lead, holder: str, playbook: Playbook | None) -> Lead:
-    """The lead with the rep who had accepted it earlier in this cycle, under the assignment of that time."""
-    earlier = next((held for held in reversed(lead.replaced) if held.rep_id == holder), None)
+def _kept(lead: Lead, holder: str, by: int | None, playbook: Playbook | None) -> Lead:
+    """The lead with the rep who had accepted it earlier in this cycle, under the assignment of that time. by: which that is; the
+    latest of that rep, where handoff did not say. All that were made since are refused as well: those reps never had it.
+    """
+    theirs = [held for held in lead.replaced if held.rep_id == holder and by in (None, held.assignment)]
+    earlier = theirs[-1] if theirs else Held(by or 0, holder, None)
+    replaced = tuple(held for held in lead.replaced if held.assignment < earlier.assignment)
+    had = {held.rep_id for held in replaced}
+    never = {held.rep_id for held in lead.replaced if held.assignment > earlier.assignment > 0} - had
     return replace(
         _owned(lead, holder),
         accepted=True,
         stage=lead.stage if lead.merged_into else _taken(lead, playbook),
-        pool_id=earlier.pool_id if earlier else None,
-        held_assignment=earlier.assignment if earlier else lead.held_assignment,
-        sharing=earlier.sharing if earlier else (),
-        excluded=tuple(rep for rep in lead.excluded if rep != holder),
-        replaced=tuple(held for held in lead.replaced if earlier and held.assignment < earlier.assignment),
+        pool_id=earlier.pool_id,
+        held_assignment=earlier.assignment or lead.held_assignment,
+        sharing=earlier.sharing,
+        excluded=tuple(rep for rep in lead.excluded if rep != holder and rep not in never),
+        replaced=replaced,
     )
 
 

@@ -208,3 +208,14 @@ def test_the_events_of_a_decline_carry_reason_and_effect_but_never_the_note(give
 
 def test_every_activity_is_a_touch_type_of_the_vocabulary():
     assert not ACTIVITY_TYPES - TOUCH_TYPES.keys()
+
+
+def test_a_lead_that_is_taken_from_one_rep_after_the_other_tells_each_of_it_once(given):
+    change = accept(given.offered(), "sato", given.now)
+    for number, rep, earlier in ((2, "tanaka", "sato"), (3, "mori", "tanaka")):
+        routed = given.routed(number, rep, relieves=earlier)
+        change = change.then(route(change.opportunity, routed, given.sla, given.now))
+        change = change.then(accept(change.opportunity, rep, given.now))
+    change = change.then(fire(change.opportunity, given.now + 600 * SECOND))
+    told = [event.event_id for event in change.events]
+    assert len(told) == len(set(told)), [(event.kind, event.assignment, event.stage) for event in change.events]

@@ -277,6 +277,19 @@ def test_who_accepted_in_the_same_moment_keeps_the_lead(team, do):
     assert (kept.owner_rep, kept.accepted, kept.held_assignment, kept.excluded) == ("sato", True, 3, ())
 
 
+def test_of_many_that_were_sent_after_each_other_the_one_that_was_accepted_stands_and_nobody_else_had_it(team, do):
+    lead = HELD
+    for rep in ("tanaka", "sato", "mori"):
+        lead, _ = do(team(mode="offer"), lead, replace(GIVE, rep_id=rep, despite=("earlier_holder",)))
+    assert (lead.held_assignment, lead.excluded) == (6, ("tanaka", "sato"))
+    told = {"tenant": "t", "lead_id": "lead-1", "opportunity_id": "o", "cycle": 1, "event_id": "e", "at": NOW}
+    refused = HandoffEvent(
+        kind="routing-refused", assignment=6, rep_id="mori", reason="accepted", holder="sato", held=3, **told
+    )
+    kept = happened(lead, refused, team()).lead
+    assert (kept.owner_rep, kept.held_assignment, kept.excluded) == ("sato", 3, ()), "and not by the fifth"
+
+
 @pytest.mark.parametrize("reason", ["recycled", "nurture", "on_hold", "disqualified"])
 def test_a_person_brings_back_what_was_closed_in_a_new_cycle(team, do, reason):
     closed = replace(WAITS_FOR_DISPATCH, waiting_reason=reason, closed_at=4, excluded=("tanaka",), disposition=reason)
