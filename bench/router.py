@@ -16,7 +16,7 @@ import pstats
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 import uvloop
@@ -32,7 +32,7 @@ from shared.kit.person import seal
 from shared.schemas.scores import HandRaise, IdentityRef, LeadScored, PartialScore, PolicyRef, Version
 from shared.schemas.topics import POLICIES
 
-BATCHES, BATCH, SINGLE = 4, 500, 400
+BATCHES, BATCH, SINGLE = 3, 500, 400
 TABLES = {  # with the order in which each is written
     "leads": "lead_id",
     "lead_identities": "lead_id",
@@ -57,7 +57,6 @@ async def _measure(env: dict[str, str]) -> list[Row]:
     following = asyncio.create_task(follower.run())
     await follower.catch_up(30)
     pool = await open_pool(env["DATABASE_URL"], "baton_app", application="bench", size=1)
-    login = await asyncpg.connect(env["DATABASE_URL"])
     try:
         router = Router(pool, policies.following, SystemClock())
         await _decide(router, [scores("warm-up", 50)])
@@ -66,10 +65,9 @@ async def _measure(env: dict[str, str]) -> list[Row]:
         if os.environ.get("PROFILE"):
             await _profile(pool, router, scores("profile", BATCH))
             await _profile(pool, router, scores("profile-one", 1))
-        bare = await _insert(login, "batch-", BATCH), await _insert(login, "single", 1)
+        bare = await _insert(env["DATABASE_URL"], "batch-", BATCH), await _insert(env["DATABASE_URL"], "single", 1)
     finally:
         following.cancel()
-        await login.close()
         await pool.close()
     return [
         row(f"decisions, {BATCH} at a time", BATCHES * BATCH / batched, "leads/s", BATCHES * BATCH / bare[0]),
@@ -117,33 +115,50 @@ async def _decide(router: Router, batches: Sequence[Sequence[LeadScored]]) -> fl
     return time.perf_counter() - began
 
 
-async def _insert(login: asyncpg.Connection[asyncpg.Record], name: str, at_once: int) -> float:
+async def _insert(database: str, name: str, at_once: int) -> float:
     """Seconds that the rows of the leads named so take to insert, as bare as can be: one statement for each table."""
-    await login.execute("DROP SCHEMA IF EXISTS bench CASCADE; CREATE SCHEMA bench")
-    rows: dict[str, dict[str, list[tuple[object, ...]]]] = {}
-    for table, order in TABLES.items():
-        await login.execute(f"CREATE TABLE bench.{table} (LIKE router.{table} INCLUDING ALL)")
-        found = await login.fetch(
-            f"SELECT t.*, {_lead(table)} AS of_lead FROM router.{table} t WHERE {_lead(table)} LIKE $1 || '%' ORDER BY {order}",
-            name,
-        )
-        rows[table] = defaultdict(list)
-        for one in found:
-            rows[table][one["of_lead"]].append(tuple(one)[:-1])
-    leads = list(rows["leads"])
-    wrong = [lead for lead in leads if not rows["decisions"][lead] or not rows["outbox"][lead]]
-    if wrong or not leads:
-        raise RuntimeError(f"{len(wrong)} of {len(leads)} leads named {name} were not given to anybody")
-    began = time.perf_counter()
-    for start in range(0, len(leads), at_once):
-        chunk = leads[start : start + at_once]
-        async with login.transaction():
-            for table in TABLES:
-                await login.execute(
-                    f"INSERT INTO bench.{table} OVERRIDING SYSTEM VALUE SELECT * FROM unnest($1::bench.{table}[])",
-                    [values for lead in chunk for values in rows[table][lead]],
-                )
-    return time.perf_counter() - began
+    login = await asyncpg.connect(database)
+    try:
+        rows = {table: await _copied(login, table, name) for table in TABLES}
+        leads = list(rows["leads"])
+        wrong = [lead for lead in leads if not rows["decisions"][lead] or not rows["outbox"][lead]]
+        if wrong or not leads:
+            raise RuntimeError(f"{len(wrong)} of {len(leads)} leads named {name} were not given to anybody")
+        await _write(login, rows, [])  # the driver learns the types
+        began = time.perf_counter()
+        for start in range(0, len(leads), at_once):
+            await _write(login, rows, leads[start : start + at_once])
+        return time.perf_counter() - began
+    finally:
+        await login.execute("DROP SCHEMA bench CASCADE")
+        await login.close()
+
+
+Rows = dict[str, list[tuple[object, ...]]]  # by lead
+
+
+async def _copied(login: asyncpg.Connection[asyncpg.Record], table: str, name: str) -> Rows:
+    """The rows of `table` of the leads named so, and an empty table like it in the schema `bench`."""
+    await login.execute("CREATE SCHEMA IF NOT EXISTS bench")
+    await login.execute(f"CREATE TABLE bench.{table} (LIKE router.{table} INCLUDING ALL)")
+    found = await login.fetch(
+        f"SELECT t.*, {_lead(table)} AS of_lead FROM router.{table} t WHERE {_lead(table)} LIKE $1 || '%'"
+        f" ORDER BY {TABLES[table]}",
+        name,
+    )
+    rows: Rows = defaultdict(list)
+    for one in found:
+        rows[one["of_lead"]].append(tuple(one)[:-1])
+    return rows
+
+
+async def _write(login: asyncpg.Connection[asyncpg.Record], rows: Mapping[str, Rows], leads: Sequence[str]) -> None:
+    async with login.transaction():
+        for table, of_lead in rows.items():
+            await login.execute(
+                f"INSERT INTO bench.{table} OVERRIDING SYSTEM VALUE SELECT * FROM unnest($1::bench.{table}[])",
+                [values for lead in leads for values in of_lead[lead]],
+            )
 
 
 def _lead(table: str) -> str:

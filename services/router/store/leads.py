@@ -135,18 +135,12 @@ async def _write_identities(connection: Connection, tenant: str, scores: Mapping
     owned = [(lead_id, identity.identity_id) for lead_id, score in scores.items() for identity in score.identities]
     leads, identities = [lead_id for lead_id, _ in owned], [identity for _, identity in owned]
     await connection.execute(
-        "DELETE FROM router.lead_identities i WHERE i.tenant = $1 AND i.lead_id = ANY($2::text[]) AND NOT EXISTS"
-        " (SELECT FROM unnest($3::text[], $4::text[]) AS n(lead_id, identity_id)"
-        "  WHERE n.lead_id = i.lead_id AND n.identity_id = i.identity_id)",
+        "WITH n AS (SELECT * FROM unnest($3::text[], $4::text[]) AS n(lead_id, identity_id)),"
+        " gone AS (DELETE FROM router.lead_identities i WHERE i.tenant = $1 AND i.lead_id = ANY($2::text[]) AND NOT EXISTS"
+        "  (SELECT FROM n WHERE n.lead_id = i.lead_id AND n.identity_id = i.identity_id))"
+        " INSERT INTO router.lead_identities (tenant, lead_id, identity_id) SELECT $1, * FROM n ON CONFLICT DO NOTHING",
         tenant,
         list(scores),
-        leads,
-        identities,
-    )
-    await connection.execute(
-        "INSERT INTO router.lead_identities (tenant, lead_id, identity_id)"
-        " SELECT $1, * FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING",
-        tenant,
         leads,
         identities,
     )

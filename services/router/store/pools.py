@@ -30,17 +30,14 @@ async def read_desk(
     if playbook is None:
         return Desk(read=True, left=tuple(left))
     wanted = sorted(playbook.pools)
-    await connection.execute(
-        "INSERT INTO router.pools (tenant, pool_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
-        tenant,
-        wanted,
-    )
-    rows = await connection.fetch(
-        "SELECT pool_id, policy_sequence, joined FROM router.pools WHERE tenant = $1 AND pool_id = ANY($2::text[])"
-        " ORDER BY pool_id FOR UPDATE",
-        tenant,
-        wanted,
-    )
+    rows = await _lock(connection, tenant, wanted)
+    if len(rows) < len(wanted):
+        await connection.execute(
+            "INSERT INTO router.pools (tenant, pool_id) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+            tenant,
+            wanted,
+        )
+        rows = await _lock(connection, tenant, wanted)
     members = await connection.fetch(
         "SELECT pool_id, rep_id, joined, weight, due, received FROM router.pool_members"
         " WHERE tenant = $1 AND pool_id = ANY($2::text[]) ORDER BY pool_id, joined",
@@ -66,6 +63,16 @@ async def read_desk(
     return Desk(
         pools, await read_loads(connection, tenant), read=True, out=out, taken=taken, had_by=had_by, left=tuple(left)
     )
+
+
+async def _lock(connection: Connection, tenant: str, wanted: Sequence[str]) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT pool_id, policy_sequence, joined FROM router.pools WHERE tenant = $1 AND pool_id = ANY($2::text[])"
+        " ORDER BY pool_id FOR UPDATE",
+        tenant,
+        wanted,
+    )
+    return rows
 
 
 def _balance(row: asyncpg.Record) -> Balance:
@@ -105,34 +112,25 @@ async def write(connection: Connection, tenant: str, pools: Sequence[PoolState])
     """Write `pools`, which are locked: members who left are removed."""
     if not pools:
         return
+    members = [(pool.pool_id, balance) for pool in pools for balance in pool.balances]
     await connection.execute(
-        "UPDATE router.pools p SET policy_sequence = n.sequence, joined = n.joined"
-        " FROM unnest($2::text[], $3::bigint[], $4::integer[]) AS n(pool_id, sequence, joined)"
-        " WHERE p.tenant = $1 AND p.pool_id = n.pool_id",
+        "WITH members AS (SELECT * FROM unnest($5::text[], $6::text[], $7::integer[], $8::integer[], $9::text[], $10::bigint[])"
+        "  AS n(pool_id, rep_id, joined, weight, due, received)),"
+        " followed AS (UPDATE router.pools p SET policy_sequence = n.sequence, joined = n.joined"
+        "  FROM unnest($2::text[], $3::bigint[], $4::integer[]) AS n(pool_id, sequence, joined)"
+        "  WHERE p.tenant = $1 AND p.pool_id = n.pool_id"
+        "  AND (p.policy_sequence, p.joined) IS DISTINCT FROM (n.sequence, n.joined)),"
+        " gone AS (DELETE FROM router.pool_members m WHERE m.tenant = $1 AND m.pool_id = ANY($2::text[]) AND NOT EXISTS"
+        "  (SELECT FROM members n WHERE n.pool_id = m.pool_id AND n.rep_id = m.rep_id))"
+        " INSERT INTO router.pool_members (tenant, pool_id, rep_id, joined, weight, due, received) SELECT $1, * FROM members"
+        " ON CONFLICT (tenant, pool_id, rep_id) DO UPDATE SET joined = excluded.joined, weight = excluded.weight,"
+        " due = excluded.due, received = excluded.received",
         tenant,
         [pool.pool_id for pool in pools],
         [pool.policy_sequence for pool in pools],
         [pool.joined for pool in pools],
-    )
-    members = [(pool.pool_id, balance) for pool in pools for balance in pool.balances]
-    pool_ids, rep_ids = [pool_id for pool_id, _ in members], [balance.rep_id for _, balance in members]
-    await connection.execute(
-        "DELETE FROM router.pool_members m WHERE m.tenant = $1 AND m.pool_id = ANY($2::text[]) AND NOT EXISTS"
-        " (SELECT FROM unnest($3::text[], $4::text[]) AS n(pool_id, rep_id)"
-        "  WHERE n.pool_id = m.pool_id AND n.rep_id = m.rep_id)",
-        tenant,
-        [pool.pool_id for pool in pools],
-        pool_ids,
-        rep_ids,
-    )
-    await connection.execute(
-        "INSERT INTO router.pool_members (tenant, pool_id, rep_id, joined, weight, due, received) SELECT $1, *"
-        " FROM unnest($2::text[], $3::text[], $4::integer[], $5::integer[], $6::text[], $7::bigint[])"
-        " ON CONFLICT (tenant, pool_id, rep_id) DO UPDATE SET joined = excluded.joined, weight = excluded.weight,"
-        " due = excluded.due, received = excluded.received",
-        tenant,
-        pool_ids,
-        rep_ids,
+        [pool_id for pool_id, _ in members],
+        [balance.rep_id for _, balance in members],
         [balance.joined for _, balance in members],
         [balance.weight for _, balance in members],
         [str(balance.due) for _, balance in members],
