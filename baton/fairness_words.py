@@ -34,6 +34,8 @@ WORDS = {
         "nobody": "Nobody would get a lead now: {why}",
         "not": "  not {name}: {why}",
         "left": "left",
+        "explored": "Below the gate and looked at on purpose: {given}; accepted {accepted}, passed on to field sales {passed_on},"
+        " declined {declined}",
     },
     "ja": {
         "head": "{pool}({strategy})、{since} – {until}({zone}): 配分 {leads} 件、持ち分との最大差 {furthest:.2f} 件",
@@ -57,6 +59,7 @@ WORDS = {
         "nobody": "いま担当できる人がいません: {why}",
         "not": "  {name} ではない理由: {why}",
         "left": "離脱",
+        "explored": "基準未達の探索分: {given} 件(承諾 {accepted}、フィールドセールスへ {passed_on}、辞退 {declined})",
     },
 }
 
@@ -78,6 +81,8 @@ def told(found: Body, *, lang: str, zone: str) -> str:
     if found["promised"] and found["furthest"] >= 1:
         lines.append(words["over"])
     lines += _table([words["columns"], *(_row(one, words["left"]) for one in found["members"])])
+    if found["explored"]["given"]:
+        lines.append(words["explored"].format(**found["explored"]))
     following = found["next"]
     lines.append(words["next" if following["rep_id"] else "nobody"].format(why=following["why"][lang]))
     lines += [

@@ -155,6 +155,10 @@ def _gate(policies: Policies) -> Iterator[Finding]:
     segments = [(("gate", "segments", number), segment) for number, segment in enumerate(gate.segments)]
     cells: list[tuple[Place, Cells]] = [(("gate",), gate), *segments]
     for place, each in cells:
+        for index, grade in enumerate(each.explore.grades if each.explore else ()):
+            if grade in (*each.mql, *each.inside_sales_check):
+                message = f"`{grade}` passes the gate already: there is nothing to explore"
+                yield Finding("qualification", (*place, "explore", "grades", index), message, code="grade-twice")
         for index, grade in enumerate(each.inside_sales_check):
             if grade in each.mql:
                 message = f"`{grade}` is an MQL already: a grade has one way"

@@ -366,6 +366,15 @@ class NextBody(BaseModel):
     members: list[CandidateBody]
 
 
+class ExploredBody(BaseModel):
+    """Leads below the gate that the pool was given on purpose in the period, and what became of them."""
+
+    given: int
+    accepted: int
+    passed_on: int = Field(description="qualified for field sales: what the gate would have overlooked")
+    declined: int
+
+
 class FairnessBody(BaseModel):
     pool_id: str
     strategy: Literal["fair", "sticky", "least_loaded", "best_fit"]
@@ -374,5 +383,6 @@ class FairnessBody(BaseModel):
     until: str
     leads: int
     furthest: float = Field(description="leads that the furthest is from the share, in the period")
+    explored: ExploredBody
     members: list[ShareBody]
     next: NextBody

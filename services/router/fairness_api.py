@@ -65,6 +65,7 @@ def fairness_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Followin
             found = lines(await rows.tallies(connection, tenant, pool_id, start, end))
             everybody = [*playbook.weights(pool_id), *(line.rep_id for line in found)]
             named = await rows.named(connection, tenant, everybody, start, end)
+            explored = await rows.explored(connection, tenant, pool_id, start, end)
         assigned = assign_from(
             playbook.pools[pool_id], state, playbook.reps, loads, None, (), out, taken=taken, left=left
         )
@@ -82,6 +83,7 @@ def fairness_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Followin
             "until": iso(end),
             "leads": sum(line.received for line in found),
             "furthest": round(float(max((abs(line.due) for line in found), default=0)), 6),
+            "explored": explored,
             "members": _members(state, found, named, playbook),
             "next": _next(trace, assigned.parked),
         }

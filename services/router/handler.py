@@ -215,10 +215,17 @@ def _outgoing(
     return records
 
 
+EXPLORED = {"offer-accepted": "accepted", "offer-declined": "declined", "lead-qualified": "passed_on"}
+
+
 def count(done: Done, now: int) -> None:
     """Measure what was done, after it was committed."""
     for change in done.changes:
         metrics.WITHDRAWN.inc(change.withdrawn)
+        if (what := EXPLORED.get(change.cause.kind)) and change.before.explored:
+            metrics.EXPLORED.labels(what).inc()
+        if change.decision and change.decision.trace.explored and change.decision.outcome.kind == "routed":
+            metrics.EXPLORED.labels("routed").inc()
         if change.decision:
             metrics.DECISIONS.labels(change.decision.outcome.kind).inc()
             if change.decision.way == "named":

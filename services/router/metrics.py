@@ -6,6 +6,9 @@ from prometheus_client import Counter, Gauge
 
 DECISIONS = Counter("baton_router_decisions_total", "Decisions made", ["outcome"])  # routed, parked, below_gate
 BY_ACCOUNT = Counter("baton_router_by_account_total", "Leads that a check before any pool gave to a rep", ["check"])
+EXPLORED = Counter(
+    "baton_router_explored_total", "Leads below the gate that inside sales looked at on purpose", ["outcome"]
+)  # routed, accepted, declined, passed_on
 STALE = Counter("baton_router_stale_scores_total", "Scores that were not newer than what is known")
 UNKNOWN = Counter("baton_router_unknown_leads_total", "Handoff events of leads that were never scored here")
 WITHDRAWN = Counter("baton_router_withdrawn_total", "Leads taken back from whom they were offered to")

@@ -68,6 +68,9 @@ class LeadRouted(Record):
     touches: tuple[RecentTouch, ...] = ()
     person: SealedPerson | None = None
     is_test: bool = False
+    explored: bool = Field(
+        default=False, description="below the gate: looked at on purpose, to see what that overlooks"
+    )
 
 
 class LeadNurtured(Record):

@@ -22,10 +22,11 @@ from services.router.domain.assignment import Before as AskedFirst
 from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
 from services.router.domain.caps import Taken
 from services.router.domain.evidence import Assessment, assess
+from services.router.domain.exploring import explores
 from services.router.domain.facts import Facts, Scored
 from services.router.domain.fairness import PoolState, give
 from services.router.domain.gate import Gated, Holding, gate, gate_facts, holding, leg
-from services.router.domain.lead import PARKED, Cause, Lead
+from services.router.domain.lead import PARKED, Cause, Lead, still
 from services.router.domain.manager import Escalated, escalate, went_round
 from services.router.domain.nurture import NONE, Nurturing
 from services.router.domain.orders import Order, OrderRefusedError, outside
@@ -63,6 +64,7 @@ class Inputs:
     seq:       the how-manieth decision of the lead
     since:     only hand-raises received later count (ms); None where every one does
     passed_on: inside sales has qualified it in this cycle
+    explored_at: when it was last explored on purpose (ms)
     holders:   reps who had the lead earlier in this cycle
     verdict:   of the gate, when the lead was routed earlier in this cycle: it cannot become less ripe while reps decline it
     qualified: what made the lead ripe, where that was found out earlier in this cycle
@@ -88,6 +90,7 @@ class Inputs:
     since: int | None = None
     returned_to_is: bool = False
     passed_on: bool = False
+    explored_at: int | None = None
     holders: tuple[str, ...] = ()
     verdict: Ripe | None = None
     qualified: Qualified | None = None
@@ -112,6 +115,7 @@ class Trace:
     """How the decision came about, step by step; what it did not come to is empty.
 
     target:  ripe only because of its account
+    explored: below the gate, and given to inside sales on purpose, in this decision or before it in the cycle
     manager: to whom it went after the whole pool had had it, or nobody had given it out in time; None where it had not
     queue:   in which it waits, or waited too long
     """
@@ -121,6 +125,7 @@ class Trace:
     holding: Holding | None = None
     nurture: Nurturing | None = None
     target: bool = False
+    explored: bool = False
     checks: tuple[Check, ...] = ()
     rules: tuple[Tried, ...] = ()
     pool_id: str | None = None
@@ -205,6 +210,7 @@ def inputs_of(
         since=lead.closed_at,
         returned_to_is=lead.returned_to_is,
         passed_on=lead.passed_on,
+        explored_at=lead.explored_at,
         holders=lead.excluded,
         verdict=lead.verdict,
         qualified=Qualified(lead.lead_class or "", lead.qualifying_at or 0) if known else None,
@@ -249,6 +255,9 @@ def _decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     verdict = None if gated.never else _ripeness(gated.verdict, inputs.verdict)
     if verdict is None and not gated.never and is_target(inputs.account, playbook.routing.accounts):
         verdict, trace = "inside_sales_check", replace(trace, target=True)
+    explored = _explored(inputs, playbook, gated, verdict, of_account)
+    if explored:
+        verdict, trace = verdict or "inside_sales_check", replace(trace, explored=True)
     if inputs.order:
         return _ordered(inputs, playbook, inputs.order, trace, verdict, known, of_account)
     if verdict is None:
@@ -258,7 +267,7 @@ def _decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
     way = _leg(inputs, playbook, verdict, known)
     stage = playbook.stages.stage(verdict=verdict, leg=way, passed_on=inputs.passed_on)
     held = _held(inputs, playbook, gated, of_account, qualified)
-    if held:
+    if held and not explored:
         parked = _parked("enriching", stage, way, qualified=qualified)
         return Decision(_narrow(inputs), replace(trace, holding=held), replace(parked, waiting_until=held.until))
     reps = _without_leavers(playbook, inputs.left)
@@ -266,6 +275,10 @@ def _decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         inputs.account, playbook.routing.accounts, reps, inputs.holders, inputs.decided_at, inputs.out
     )
     trace = replace(trace, checks=before.checks)
+    if before.decides and explored and inputs.verdict is None:  # by inside sales' pools, and nobody else
+        chosen = playbook.nurture.choose(gated, gate_facts(inputs.scored, of_account))
+        trace = replace(trace, explored=False, nurture=chosen)
+        return Decision(_narrow(inputs), trace, _below_gate(gated, chosen))
     if before.decides:
         return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
     facts = _facts(inputs, known, of_account, qualified, stage)
@@ -292,6 +305,20 @@ def _decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
             name = playbook.reps[to.rep_id].name
             outcome = Outcome("routed", stage, "active", way, None, "assign", to.rep_id, name, qualified, by="manager")
     return Decision(_narrow(inputs, pool_id, playbook), trace, outcome, assigned.pool if assigned.rep else None)
+
+
+def _explored(inputs: Inputs, playbook: Playbook, gated: Gated, verdict: Ripe | None, of_account: Facts) -> bool:
+    """Whether the lead is explored: from now on, by something that it did, or since before in this cycle."""
+    if gated.never or gated.verdict != "nurture":  # it passes by itself
+        return False
+    ripe_at = inputs.qualified.at if inputs.qualified else None
+    if verdict is not None:
+        return inputs.verdict is not None and still(inputs.explored_at, ripe_at)
+    explore = playbook.gate.section(gate_facts(inputs.scored, of_account)).cells.explore
+    if still(inputs.explored_at, ripe_at):  # it waits for somebody who takes it
+        return explore is not None and gated.grade in explore.grades
+    begins = inputs.cause.kind == "scored" and not inputs.holders
+    return begins and explores(gated, explore, inputs.tenant, inputs.lead_id, inputs.explored_at, inputs.decided_at)
 
 
 def _facts(inputs: Inputs, known: Assessment, of_account: Facts, qualified: Qualified, stage: str) -> Facts:
@@ -568,6 +595,13 @@ def _verdict(decision: Decision) -> Ripe | None:
     return _ripeness(gated.verdict if gated else "nurture", decision.inputs.verdict) or "inside_sales_check"
 
 
+def _explored_at(lead: Lead, decision: Decision) -> int | None:
+    qualified = decision.outcome.qualified
+    if not decision.trace.explored or qualified is None or still(lead.explored_at, qualified.at):
+        return lead.explored_at
+    return max(decision.inputs.decided_at, qualified.at)
+
+
 def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
     """The lead after the decision."""
     outcome, inputs = decision.outcome, decision.inputs
@@ -582,6 +616,7 @@ def settle(lead: Lead, decision: Decision, playbook: Playbook | None) -> Lead:
         tried_at=inputs.decided_at,
         scenario=outcome.scenario,
         may_email=outcome.may_email,
+        explored_at=_explored_at(lead, decision),
     )
     if outcome.rep_id is None:
         assert outcome.waiting_reason is not None

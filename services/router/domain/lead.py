@@ -42,6 +42,11 @@ class Held:
     sharing: tuple[str, ...] = ()
 
 
+def still(explored_at: int | None, ripe_at: int | None) -> bool:
+    """Whether it is by having been explored that a lead became ripe, at `ripe_at`: it has raised its hand for nothing since."""
+    return explored_at is not None and ripe_at is not None and explored_at >= ripe_at
+
+
 @dataclass(frozen=True, slots=True)
 class Lead:
     """The row of a lead, without its score. It has an owner or a waiting reason, never both, never neither (P3).
@@ -63,6 +68,7 @@ class Lead:
     account:            the key of its company, by its latest score
     scenario:           what marketing automation is doing with it, and may_email: whether that may write to it
     passed_on:          inside sales has qualified it for field sales in this cycle
+    explored_at:        when it was last explored on purpose, though below the gate (ms)
     decided_under:      the policy sequence under which it waits: a newer one frees it
     """
 
@@ -104,10 +110,16 @@ class Lead:
     scenario: str | None = None
     may_email: bool = False
     passed_on: bool = False
+    explored_at: int | None = None
 
     @property
     def parked(self) -> bool:
         return (self.waiting_reason or "").startswith(PARKED)
+
+    @property
+    def explored(self) -> bool:
+        """Whether it is with sales by having been explored, and by nothing else since."""
+        return still(self.explored_at, self.qualifying_at)
 
     @property
     def closed(self) -> bool:

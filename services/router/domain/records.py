@@ -54,6 +54,7 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         touches=score.touches,
         person=score.person,
         is_test=score.is_test,
+        explored=decision.trace.explored,
     )
 
 

@@ -221,6 +221,15 @@ EXCLUSIONS: dict[Exclusion, dict[str, str]] = {
 }
 
 
+EXPLORED = Reason(
+    code="explored",
+    text={
+        "en": "below the gate: one of the share that inside sales looks at on purpose, to see what the gate overlooks",
+        "ja": "基準未達だが、基準の見落としを確かめるため、一定割合としてインサイドセールスが確認",
+    },
+)
+
+
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
     inputs = decision.inputs
@@ -247,6 +256,8 @@ def _steps(
         yield evidence_reason(trace.evidence, outcome.leg, playbook)
     if trace.target:
         yield TARGET
+    if trace.explored:
+        yield EXPLORED
     if trace.checks:
         yield from account_steps(account, trace.checks, playbook)
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)

@@ -45,9 +45,10 @@ async def _append(connection: Connection, tenant: str, changes: Sequence[Change]
         return
     made = [(change.after, change.decision) for change in changes if change.decision]
     await connection.execute(
-        "INSERT INTO router.assignments (tenant, lead_id, assignment, cycle, decision_id, at, rep_id, pool_id, way)"
+        "INSERT INTO router.assignments (tenant, lead_id, assignment, cycle, decision_id, at, rep_id, pool_id, way,"
+        " explored)"
         " SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::integer[], $5::text[], $6::bigint[], $7::text[],"
-        " $8::text[], $9::text[])",
+        " $8::text[], $9::text[], $10::boolean[])",
         tenant,
         [lead.lead_id for lead, _ in made],
         [lead.held_assignment for lead, _ in made],
@@ -57,6 +58,7 @@ async def _append(connection: Connection, tenant: str, changes: Sequence[Change]
         [decision.outcome.rep_id for _, decision in made],
         [decision.outcome.pool_id for _, decision in made],
         [decision.way for _, decision in made],
+        [decision.trace.explored for _, decision in made],
     )
 
 

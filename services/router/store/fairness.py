@@ -43,6 +43,21 @@ async def tallies(connection: Connection, tenant: str, pool_id: str, since: int,
     return Tallies(tuple(Given(**row) for row in given), shares)
 
 
+async def explored(connection: Connection, tenant: str, pool_id: str, since: int, until: int) -> dict[str, int]:
+    """Of the leads below the gate that the pool was given on purpose: how many, and what became of them."""
+    row = await connection.fetchrow(
+        "SELECT count(*) AS given, count(*) FILTER (WHERE a.accepted_at IS NOT NULL) AS accepted,"
+        " count(*) FILTER (WHERE a.ended = 'passed_on') AS passed_on,"
+        " count(*) FILTER (WHERE a.ended = 'declined') AS declined"
+        f" FROM router.assignments a WHERE {OF_POOL} AND a.explored",
+        tenant,
+        pool_id,
+        since,
+        until,
+    )
+    return dict(row or {})
+
+
 async def named(connection: Connection, tenant: str, reps: list[str], since: int, until: int) -> dict[str, int]:
     """Leads that accounts gave to `reps` in the period, past every pool."""
     rows = await connection.fetch(

@@ -64,6 +64,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("scenario", "text"),
     ("may_email", "boolean"),
     ("passed_on", "boolean"),
+    ("explored_at", "bigint"),
 )
 _SENT = {"jsonb": "text"}
 NAMES = ", ".join(name for name, _ in COLUMNS)

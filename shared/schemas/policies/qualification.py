@@ -52,6 +52,17 @@ class Hold(Strict):
         return self
 
 
+class Explore(Strict):
+    """Over-filtering, watched: of leads of these grades, which the gate leaves below it, a share is looked at by inside sales on
+    purpose, to see what the gate overlooks. Which ones follows from the lead alone; each at most once a year.
+
+    share: 0.05 is one of twenty
+    """
+
+    share: Annotated[float, Field(gt=0, le=0.5)]
+    grades: tuple[Grade, ...] = Field(min_length=1)
+
+
 class Cells(Strict):
     """What happens to a lead by its grade; a grade named nowhere goes to nurture.
 
@@ -62,6 +73,7 @@ class Cells(Strict):
     hand_raises:           touch types by which a lead is an MQL, all that scoring calls hand-raises where none is named
     requires:              what must hold besides, in order
     falling:               what an MQL by grade alone is at most while it does less than before
+    explore:               leads just below this gate that inside sales looks at on purpose
     """
 
     mql: tuple[Grade, ...]
@@ -73,6 +85,7 @@ class Cells(Strict):
     one_person: OnePerson | None = None
     falling: Less | None = None
     hold: Hold | None = None
+    explore: Explore | None = None
 
 
 class Segment(Cells):

@@ -167,3 +167,21 @@ async def test_who_is_next_is_who_gets_the_next_lead_and_it_is_told_in_words(wor
     assert "Nobody would get a lead now: everybody who could take it is at capacity" in told(
         body, lang="en", zone="UTC"
     )
+
+
+async def test_what_was_explored_is_told_apart_with_what_became_of_it(world, report, policy_bodies):
+    qualification = policy_bodies["qualification"]
+    explore = {"explore": {"share": 0.5, "grades": ["B3"]}}
+    await world.apply(qualification | {"gate": qualification["gate"] | explore})
+    await world.router().handle([world.score(f"l{n}", "B3") for n in range(40)])
+    routed = await world.routed()
+    assert 5 < len(routed) < 35
+    assert all(one.explored and one.leg == "is" for one in routed)
+    first, second = routed[:2]
+    await world.router().handle([world.event(first, "offer-accepted"), world.event(first, "lead-qualified")])
+    await world.router().handle([world.event(second, "offer-declined", reason="junk", effect="disqualify")])
+    world.clock.advance(seconds=1)
+    body = await report("inside")
+    assert body["explored"] == {"given": len(routed), "accepted": 1, "passed_on": 1, "declined": 1}
+    assert f"looked at on purpose: {len(routed)}" in told(body, lang="en", zone="UTC")
+    assert f"探索分: {len(routed)} 件" in told(body, lang="ja", zone="UTC")

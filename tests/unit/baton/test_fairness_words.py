@@ -22,6 +22,7 @@ def report(**more: Any) -> dict[str, Any]:
         "until": "2026-04-30T15:00:00.000Z",
         "leads": 9,
         "furthest": 0.5,
+        "explored": {"given": 0, "accepted": 0, "passed_on": 0, "declined": 0},
         "members": [member("佐藤 美咲", declined=12), member("Ken", weight=None, due=-0.5, balance=None)],
         "next": {
             "rep_id": "sato",

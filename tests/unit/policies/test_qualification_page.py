@@ -15,7 +15,18 @@ from shared.schemas.policies import qualification as q
 PAGE = (Path(__file__).parents[3] / "docs" / "qualification.md").read_text()
 BLOCK = PAGE.split("```yaml\n")[1].split("```")[0]
 MODELS = (
-    *(q.Gate, q.Segment, q.Exclusion, q.Requirement, q.OnePerson, q.Hold, q.Nurture, q.Scenario, q.Signature),
+    *(
+        q.Gate,
+        q.Segment,
+        q.Exclusion,
+        q.Requirement,
+        q.OnePerson,
+        q.Hold,
+        q.Explore,
+        q.Nurture,
+        q.Scenario,
+        q.Signature,
+    ),
     *(f.Framework, f.Criterion, f.Confidence, f.Fiscal, QualificationPolicy),
 )
 
