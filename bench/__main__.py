@@ -13,7 +13,7 @@ from rich.table import Table
 from bench.harness import ROOT, write
 
 NAMES = ("ingest", "webhook", "scoring", "rescore", "pipeline", "router")
-ALONE = ("fire",)  # only where it is asked for: it takes minutes
+ALONE = ("fire", "arrivals")  # only where asked for: they take minutes, and one needs a data set
 
 
 def main(names: list[str]) -> int:
