@@ -61,6 +61,14 @@ NAMES = _of(
         "a pool of best fit says nothing to prefer, or one of another strategy does",
         "best_fitに優先条件がないか、ほかの方式に優先条件があります",
     ),
+    queue_without_pool=(
+        "a pool whose leads wait for nobody's choice says how long they may",
+        "選ばれるのを待つリードのないプールに、待ち時間が書かれています",
+    ),
+    queue_without_manager=(
+        "what nobody chose for in time goes to a manager whom the pool does not name",
+        "期限切れのリードを渡す上長がプールに書かれていません",
+    ),
     shared_key=("two sources have the same write key", "二つのソースが同じ書き込みキーを持っています"),
     secret_missing=(
         "a write key or secret is not where the source refers to",

@@ -137,6 +137,17 @@ def _skills(policies: Policies) -> Iterator[Finding]:
             yield Finding("teams", place, message, code="strategy-without-points")
 
 
+def _queues(policies: Policies) -> Iterator[Finding]:
+    """Leads wait in a queue only where somebody is to choose, and what is overdue has somebody to go to."""
+    for index, pool in enumerate(policies.teams.pools):
+        if pool.mode not in ("dispatch", "claim") and "queue" in pool.model_fields_set:
+            message = f"pool `{pool.id}` has the mode `{pool.mode}`: `queue` counts for `dispatch` and `claim` alone"
+            yield Finding("teams", ("pools", index, "queue"), message, code="queue-without-pool")
+        elif pool.queue.overdue == "manager" and pool.manager is None:
+            message = f"what is overdue in pool `{pool.id}` is to go to its manager, and it names no `manager`"
+            yield Finding("teams", ("pools", index, "queue", "overdue"), message, code="queue-without-manager")
+
+
 def _staff(policies: Policies) -> Iterator[Finding]:
     """Who stands at a fair is a rep."""
     reps = [rep.id for rep in policies.teams.reps]
@@ -184,6 +195,7 @@ CHECKS: tuple[Check, ...] = (
     _ids_once,
     _pools_and_reps,
     _skills,
+    _queues,
     _staff,
     _gate,
     _write_keys,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -16,7 +16,8 @@ from services.router.store import departures as rows
 from services.router.store.departures import Departure
 from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock, iso
-from shared.kit.database import Pool, tenant_transaction
+from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.idempotency import Key, Once
 from shared.kit.problems import Problem
 from shared.schemas.routing import Reason
 
@@ -84,6 +85,7 @@ def offboarding_routes(
     there again"""
     bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
     router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[Depends(bearer)])
+    once = Once(pool, "router", clock)
 
     async def standing(caller: Caller, rep_id: str, moves: Moves | None = None) -> dict[str, Any]:
         playbook = follow(caller.tenant).playbook
@@ -114,7 +116,9 @@ def offboarding_routes(
     @router.post(
         "/reps/{rep_id}/offboard", response_model=OffboardBody, summary="A rep has left: move all of their open leads"
     )
-    async def offboard(request: Request, rep_id: Word, body: Offboard) -> dict[str, Any]:
+    async def offboard(
+        request: Request, response: Response, rep_id: Word, body: Offboard, idempotency_key: Key = None
+    ) -> dict[str, Any]:
         """From now on they get no lead, whatever the teams policy says, and what the pools owed them is spread over the others by
         weight. Their open leads go to others by the full rules, in the background; what nobody can take yet stays until somebody
         can. Saying it again changes nothing. `dry_run` shows what would become of each lead, and changes nothing either.
@@ -126,8 +130,12 @@ def offboarding_routes(
             return before | {
                 "preview": _preview(await offboarding.preview(caller.tenant, departure), follow(caller.tenant).playbook)
             }
-        async with tenant_transaction(pool, caller.tenant) as connection:
+
+        async def effect(connection: Connection) -> dict[str, Any]:
             await rows.write(connection, caller.tenant, departure)
+            return {}  # what is answered is how far it is now, whenever it is asked
+
+        await once.do(request, response, caller, idempotency_key, effect)
         changed()
         return await standing(caller, rep_id)
 

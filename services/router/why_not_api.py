@@ -16,6 +16,7 @@ from services.router.domain.decision import Decision, replay
 from services.router.domain.fairness import PoolState
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.why_not import Had, Turn, answer, turn
+from services.router.sight import sight_of
 from services.router.store import assignments, availability, departures, trail
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
@@ -66,11 +67,12 @@ def why_not_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Following
         summary="Why this rep does not have the lead, and when their turn comes",
     )
     async def why_not(request: Request, lead_id: Word, rep_id: Word) -> dict[str, Any]:
-        tenant, now = (await tokens.caller(request)).tenant, clock.now()
-        playbook = follow(tenant).playbook
+        caller, now = await tokens.caller(request), clock.now()
+        tenant, playbook = caller.tenant, follow(caller.tenant).playbook
+        sight = sight_of(caller, playbook)
         async with tenant_transaction(pool, tenant) as connection:
             stored = await lead_rows.read(connection, tenant, lead_id)
-            if stored is None or stored.lead.version is None:
+            if stored is None or stored.lead.version is None or not sight.sees(stored.lead):
                 raise Problem(404, "lead_not_found", f"there is no lead {lead_id}")
             rows = await trail.read(connection, tenant, lead_id, most=1)
             decision = trail.decision_of(rows[0]) if rows else None
@@ -98,10 +100,12 @@ def why_not_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Following
         summary="Whether each decision comes out the same from what was stored of it",
     )
     async def again(request: Request, lead_id: Word) -> dict[str, Any]:
-        tenant = (await tokens.caller(request)).tenant
+        caller = await tokens.caller(request)
+        tenant, sight = caller.tenant, sight_of(caller, follow(caller.tenant).playbook)
         async with tenant_transaction(pool, tenant) as connection:
+            stored = await lead_rows.read(connection, tenant, lead_id)
             rows = await trail.read(connection, tenant, lead_id)
-            if not rows:
+            if not rows or stored is None or not sight.sees(stored.lead):
                 raise Problem(404, "no_decision", f"no decision of lead {lead_id} is kept")
             found = [await _replayed(connection, tenant, row) for row in rows]
         return {"lead_id": lead_id, "decisions": found}

@@ -24,6 +24,7 @@ HOW_ENDED: Mapping[str, Word] = {
     "refused": Word("somebody else had accepted it", "他の担当者が受領済み"),
     "withdrawn": Word("it was withdrawn", "取り下げ"),
     "left": Word("left", "退職・異動"),
+    "reassigned": Word("a manager gave it to somebody else", "マネージャーが他の担当者に変更"),
 }
 
 

@@ -11,8 +11,11 @@ import pytest
 from fastapi import FastAPI
 
 from services.router.api import Leads, routes
+from services.router.offboarding import Offboarding
+from services.router.offboarding_api import offboarding_routes
 from services.router.ordering import Orders
 from services.router.orders_api import order_routes
+from services.router.why_not_api import why_not_routes
 from shared.kit import problems
 from shared.kit.auth import Tokens, token_hash
 from shared.kit.idempotency import Once
@@ -29,6 +32,9 @@ async def calls(world, identity_secret, database_url):
     follow, tokens = world.policies.following, Tokens(world.pool)
     once = Once(world.pool, "router", world.clock)
     app.include_router(order_routes(Orders(follow, world.clock), once, tokens, follow, world.policies.changed.set))
+    moving = Offboarding(world.pool, world.workers, follow, world.clock)
+    app.include_router(offboarding_routes(world.pool, tokens, follow, moving, world.clock, lambda: None))
+    app.include_router(why_not_routes(world.pool, tokens, follow, world.clock))
     app.include_router(routes(Leads(world.pool, follow, world.clock), tokens, identity_secret.encode()))
     owner, opened = await asyncpg.connect(database_url), []
 
@@ -246,6 +252,9 @@ async def test_roles_decide_what_is_seen_and_who_may_choose(world, team, calls):
     assert await listed(reps["ito"], "/v1/leads") == ["ito-has-it"]
     assert code(await reps["sato"].get("/v1/leads/l2")) == (404, "lead_not_found")
     assert code(await reps["sato"].get("/v1/leads/l2/decisions")) == (404, "lead_not_found")
+    assert code(await reps["sato"].get("/v1/leads/l2/why-not/sato")) == (404, "lead_not_found")
+    assert code(await reps["sato"].get("/v1/leads/l2/replay")) == (404, "no_decision")
+    assert ok(await reps["sato"].get("/v1/leads/l3/why-not/sato"))["why"]["code"] == "in_queue"
     assert code(await reps["sato"].post("/v1/leads/l2/claim")) == (409, "lead_taken")
     assert code(await reps["ito"].post("/v1/leads/l2/claim")) == (404, "lead_not_found")
     assert code(await reps["sato"].post("/v1/leads/l3/claim", json={"rep_id": "tanaka"})) == (403, "not_your_name")
@@ -353,3 +362,13 @@ async def test_every_route_is_described_with_what_it_refuses(calls):
         assert {"200", "404", "409", "422"} <= set(post["responses"])
         assert [one["name"] for one in post["parameters"] if one["in"] == "header"] == ["Idempotency-Key"]
     assert described["components"]["schemas"]["Assign"]["properties"]["despite"]["examples"]
+
+
+async def test_who_has_left_is_said_once_and_not_of_another_by_the_same_key(world, calls):
+    desk = await calls("kato", "manager")
+    key = {"headers": {"idempotency-key": "gone"}}
+    for _ in range(2):
+        assert ok(await desk.post("/v1/reps/mori/offboard", json={}, **key))["left"] is True
+    assert code(await desk.post("/v1/reps/sato/offboard", json={}, **key)) == (422, "idempotency_key_reused")
+    await demo(world, "l1")
+    assert code(await desk.post("/v1/leads/l1/assign", json={"rep_id": "mori", "reason": "r"})) == (409, "not_eligible")

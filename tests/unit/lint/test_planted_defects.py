@@ -105,6 +105,22 @@ DEFECTS = [
     Planted(
         "pool-without-manager", "teams", "large, manager: sato,", "large,", "id: large", "what all of them give back"
     ),
+    Planted(
+        "queue-without-pool",
+        "teams",
+        "{id: inside, ",
+        "{id: inside, queue: {within: 60}, ",
+        "id: inside",
+        "`queue` counts for `dispatch` and `claim` alone",
+    ),
+    Planted(
+        "queue-without-manager",
+        "teams",
+        "{id: inside, ",
+        "{id: inside, mode: claim, queue: {overdue: manager}, ",
+        "id: inside",
+        "it names no `manager`",
+    ),
     Planted("unknown-question", "qualification", "{N1: [stated]}", "{N9: [stated]}", "N9", "`N9`"),
     Planted("unknown-answer", "qualification", "B1: [secured]", "B1: [secure]", "secure]", "Did you mean `secured`?"),
     Planted("unknown-touch-type", "sla", "[trade_fair_card_scanned]", "[trade_fair]", "[trade_fair]", "`trade_fair`"),
