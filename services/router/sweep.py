@@ -26,6 +26,9 @@ from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 
 log = structlog.get_logger(__name__)
 
+SLICE = 2_000  # leads of a tenant that one sweep tries
+MEASURE_EVERY = 10_000  # ms
+
 Lock = Callable[[Connection, str, Playbook, int, Lead | None], Awaitable[dict[str, Stored]]]
 
 
@@ -57,6 +60,7 @@ class Sweep:
         self._regated: dict[
             str, tuple[int, int]
         ] = {}  # tenant -> the gate's sequence that leads were tried under, and when (ms)
+        self._measured_at = -MEASURE_EVERY
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -78,10 +82,13 @@ class Sweep:
 
     async def sweep(self) -> int:
         """Try everything that may have been freed; how many leads found an owner."""
-        parked = await self._measure()
+        if self._clock.now() - self._measured_at >= MEASURE_EVERY:
+            self._measured_at = self._clock.now()
+            await self._measure()
         await self._offboarding.sweep()
         freed = 0
         async with self._worker.acquire() as connection:
+            parked = await lead_rows.tenants_with_parked(connection)
             cooled = await lead_rows.cooled(connection, self._clock.now())
         for tenant in self._tenants():
             playbook = self._follow(tenant).playbook
@@ -91,26 +98,33 @@ class Sweep:
             now = self._clock.now()
             # Again after a while: a batch that began under the older gate may have ended since.
             if sequence < playbook.gate_sequence or at < now - lead_rows.RETRY_AFTER:
-                freed += await self._drain(tenant, self._below_gate)
-                self._regated[tenant] = playbook.gate_sequence, now
+                found, finished = await self._drain(tenant, self._below_gate)
+                freed += found
+                if finished:
+                    self._regated[tenant] = playbook.gate_sequence, now
             if tenant in cooled:
-                freed += await self._drain(tenant, self._cooled)
+                freed += (await self._drain(tenant, self._cooled))[0]
             if tenant in parked:
-                freed += await self._drain(tenant, self._parked)
+                freed += (await self._drain(tenant, self._parked))[0]
         metrics.FREED.inc(freed)
         metrics.SWEEPS.inc()
         return freed
 
-    async def _drain(self, tenant: str, lock: Lock) -> int:
-        """Chunk by chunk, so that no lock is held for long; ends with a chunk that is not full."""
-        freed = 0
+    async def _drain(self, tenant: str, lock: Lock) -> tuple[int, bool]:
+        """Chunk by chunk, so that no lock is held for long, until one is not full: how many leads found an owner, and whether all
+        were tried. Where very many wait, the next sweep goes on, at once if any found an owner: neither other tenants nor new leads
+        wait for all of them."""
+        freed = seen = 0
         after: Lead | None = None
-        while True:
+        while seen < SLICE:
             tried, found = await self._chunk(tenant, lock, after)
-            freed += found
+            freed, seen = freed + found, seen + len(tried)
             if len(tried) < self._most:
-                return freed
+                return freed, True
             after = tried[-1]
+        if freed:
+            self._wake.set()
+        return freed, False
 
     async def _chunk(self, tenant: str, lock: Lock, after: Lead | None) -> tuple[list[Lead], int]:
         """Try the leads that come after `after`: which ones, as they were, and how many of them found an owner."""
@@ -190,8 +204,8 @@ class Sweep:
     ) -> dict[str, Stored]:
         return await lead_rows.lock_cooled(connection, tenant, now=now, most=self._most)
 
-    async def _measure(self) -> set[str]:
-        """Measure what waits, and how fair the pools are; the tenants that have parked leads."""
+    async def _measure(self) -> None:
+        """Measure what waits, and how fair the pools are: all of it is counted, so not at every sweep."""
         async with self._worker.acquire() as connection:
             parked = await lead_rows.count_parked(connection, self._clock.now())
             furthest = await pool_rows.deviations(connection)
@@ -211,4 +225,3 @@ class Sweep:
             if pool is not None and pool.strategy not in FAIR:
                 continue  # nobody is promised a share of it
             metrics.FAIRNESS.labels(tenant, pool_id).set(leads_off)
-        return {row["tenant"] for row in parked}

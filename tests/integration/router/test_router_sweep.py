@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
+from services.router import sweep as sweep_module
 from services.router.domain import flow
 from services.router.handler import Router
 from services.router.store.leads import RETRY_AFTER, RETRY_WITHIN
@@ -169,3 +170,26 @@ async def test_what_waits_is_measured(world, team):
     await world.router().handle([world.score("l1")])
     await world.sweep().sweep()
     assert REGISTRY.get_sample_value("baton_router_parked_leads", {"reason": "at_capacity"}) >= 1
+
+
+async def test_where_very_many_wait_a_sweep_tries_a_slice_and_the_next_one_goes_on(world, team, monkeypatch):
+    monkeypatch.setattr(sweep_module, "SLICE", 4)
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score(f"l{n}") for n in range(7)])
+    await world.apply(team(field=("sato",), capacity=10))
+    world.policies.changed.clear()
+    sweep = world.sweep(most=2)
+    assert await sweep.sweep() == 4
+    assert world.policies.changed.is_set(), "it goes on at once"
+    assert await sweep.sweep() == 3
+    await world.apply(team(field=("sato",), capacity=7))
+    await world.router().handle([world.score(f"m{n}") for n in range(7)])
+    await world.apply(team(field=("sato",), capacity=6))
+    world.policies.changed.clear()
+    tried = []
+    for _ in range(2):
+        world.clock.advance(milliseconds=1)
+        assert await sweep.sweep() == 0
+        tried.append(sum([(await world.lead(f"m{n}"))["tried_at"] == world.clock.now() for n in range(7)]))
+    assert tried == [4, 3], "none of them before all have had their turn"
+    assert not world.policies.changed.is_set(), "nobody was free: there is time"
