@@ -15,7 +15,8 @@ async def seed(database: str, names: Mapping[str, str]) -> None:
     connection = await asyncpg.connect(database)
     try:
         await connection.executemany(
-            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, 'demo', ARRAY['api']) ON CONFLICT DO NOTHING",
+            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, 'demo', ARRAY['api', 'admin'])"
+            " ON CONFLICT (hash) DO UPDATE SET roles = excluded.roles",
             [(tenant, token_hash(token_of(names, tenant))) for tenant in TENANTS],
         )
     finally:
