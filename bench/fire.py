@@ -343,17 +343,19 @@ def score_of(tenant: str, lead_id: str, grade: str, position: int, now: int) -> 
 
 
 async def _settled(connection: asyncpg.Connection[asyncpg.Record], tenant: str, leads: int) -> bool:
-    """Whether every lead is there and has been accepted, or waits, and nobody is free for those that wait."""
-    counts = await connection.fetchrow(
-        "SELECT count(*) AS leads, count(*) FILTER (WHERE owner_rep IS NOT NULL AND NOT accepted) AS open,"
-        " count(*) FILTER (WHERE waiting_reason = 'unscored') AS unscored FROM router.leads WHERE tenant = $1",
-        tenant,
-    )
-    assert counts is not None
-    if (counts["leads"], counts["open"], counts["unscored"]) != (leads, 0, 0):
-        return False
-    # What a kill left behind may be for the sweep to find: it has the time that nothing else moves.
-    return all([not await _how_often(connection, what, tenant, leads) for what in (LEFT_WAITING, UNPUBLISHED)])
+    """Whether every lead is there and has been accepted, or waits, and nobody is free for those that wait: at one moment, because
+    what the sweep gives away between two looks would have been seen by neither."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        counts = await connection.fetchrow(
+            "SELECT count(*) AS leads, count(*) FILTER (WHERE owner_rep IS NOT NULL AND NOT accepted) AS open,"
+            " count(*) FILTER (WHERE waiting_reason = 'unscored') AS unscored FROM router.leads WHERE tenant = $1",
+            tenant,
+        )
+        assert counts is not None
+        if (counts["leads"], counts["open"], counts["unscored"]) != (leads, 0, 0):
+            return False
+        # What a kill left behind may be for the sweep to find: it has the time that nothing else moves.
+        return all([not await _how_often(connection, what, tenant, leads) for what in (LEFT_WAITING, UNPUBLISHED)])
 
 
 async def _how_often(connection: asyncpg.Connection[asyncpg.Record], what: str, tenant: str, leads: int) -> int:
@@ -366,7 +368,9 @@ async def _count(connection: asyncpg.Connection[asyncpg.Record], tenant: str, ha
         told.broken[what] = await _how_often(connection, what, tenant, told.leads)
     made = await connection.fetch("SELECT lead_id, assignment FROM router.assignments WHERE tenant = $1", tenant)
     known = {(row["lead_id"], row["assignment"]) for row in made}
-    told.broken["assignments that were not said on the topic"] = len(known - handoff.said.keys())
+    told.broken["assignments that were not said on the topic"] = len(unsaid := sorted(known - handoff.said.keys()))
+    if unsaid:
+        say(f"not said: {unsaid[:5]}")
     told.broken["assignments said that nobody knows"] = len(handoff.said.keys() - known)
     told.broken["assignments said in two ways"] = handoff.other_words
     received = await connection.fetch(
