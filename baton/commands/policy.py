@@ -15,6 +15,8 @@ from baton.home import all_names, environment, here, only_here
 if TYPE_CHECKING:
     from baton.policies import Report, Stored
 
+MOST_CHANGES = 50  # lines told of one policy
+
 app = typer.Typer(no_args_is_help=True, help="Bring policies into force, and see which are.")
 
 
@@ -24,7 +26,9 @@ def apply(
     republish: bool = typer.Option(False, help="Publish again what did not change, too."),
     check: bool = typer.Option(False, "--check", help="Only say what is wrong with the files; nothing has to run."),
     dry_run: bool = typer.Option(
-        False, "--dry-run", help="Only say what would change, and which rules would count from then on only."
+        False,
+        "--dry-run",
+        help="Only say what would change, thing by thing, and which rules would count from then on only.",
     ),
     secrets_elsewhere: bool = typer.Option(
         False, "--secrets-elsewhere", help="Do not look whether write keys and secrets are there: ingest has them."
@@ -51,7 +55,7 @@ def apply(
     names = environment(here())
     if dry_run:
         try:
-            _tell(asyncio.run(policies.preview(path, names["DATABASE_URL"])), "would be new")
+            _foretell(asyncio.run(policies.preview(path, names["DATABASE_URL"])))
         except OSError as error:
             raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
         return
@@ -103,6 +107,20 @@ def lint(
         raise typer.Exit(1)
 
 
+def _foretell(report: Report) -> None:
+    """What would be new, thing by thing; of what stays as it is the number."""
+    for entry in report.changed():
+        print(f"{entry.tenant} {entry.kind}: would be version {entry.sequence} ({entry.hash[:12]})")
+        for change in entry.changes[:MOST_CHANGES]:
+            print(f"  {change}")
+        if len(entry.changes) > MOST_CHANGES:
+            print(f"  … and {len(entry.changes) - MOST_CHANGES} more")
+        for note in entry.notes:
+            print(f"  {note}")
+    same = len(report.applied) - len(report.changed())
+    print(f"{same} of {len(report.applied)} policies stay as they are.")
+
+
 def _tell(report: Report, new: str) -> None:
     for warning in report.warnings:
         print(f"warning: {warning}")
@@ -151,9 +169,9 @@ def _yaml(stored: Stored, region: str | None = None) -> str:
     from shared.kit.clock import iso
 
     record, out = stored.record, io.StringIO()
-    out.write(
-        f"# {record.tenant} {record.kind}, version {record.sequence}, in force since {iso(record.activated_at)}\n"
-    )
+    of_region = f", as it counts in region {region}" if region is not None else ""
+    since = iso(record.activated_at)
+    out.write(f"# {record.tenant} {record.kind}{of_region}, version {record.sequence}, in force since {since}\n")
     out.write(f"# SHA-256 {record.hash}{'' if stored.published else '; NOT YET PUBLISHED: apply again'}\n")
     if region is not None:
         out.write(marked(effective(record.body, region)))

@@ -130,8 +130,8 @@ async def _meant(reader: Historian, history: History, who: str, master: str, kno
 def _shown(lead: str, found: Past | None) -> dict[str, Any]:
     """As the router's API shows a lead, as far as scoring knows it."""
     shown: dict[str, Any] = {"lead_id": lead, "heard": found is not None, "merged_into": None, "score": None}
-    if found is None:
-        return shown
+    if found is None or not (found.happened or found.score.merged_into):
+        return shown | {"heard": False}
     score = found.score
     return shown | {
         "person": reveal(score.person),

@@ -331,7 +331,9 @@ class _Teller:
 
 
 def _points(points: float) -> str:
-    return f"{points:.3f}".rstrip("0").rstrip(".").replace("-", "−")
+    """As people read them: to a tenth; what is less than that keeps its sign of life."""
+    shown = f"{points:.1f}" if abs(points) >= 0.05 or points == 0 else f"{points:.3f}"
+    return shown.rstrip("0").rstrip(".").replace("-", "−") or "0"
 
 
 def _signed(points: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from baton.policies.diffs import differences
 from baton.policies.problems import Problem, suggest
 from baton.policies.published import published_sources
 from baton.policies.reading import PolicySet, body_hash, check_secrets, read_all
@@ -24,7 +25,8 @@ from shared.schemas.topics import POLICIES
 class Applied:
     """What became of one policy: the version now in force, whether it is new, and whether it was published just now.
 
-    notes: what its coming into force does not do by itself
+    notes:   what its coming into force does not do by itself
+    changes: of a preview, what differs from the version in force
     """
 
     tenant: str
@@ -34,6 +36,7 @@ class Applied:
     stored: bool
     published: bool
     notes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,9 @@ async def _preview(pool: Pool, policies: PolicySet) -> list[Applied]:
             kind in coming,
             False,
             notes.get(kind, ()),
+            tuple(differences(latest[kind]["body"] if kind in latest else None, policies.bodies[kind]))
+            if kind in coming
+            else (),
         )
         for kind, digest in hashes.items()
     ]

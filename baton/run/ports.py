@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from baton.errors import OperatorError
 from baton.stack.ports import FALLBACK, HOST, holder, is_free
@@ -13,8 +13,9 @@ __all__ = ["USUAL", "choose", "holder", "is_free"]
 USUAL = {"ingest": 8181, "scoring": 8182, "router": 8183, "handoff": 8184}
 
 
-def choose(environ: Mapping[str, str]) -> dict[str, int]:
-    """A free port for each service. Raises OperatorError when one pinned by `INGEST_PORT` and the like is taken or is no port."""
+def choose(environ: Mapping[str, str], say: Callable[[str], None] = lambda line: None) -> dict[str, int]:
+    """A free port for each service; `say` hears of each that is not the usual one. Raises OperatorError when one pinned by
+    `INGEST_PORT` and the like is taken or is no port."""
     chosen: dict[str, int] = {}
     for name, usual in USUAL.items():
         variable = f"{name.upper()}_PORT"
@@ -25,6 +26,9 @@ def choose(environ: Mapping[str, str]) -> dict[str, int]:
         else:
             taken = {*chosen.values(), *USUAL.values()}
             chosen[name] = next(p for p in random.sample(FALLBACK, len(FALLBACK)) if p not in taken and is_free(p))
+            say(
+                f"Port {usual} is in use by {holder(usual)}: {name} listens on {chosen[name]} ({name.upper()}_PORT pins one)"
+            )
     return chosen
 
 

@@ -49,7 +49,7 @@ class Services:
     def __init__(self, environ: Mapping[str, str], logs: Path, say: Callable[[str], None]) -> None:
         """`environ` is what the services see, and pins ports. Raises OperatorError for a pin that cannot be had."""
         self._environ, self._logs, self._say = dict(environ), logs, say
-        self.all = [Service(name, port) for name, port in ports.choose(environ).items()]
+        self.all = [Service(name, port) for name, port in ports.choose(environ, say).items()]
         self._ready = False
 
     def urls(self) -> dict[str, str]:

@@ -74,7 +74,7 @@ class BetterBody(BaseModel):
 
     grade: str
     verdict: Literal["mql", "inside_sales_check", "nurture"] | None = Field(
-        description="what the gate says of that grade by the policy in force"
+        description="what the gate would newly say of that grade; null where it says so already"
     )
     by: list[SuggestionBody]
     text: Text = Field(

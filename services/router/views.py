@@ -30,6 +30,7 @@ from shared.schemas.scores import LeadScored
 from shared.words.view import glance, in_full
 
 Body = dict[str, Any]
+BEYOND_GATE = frozenset({"mql", "tal", "tql", "tgl", "sgl", "sal", "sql", "won", "customer"})
 
 
 def lead_view(stored: Stored, latest: Any, playbook: Playbook | None, following: Following, now: int) -> Body:
@@ -81,7 +82,12 @@ def _glance(lead: Lead, score: LeadScored | None, playbook: Playbook | None) -> 
     seen = glance(score)
     cells = _cells(score, playbook) if playbook else None
     better = seen["better"] if _may_rise(lead, score) else []
-    return seen | {"better": [one | {"verdict": cell(one["grade"], cells) if cells else None} for one in better]}
+    reached = {lead.verdict, cell(score.grade, cells) if cells else None}
+    if "mql" in reached or lead.stage in BEYOND_GATE:
+        return seen | {"better": [one | {"verdict": None} for one in better]}  # the gate lies behind it
+    verdicts = {one["grade"]: cell(one["grade"], cells) if cells else None for one in better}
+    new = {grade: verdict if verdict not in reached else None for grade, verdict in verdicts.items()}
+    return seen | {"better": [one | {"verdict": new[one["grade"]]} for one in better]}
 
 
 def _cells(score: LeadScored, playbook: Playbook) -> Cells:

@@ -31,10 +31,15 @@ H = TypeVar("H", Touch, LinkChanged)
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A lead at a moment. known: whether anything told who it is: of others scoring says nothing"""
+    """A lead at a moment.
+
+    known:    whether anything told who it is: of others scoring says nothing
+    happened: whether it had done anything by the moment asked for; links that came later only say whose it is
+    """
 
     score: LeadScored
     known: bool
+    happened: bool = True
 
 
 def needed(lead: str, records: Records) -> set[str]:
@@ -82,7 +87,7 @@ def past(tenant: str, lead: str, records: Records, rules: Rules, *, as_of: int, 
     version = Version(rules.generation, rules.ref.sequence, 0, scored.as_of)
     saying = wire.Saying(version, wire.PolicyRef(rules.ref.sequence, rules.ref.hash))
     said = LeadScored.model_validate_json(wire.encode(wire.lead_scored(tenant, lead, saying, scored, merged_into)))
-    return Past(said, known=merged_into is not None or state.is_known(owned))
+    return Past(said, known=merged_into is not None or state.is_known(owned), happened=bool(happened))
 
 
 def _links(heard: Iterable[Heard]) -> Iterator[LinkChanged]:

@@ -239,6 +239,8 @@ async def test_a_preview_says_what_would_change_and_changes_nothing(
     path.write_text(re.sub(r"limit: \d+", "limit: 17", text, count=1))
     seen = await preview(directory, database_url)
     assert [(entry.kind, entry.sequence) for entry in seen.changed()] == [("scoring", len(KINDS) + 1)]
+    (change,) = next(entry.changes for entry in seen.applied if entry.kind == "scoring")
+    assert re.fullmatch(r"~ engagement\.rules\.\S+\.limit: \d+ → 17", change)
     (note,) = next(entry.notes for entry in seen.applied if entry.kind == "scoring")
     assert re.fullmatch(r"rule \S+ counts from now on only: its `limit` changed; `baton scoring rebuild` .*", note)
     assert stored(again := await versions.apply(read(directory))) == ["scoring"]

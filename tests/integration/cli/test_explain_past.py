@@ -319,6 +319,9 @@ def test_the_policy_is_the_one_in_force_at_known_at_unless_another_is_named(stor
 def test_what_nobody_has_heard_of_and_what_is_no_time_are_sentences(story: Story) -> None:
     told = story.town.run("explain", "nobody@kumo.example", "--as-of", "now")
     assert "By then nothing was known of this lead." in told
+    before = story.town.run("explain", story.addresses[0], "--as-of", "2020-01-01")
+    assert "By then nothing was known of this lead." in before, "its links came later and make it no D4"
+    assert "D4" not in before
     for wrong in (("--as-of", "soon"), ("--policy", "999"), ("--as-of", "now", "--zone", "Mars")):
         done = story.town.baton.run("explain", story.addresses[0], "--tenant", story.town.tenant, *wrong)
         assert done.returncode == 1

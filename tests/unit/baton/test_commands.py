@@ -137,6 +137,18 @@ def test_a_pinned_port_that_is_no_port_is_told() -> None:
         ports.choose({"ROUTER_PORT": "eighty"})
 
 
+def test_a_usual_port_that_is_taken_is_told_with_the_one_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setitem(ports.USUAL, "router", port)
+        said: list[str] = []
+        chosen = ports.choose({}, said.append)
+    [line] = [line for line in said if line.startswith(f"Port {port} ")]
+    assert f": router listens on {chosen['router']} (ROUTER_PORT pins one)" in line
+
+
 def test_every_service_gets_a_port_of_its_own() -> None:
     chosen = ports.choose({})
     assert set(chosen) == {"ingest", "scoring", "router", "handoff"}

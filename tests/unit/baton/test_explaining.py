@@ -107,8 +107,8 @@ def _told(lead: dict[str, Any] = LEAD, opportunity: dict[str, Any] | None = OPPO
 
 def test_the_score_names_its_parts_the_largest_first() -> None:
     told = _told()
-    assert "Score A2 · hot · rising, as of 14:15 JST: fit 75, engagement 43.125" in told
-    assert told.index("+40  Demo") < told.index("−10  careers") < told.index("+3.125  価格 (2 times")
+    assert "Score A2 · hot · rising, as of 14:15 JST: fit 75, engagement 43.1" in told
+    assert told.index("+40  Demo") < told.index("−10  careers") < told.index("+3.1  価格 (2 times")
 
 
 def test_a_part_says_how_often_when_first_and_last_and_what_was_cut() -> None:
@@ -116,8 +116,8 @@ def test_a_part_says_how_often_when_first_and_last_and_what_was_cut() -> None:
     assert "+25  Head" in lines
     assert "+40  Demo (2026-03-28)" in lines
     assert "−10  careers (3 times, 2026-03-28)" in lines
-    assert "+3.125  価格 (2 times, 2026-03-28 to 2026-04-01, of 8 given 3.125 kept)" in lines
-    assert "+3.125  価格 (2回、2026-03-28〜2026-04-01、8点のうち3.125点を加算)" in _told(lang="ja")
+    assert "+3.1  価格 (2 times, 2026-03-28 to 2026-04-01, of 8 given 3.125 kept)" in lines
+    assert "+3.1  価格 (2回、2026-03-28〜2026-04-01、8点のうち3.125点を加算)" in _told(lang="ja")
 
 
 def test_the_score_is_told_in_a_sentence_with_its_reasons_and_where_it_comes_from() -> None:
@@ -174,7 +174,7 @@ def test_a_lead_without_a_name_is_called_by_its_address() -> None:
 def test_the_same_in_japanese() -> None:
     told = _told(lang="ja")
     assert "受領期限 14:32 JST(残り 12分)" in told
-    assert "適合度 75、関心度 43.125" in told
+    assert "適合度 75、関心度 43.1" in told
     assert "必要性: 確認済み、予算: 不明" in told
     assert "A2 は営業へ" in told
 
