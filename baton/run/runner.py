@@ -20,12 +20,13 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from baton import home as homes
-from baton import policies, tokens
+from baton import tokens
 from baton.demo.play import Demo
 from baton.errors import OperatorError
 from baton.home import Home
 from baton.migrations import upgrade
 from baton.run.numbers import Reader
+from baton.run.rules import apply_the_good
 from baton.run.screen import Screen
 from baton.run.services import ORDER, Services
 from baton.stack import Addresses, Stack, StackError
@@ -98,7 +99,7 @@ class Runner:
 
     async def _rules(self, addresses: Addresses, keys: Mapping[str, str]) -> None:
         environment = {**self._environ, **keys}
-        await policies.apply(POLICIES, addresses.database, addresses.kafka, environment=environment)
+        await apply_the_good(POLICIES, addresses.database, addresses.kafka, environment, self._screen.step)
         await tokens.seed(addresses.database, keys)
 
     def _stay(self, demo: bool) -> None:

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from baton.policies import Applied, PolicyErrors, PolicySet, apply, preview, read, show
 from baton.policies.reading import body_hash
 from baton.policies.store import Versions
+from baton.run.rules import apply_the_good
 from shared.kit.clock import FakeClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.database import Pool, open_pool
@@ -246,3 +247,34 @@ async def test_a_preview_says_what_would_change_and_changes_nothing(
     assert stored(again := await versions.apply(read(directory))) == ["scoring"]
     assert next(entry.notes for entry in again if entry.kind == "scoring") == (note,)
     assert not any(entry.notes for entry in await versions.apply(read(directory)))
+
+
+async def test_at_the_start_a_broken_file_is_told_and_the_good_version_goes_on(
+    tmp_path: Path, tenant: str, database_url: str, kafka_url: str
+) -> None:
+    keys = {}
+    for name in ("a", "b"):
+        directory = Path(shutil.copytree(ROOT / "policies" / "olist", tmp_path / f"{tenant}-{name}"))
+        sources = directory / "sources.yaml"
+        sources.write_text(sources.read_text().replace("OLIST_WRITE_KEY", f"KEY_{name.upper()}"))
+        keys[f"KEY_{name.upper()}"] = f"{tenant}-{name}"
+    broken, other = (tmp_path / f"{tenant}-{name}" / "sla.yaml" for name in ("a", "b"))
+    good, said = broken.read_text(), list[str]()
+
+    async def start() -> None:
+        await apply_the_good(tmp_path, database_url, kafka_url, keys, said.append)
+
+    broken.write_text(good.replace("accept:", "acept:", 1))
+    with pytest.raises(PolicyErrors, match="acept"):
+        await start()
+    broken.write_text(good)
+    await start()
+    assert said == []
+    broken.write_text(good.replace("accept:", "acept:", 1))
+    other.write_text(re.sub(r"accept: \d+", "accept: 77", good))
+    await start()
+    assert "the versions in force go on" in said[0]
+    assert "sla.yaml" in said[1]
+    assert "accept" in said[1]
+    in_force = [await show(f"{tenant}-{name}", "sla", database_url=database_url) for name in ("a", "b")]
+    assert [one.record.body["default"]["accept"] == 77 for one in in_force] == [False, True]
