@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from baton.replay.olist import DEAL_FIELDS, DEALS, LEADS
@@ -45,6 +46,8 @@ def test_a_file_of_touches_is_accounted_for_and_its_lead_explained(baton: Any, t
     assert "accept by" in told.stdout
     assert "受領期限" in baton.run("explain", address, "--lang", "ja").stdout
 
+    _who_has_it_leaves(baton, address)
+
     every = baton.run("fairness")
     assert every.returncode == 0, every.stderr
     assert "field-japan (fair)" in every.stdout
@@ -54,6 +57,34 @@ def test_a_file_of_touches_is_accounted_for_and_its_lead_explained(baton: Any, t
     unknown = baton.run("fairness", "nowhere")
     assert unknown.returncode == 1
     assert "has no pool nowhere: it has" in unknown.stderr
+
+
+def _who_has_it_leaves(baton: Any, address: str) -> None:
+    """Why not somebody, whether decisions repeat, and the lead's way to another when its rep leaves; who comes back at the end."""
+    asked = baton.run("explain", address, "--why-not", "kobayashi")
+    assert "Ren Kobayashi is not in pool" in asked.stdout, asked.stdout + asked.stderr
+    names = baton.names()
+    headers = {"Authorization": f"Bearer {names['DEMO_API_TOKEN']}"}
+    lead = httpx.get(f"{names['ROUTER_URL']}/v1/leads", params={"email": address}, headers=headers, timeout=10).json()
+    holder = lead["owner"]["rep_id"]
+    assert lead["decision"]["sentence"]["en"].startswith(f"{lead['owner']['name']} gets this lead: ")
+    assert "each repeated from what was stored of it" in baton.run("explain", address, "--replay").stdout
+    dry = baton.run("reps", "offboard", holder, "--dry-run")
+    assert (dry.returncode, "open leads:" in dry.stdout) == (0, True), dry.stdout + dry.stderr
+    assert " has this lead" in _why_not(baton, address, holder), "a dry run moves nothing"
+    done = baton.run("reps", "offboard", holder, "--yes", "--reason", "moves to marketing")
+    assert (done.returncode, "0 still to go" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert "had this lead before, and left" in _why_not(baton, address, holder)
+    told = baton.run("explain", address).stdout
+    assert "has left, and the lead moves on" in told
+    assert "退職・異動により引き継ぎ" in baton.run("explain", address, "--lang", "ja").stdout
+    assert "has not left" in baton.run("reps", "offboard", holder, "--undo").stdout
+    nobody = baton.run("reps", "offboard", "nobody")
+    assert (nobody.returncode, "has no rep nobody" in nobody.stderr) == (1, True)
+
+
+def _why_not(baton: Any, address: str, rep: str) -> str:
+    return str(baton.run("explain", address, "--why-not", rep).stdout)
 
 
 def test_a_file_that_is_not_json_is_told_with_its_line(baton: Any, tmp_path: Path) -> None:
