@@ -100,7 +100,7 @@ async def test_the_api_says_when_a_parked_lead_will_be_taken(world, hours, api, 
     move(world, "2026-11-20T18:30")
     await world.apply(hours())
     await world.router().handle([world.score("l1")])
-    waiting = (await api.get("/v1/leads/l1", headers=await token("rep"))).json()["waiting"]
+    waiting = (await api.get("/v1/leads/l1", headers=await token("manager"))).json()["waiting"]
     assert waiting["until"] == "2026-11-24T00:00:00.000Z"
     assert waiting["trigger"] == {
         "en": "the first of them is at work again: 2026-11-24 09:00 (Asia/Tokyo)",
@@ -179,14 +179,15 @@ async def test_who_is_away_gets_no_leads_until_they_take_it_back_which_wakes_the
     }
     await world.router().handle([world.score(f"l{n}") for n in range(4)])
     assert {routed.rep_id for routed in await world.routed()} == {"tanaka"}
-    lead = (await api.get("/v1/leads/l0", headers=sato)).json()
+    manager = await token("manager")
+    lead = (await api.get("/v1/leads/l0", headers=manager)).json()
     candidates = {one["rep_id"]: one for one in lead["decision"]["candidates"]}
     assert candidates["sato"]["why_not"]["code"] == "away"
     assert candidates["sato"]["why_not"]["text"]["ja"] == "離席中(再開は未定)"
     tanaka = await api.put("/v1/reps/tanaka/availability", headers=await token("admin"), json={"reason": "病院"})
     assert tanaka.json()["away"]["reason"] == "病院"
     await world.router().handle([world.score("l9")])
-    waiting = (await api.get("/v1/leads/l9", headers=sato)).json()["waiting"]
+    waiting = (await api.get("/v1/leads/l9", headers=manager)).json()["waiting"]
     assert (waiting["reason"], waiting["waiting_for"], waiting["until"]) == (
         "parked:not_at_work",
         ["sato", "tanaka"],
