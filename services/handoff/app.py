@@ -17,6 +17,7 @@ from services.handoff.bodies import BodyLimit
 from services.handoff.desk import Desk
 from services.handoff.firing import Firing
 from services.handoff.handler import Handoff
+from services.handoff.moving import Moving
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.settings import HandoffSettings
@@ -50,7 +51,7 @@ def http_app(pool: Pool, policies: Policies, clock: Clock, probes: Probes) -> Fa
     )
     problems.install(app)
     probes.install(app)
-    app.include_router(Api(Desk(pool, clock), Reads(pool), policies, Tokens(pool), clock).router())
+    app.include_router(Api(Desk(pool, clock, policies), Reads(pool), policies, Tokens(pool), clock).router())
     app.add_middleware(BodyLimit)
     return app
 
@@ -61,9 +62,9 @@ async def run(settings: HandoffSettings) -> int:
     url, kafka = settings.database_url, settings.kafka_bootstrap_servers
     pool = await _until_up("postgres", lambda: open_pool(url, "baton_app", application="handoff"))
     closing.push_async_callback(pool.close)
-    # One connection for each shard of the relay, one to listen, two for the firing of clocks.
+    # One connection for each shard of the relay, one to listen, two for the firing of clocks, one to move them.
     workers = await _until_up(
-        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 3)
+        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 4)
     )
     closing.push_async_callback(workers.close)
     publisher, source = KafkaPublisher(kafka), KafkaSource(kafka, GROUP, [LEAD_ROUTED])
@@ -76,7 +77,7 @@ async def run(settings: HandoffSettings) -> int:
     follower = CompactedTopic(kafka, POLICIES, policies.apply)
     dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
     worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
-    firing = Firing(workers, clock, poll_seconds=settings.handoff_poll_seconds)
+    firing = Firing(workers, clock, policies, poll_seconds=settings.handoff_poll_seconds)
     probes = Probes()
     probes.ready |= {
         "policies": follower.caught_up.is_set,
@@ -90,7 +91,9 @@ async def run(settings: HandoffSettings) -> int:
         tasks={
             "policies": follower.run(),
             "lead-routed": _after(follower.caught_up, worker.run),
-            "clocks": firing.run(),
+            # Not before the policies are known: nothing fires by terms that hold no longer.
+            "clocks": _after(follower.caught_up, firing.run),
+            "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },
         closing=closing,

@@ -6,6 +6,7 @@ from services.handoff import metrics, store
 from services.handoff.domain import rep
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity
+from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
@@ -28,16 +29,15 @@ class Desk:
     rep_id: who does it; None stands for whoever was asked last
     """
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
-        self._pool, self._clock = pool, clock
+    def __init__(self, pool: Pool, clock: Clock, policies: Policies) -> None:
+        self._pool, self._clock, self._policies = pool, clock, policies
 
     async def accept(self, tenant: str, opportunity_id: str, rep_id: str | None) -> None:
         """Accepting twice is accepting once."""
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity = await _locked(connection, tenant, opportunity_id)
-            now = self._clock.now()
+            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             change = rep.accept(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
-            await store.save(connection, tenant, [Write(opportunity, change)], now)
+            await store.save(connection, tenant, [Write(before, change)], now)
         metrics.count(change.events)
 
     async def decline(
@@ -51,20 +51,18 @@ class Desk:
     ) -> None:
         """Declining twice for the same reason is declining once. until: when the lead wants to be called again (ms)"""
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity = await _locked(connection, tenant, opportunity_id)
-            now = self._clock.now()
+            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             asked = rep_id or opportunity.offers[-1].rep_id
             change = rep.decline(opportunity, asked, reason, now, note_given=bool(note), until=until)
-            await store.save(connection, tenant, [Write(opportunity, change, note=_sealed(note))], now)
+            await store.save(connection, tenant, [Write(before, change, note=_sealed(note))], now)
         metrics.count(change.events)
 
     async def qualify(self, tenant: str, opportunity_id: str, rep_id: str | None) -> None:
         """Passing on twice is passing on once. Raises NotInsideSalesError."""
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity = await _locked(connection, tenant, opportunity_id)
-            now = self._clock.now()
+            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             change = rep.qualify(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
-            await store.save(connection, tenant, [Write(opportunity, change)], now)
+            await store.save(connection, tenant, [Write(before, change)], now)
         metrics.count(change.events)
 
     async def log_touch(
@@ -73,27 +71,30 @@ class Desk:
         """Logging an activity of a known id again changes nothing. Raises ActivityIdTakenError when it was another one."""
         change: Change | None = None
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity = await _locked(connection, tenant, opportunity_id)
+            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             known = await store.find_activity(connection, tenant, opportunity_id, activity.activity_id)
             if known and known != activity.type:
                 raise ActivityIdTakenError
             if not known:
-                now = self._clock.now()
                 activity = rep.attributed(opportunity, activity)
                 change = rep.log_touch(opportunity, activity, now)
-                await store.save(connection, tenant, [Write(opportunity, change)], now)
+                await store.save(connection, tenant, [Write(before, change)], now)
                 await store.add_activity(
                     connection, opportunity, activity, logged_by=logged_by, note=_sealed(note), now=now
                 )
         if change:
             metrics.count(change.events)
 
-
-async def _locked(connection: Connection, tenant: str, opportunity_id: str) -> Opportunity:
-    found = await store.lock(connection, tenant, [opportunity_id])
-    if opportunity_id not in found:
-        raise UnknownOpportunityError
-    return found[opportunity_id]
+    async def _locked(
+        self, connection: Connection, tenant: str, opportunity_id: str
+    ) -> tuple[Opportunity, Opportunity, int]:
+        """The opportunity by what is promised now, as it is stored, and the time (ms) after it was locked."""
+        found = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
+        if found is None:
+            raise UnknownOpportunityError
+        promises = self._policies.promises(tenant, (await store.away(connection, [tenant]))[tenant])
+        now = self._clock.now()
+        return found.by_promises(promises, now) if promises else found, found, now
 
 
 def _sealed(note: str | None) -> SealedPerson | None:

@@ -9,6 +9,7 @@ import structlog
 
 from services.handoff import metrics, store
 from services.handoff.domain.ending import fire
+from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
@@ -26,8 +27,9 @@ class Firing:
     pool: of baton_worker;  poll_seconds: how long it sleeps at most;  most: clocks looked at in one transaction
     """
 
-    def __init__(self, pool: Pool, clock: Clock, *, poll_seconds: float, most: int = 200) -> None:
-        self._pool, self._clock, self._poll, self._most = pool, clock, poll_seconds, most
+    def __init__(self, pool: Pool, clock: Clock, policies: Policies, *, poll_seconds: float, most: int = 200) -> None:
+        self._pool, self._clock, self._policies = pool, clock, policies
+        self._poll, self._most = poll_seconds, most
         self._counted = -COUNT_SECONDS
 
     async def run(self) -> None:
@@ -44,9 +46,12 @@ class Firing:
         async with self._pool.acquire() as connection, connection.transaction():
             now = self._clock.now()
             claimed = await store.claim_due(connection, now, self._most)
+            away = await store.away(connection, sorted({tenant for tenant, _ in claimed})) if claimed else {}
+            promises = {tenant: self._policies.promises(tenant, away[tenant]) for tenant in away}
             writes: dict[str, list[Write]] = {}
             for (tenant, _), opportunity in claimed.items():
-                change = fire(opportunity, now)
+                promised = promises[tenant]
+                change = fire(opportunity.by_promises(promised, now) if promised else opportunity, now)
                 writes.setdefault(tenant, []).append(Write(opportunity, change))
                 events += change.events
             for tenant, of_tenant in writes.items():
@@ -61,7 +66,7 @@ class Firing:
 
     async def _sleep_seconds(self) -> float:
         next_due: int | None = await self._pool.fetchval(
-            "SELECT min(due_at) FROM handoff.clocks WHERE state = 'running'"
+            "SELECT min(next_at) FROM handoff.clocks WHERE state = 'running'"
         )
         if next_due is None:
             return self._poll

@@ -11,6 +11,7 @@ import structlog
 from services.handoff import metrics, store
 from services.handoff.domain.opportunity import Change
 from services.handoff.domain.routed import route, withdraw
+from services.handoff.domain.terms import Promises
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit import metrics as kit_metrics
@@ -18,7 +19,6 @@ from shared.kit.clock import Clock
 from shared.kit.database import HOPELESS, Pool, tenant_transaction
 from shared.kit.dead_letters import Reject
 from shared.schemas import ids
-from shared.schemas.policies import SlaPolicy
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
 
 log = structlog.get_logger(__name__)
@@ -60,13 +60,19 @@ class Handoff:
         await self._apply(tenant, records)
 
     async def _apply(self, tenant: str, records: Sequence[Record]) -> None:
-        sla = await self._policies.sla(tenant) if any(isinstance(r, LeadRouted) for r in records) else None
+        routes = any(isinstance(record, LeadRouted) for record in records)
+        promises = await self._policies.awaited(tenant) if routes else self._policies.promises(tenant)
         async with tenant_transaction(self._pool, tenant) as connection:
             known = await store.lock(connection, tenant, [_opportunity_id(record) for record in records])
+            if promises:
+                promises = replace(promises, away=(await store.away(connection, [tenant]))[tenant])
             now = self._clock.now()  # after the lock: nothing that ended while we waited for it seems to end later
-            writes = {key: Write(found, Change(found)) for key, found in known.items()}
+            writes = {
+                key: Write(found, Change(found.by_promises(promises, now) if promises else found))
+                for key, found in known.items()
+            }
             for record in records:
-                _decide(writes, record, sla, now)
+                _decide(writes, record, promises, now)
             await store.save(connection, tenant, list(writes.values()), now)
         for write in writes.values():
             metrics.count(write.change.events)
@@ -74,13 +80,13 @@ class Handoff:
                 kit_metrics.EVENT_AGE.labels("handoff").observe(max(0, now - write.record.qualifying_at) / 1000)
 
 
-def _decide(writes: dict[str, Write], record: Record, sla: SlaPolicy | None, now: int) -> None:
+def _decide(writes: dict[str, Write], record: Record, promises: Promises | None, now: int) -> None:
     """Put what `record` does on top of what the earlier records of the batch did."""
     key = _opportunity_id(record)
     write = writes.get(key)
     if isinstance(record, LeadRouted):
-        assert sla is not None
-        change = route(write.change.opportunity if write else None, record, sla, now)
+        assert promises is not None
+        change = route(write.change.opportunity if write else None, record, promises, now)
         applied = any(event.kind == "offer-opened" for event in change.events)
         writes[key] = _on_top(write, change, record if applied else None)
     elif write:

@@ -19,6 +19,11 @@ LATENESS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 RUNNING = Gauge("baton_handoff_clocks_running", "SLA clocks that run, of all tenants, as of the last count", ["kind"])
+MOVED = Counter(
+    "baton_handoff_clocks_moved_total",
+    "Running SLA clocks moved because a policy, a calendar or somebody's being away changed",
+)
+REMINDERS = Counter("baton_handoff_clock_reminders_total", "Reminders of SLA clocks that still run", ["kind"])
 ACTIVITIES = Counter("baton_handoff_activities_total", "Activities logged")
 
 _OUTCOMES = {
@@ -38,5 +43,7 @@ def count(events: Iterable[HandoffEvent]) -> None:
             OFFERS.labels(_OUTCOMES[event.kind]).inc()
         elif event.kind in ("clock-met", "clock-breached") and event.clock:
             CLOCKS_ENDED.labels(event.clock, event.kind.removeprefix("clock-")).inc()
+        elif event.kind == "clock-reminder" and event.clock:
+            REMINDERS.labels(event.clock).inc()
         elif event.kind == "activity-logged":
             ACTIVITIES.inc()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from rapidfuzz import fuzz, process
 
 from services.handoff.domain.activities import ACTIVITY_TYPES
+from services.handoff.domain.terms import Promises
+from shared.availability.people import Away
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Message
 from shared.kit.policies import take
@@ -31,22 +33,29 @@ class Policies:
         self._wait = wait_seconds
         self._given_up: set[str] = set()
         self._arrived = asyncio.Condition()
+        self.changed = asyncio.Event()  # set when one arrived: clocks may go by it
 
     async def apply(self, message: Message) -> None:
         """Take in a record of the topic. One that cannot be read changes nothing."""
         if take(self._book, message):
+            self.changed.set()
             async with self._arrived:
                 self._given_up.clear()
                 self._arrived.notify_all()
 
-    async def sla(self, tenant: str) -> SlaPolicy:
-        """What is promised to the tenant's leads. Raises Reject `no_policy`."""
+    async def awaited(self, tenant: str) -> Promises:
+        """What is promised to the tenant's leads, waited for. Raises Reject `no_policy`."""
         if not self._known(tenant) and tenant not in self._given_up:
             await self._await(tenant)
-        found = self._book.find(tenant, SlaPolicy)
+        found = self.promises(tenant)
         if found is None:
             raise Reject("no_policy", "the tenant has no SLA policy: apply one, then replay the dead letters")
-        return found[0]
+        return found
+
+    def promises(self, tenant: str, away: Mapping[str, Away] | None = None) -> Promises | None:
+        """What is promised to the tenant's leads while these reps are away; None without an SLA policy."""
+        sla, teams = self._book.find(tenant, SlaPolicy), self._book.find(tenant, TeamsPolicy)
+        return Promises(sla[0], teams[0] if teams else None, away or {}) if sla else None
 
     def _known(self, tenant: str) -> bool:
         return self._book.find(tenant, SlaPolicy) is not None

@@ -18,6 +18,7 @@ HandoffKind = Literal[
     "routing-refused",
     "activity-logged",
     "clock-met",
+    "clock-reminder",
     "clock-breached",
     "stage-changed",
 ]
@@ -30,6 +31,7 @@ class HandoffEvent(Record):
     reason:     a code of vocabulary, section 8 (decline, recycle, loss), or why routing was refused
     effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner
     clock:      accept or first_touch, for clock events and expiries; `due_at` is its due time, and the time of a breach
+    share:      for clock-reminder: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     until:      for a decline: when the lead asked to be called again, as the rep was told
     """
@@ -49,6 +51,7 @@ class HandoffEvent(Record):
     note_given: bool = False
     clock: str | None = None
     due_at: Millis | None = None
+    share: int | None = None
     activity: str | None = Field(default=None, description="touch type of the activity (vocabulary, section 1)")
     stage: str | None = None
     holder: str | None = None

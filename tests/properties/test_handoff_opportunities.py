@@ -11,6 +11,7 @@ from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError, accept, decline, log_touch
 from services.handoff.domain.routed import route, withdraw
+from services.handoff.domain.terms import Promises
 from shared.schemas import ids
 from shared.schemas.policies import Label, SlaPolicy
 from shared.schemas.policies.routing import DeclineReason
@@ -88,7 +89,7 @@ class Handoff(RuleBasedStateMachine):
     def read(self, record):
         known = self.opportunities.get(ids.opportunity_id("hinode", record.lead_id, record.cycle))
         if isinstance(record, LeadRouted):
-            self.take(route(known, record, SLA, self.now))
+            self.take(route(known, record, Promises(SLA), self.now))
         elif known:
             self.take(withdraw(known, record, self.now))
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from services.handoff.domain.ending import fire
 from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError, accept, decline
 from services.handoff.domain.routed import route, withdraw
+from services.handoff.domain.terms import Promises
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.flow import Desk, Task, work
@@ -230,7 +231,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
     def hand_over(self, record):
         known = self.opportunities.get(ids.opportunity_id("t", record.lead_id, record.cycle))
         if isinstance(record, LeadRouted):
-            self.take(route(known, record, PLAYBOOK.sla, self.now))
+            self.take(route(known, record, Promises(PLAYBOOK.sla), self.now))
         elif known:
             self.take(withdraw(known, record, self.now))
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from shared.schemas.policies.sla import LeadClass, SlaPolicy
+from services.handoff.domain.terms import SECOND, Terms, shared
+from shared.availability.calendar import ALWAYS
 
 ClockKind = Literal["accept", "first_touch"]
 ClockState = Literal["running", "met", "breached", "cancelled"]
-
-SECOND = 1000
+Reminder = tuple[int, int]  # percent of the time, and when that has passed (ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
     """A promise of one offer: what must have happened by `due_at`. Times in ms since the epoch, UTC.
 
-    assignment: the offer that it belongs to
+    assignment: the offer that it belongs to;  rep_id: whose;  lead_class: by which promise
+    terms:      by which `due_at` and `reminders` were found; None for what is older than terms are, and stays as it is
+    elapsed:    time counted before `counted_to` (ms), by the terms of that time;  head: of it, before the offer was made
+    reminders:  those still to come, in order;  reminded: the highest share told already
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
     """
 
@@ -27,6 +30,14 @@ class Clock:
     due_at: int
     state: ClockState = "running"
     ended_at: int | None = None
+    rep_id: str = ""
+    lead_class: str = ""
+    terms: Terms | None = None
+    elapsed: int = 0
+    head: int = 0
+    counted_to: int = 0
+    reminders: tuple[Reminder, ...] = ()
+    reminded: int = 0
 
     def is_running(self) -> bool:
         return self.state == "running"
@@ -46,22 +57,56 @@ class Clock:
         """The clock after its time has passed; one that has ended stays as it ended."""
         return replace(self, state="breached", ended_at=self.due_at) if self.is_running() else self
 
+    def reminder(self, now: int) -> Reminder | None:
+        """The last one whose moment has come and that has not been told; those before it are told with it."""
+        return next((found for found in reversed(self.reminders) if self.is_running() and found[1] <= now), None)
+
+    def told(self, reminder: Reminder) -> Clock:
+        later = tuple(one for one in self.reminders if one[0] > reminder[0])
+        return replace(self, reminders=later, reminded=reminder[0])
+
+    def under(self, terms: Terms, now: int) -> Clock:
+        """The clock by `terms` from `now` on. What has been counted stays counted: of the time since, what was open by the terms
+        until now and is by the new ones, so that what is said a little late takes nothing from the holder."""
+        if not self.is_running() or self.terms is None or self.terms == terms:
+            return self
+        counted = shared(self.terms.hours, terms.hours)
+        elapsed = self.elapsed + counted.open_time(self.counted_to, now)
+        moved = replace(self, elapsed=elapsed, counted_to=max(self.counted_to, now))._due(terms)
+        promised = terms.promised(self.kind, self.head)
+        if elapsed < promised:
+            return moved
+        # It has been over for a while, unnoticed; or the new terms are shorter, and it is over now.
+        over = counted.add_open(self.counted_to, promised - self.elapsed)
+        return replace(moved, due_at=max(over or now, min(self.due_at, now)))
+
+    def _due(self, terms: Terms) -> Clock:
+        """The clock with its moments as of `counted_to`, by `terms`."""
+        promised, calendar = terms.promised(self.kind, self.head), terms.calendar()
+        due_at = calendar.add_open(self.counted_to, promised - self.elapsed)
+        if due_at is None:  # never at work again: the lead does not wait for ever
+            calendar, due_at = ALWAYS, self.counted_to + promised - self.elapsed
+        if terms.at_most is not None:
+            due_at = min(due_at, max(self.counted_to, self.started_at + terms.at_most * SECOND))
+        shares = ((share, promised * share // 100 - self.elapsed) for share in terms.remind if share > self.reminded)
+        moments = ((share, calendar.add_open(self.counted_to, missing)) for share, missing in shares if missing > 0)
+        coming = tuple((share, at) for share, at in moments if at is not None and at < due_at)
+        return replace(self, terms=terms, due_at=due_at, reminders=coming)
+
 
 def start_clocks(
-    lead_class: LeadClass, *, assignment: int, to_accept: bool, qualifying_at: int, now: int
+    terms: Terms, *, assignment: int, rep_id: str, lead_class: str, to_accept: bool, qualifying_at: int, now: int
 ) -> tuple[Clock, ...]:
     """The clocks of an offer made at `now`, in the order in which they fire when both are overdue.
 
     The first touch is due from the receipt of the qualifying touch on, because that is what the lead waits for; yet never before
     the offer may be accepted, or a lead that was routed late would be lost to a rep who did nothing wrong.
     """
-    accept_due = now + lead_class.accept * SECOND
-    first_touch = Clock(
-        assignment, "first_touch", now, max(qualifying_at + lead_class.first_touch * SECOND, accept_due)
-    )
-    return (Clock(assignment, "accept", now, accept_due), first_touch) if to_accept else (first_touch,)
+    head = terms.calendar().open_time(qualifying_at, now)
 
+    def start(kind: ClockKind, head: int) -> Clock:
+        clock = Clock(assignment, kind, now, now, rep_id=rep_id, lead_class=lead_class, elapsed=head, head=head)
+        return replace(clock, counted_to=now)._due(terms)
 
-def class_of(sla: SlaPolicy, lead_class: str) -> LeadClass:
-    """The promise to leads of this class; a class that the policy does not name has the default one."""
-    return next((known for known in sla.classes if known.id == lead_class), sla.default)
+    first_touch = start("first_touch", head)
+    return (start("accept", 0), first_touch) if to_accept else (first_touch,)

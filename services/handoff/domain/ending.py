@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.handoff.domain import events
-from services.handoff.domain.clocks import Clock
+from services.handoff.domain.clocks import Clock, Reminder
 from services.handoff.domain.opportunity import Change, Offer, OfferState, Opportunity, Stage
 
 
@@ -29,7 +29,8 @@ def free(opportunity: Opportunity, assignment: int, at: int, reason: str, *, clo
 
 
 def fire(opportunity: Opportunity, now: int) -> Change:
-    """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it.
+    """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it; what is not, has
+    reminded its holder.
 
     Everything that looks at an opportunity fires what is due first, so that the outcome does not depend on who came first.
     A first touch stops its clock, so a lead that was touched is never taken away here.
@@ -40,9 +41,20 @@ def fire(opportunity: Opportunity, now: int) -> Change:
     ):  # accept before first_touch
         holder = change.opportunity.current()
         # A breach cancels the other clock of its offer, which is then no longer the one seen here.
-        if holder and clock.is_due(now) and clock in change.opportunity.clocks:
+        if holder is None or clock not in change.opportunity.clocks:
+            continue
+        if clock.is_due(now):
             change = change.then(_breach(change.opportunity, holder, clock))
+        elif reminder := clock.reminder(now):
+            change = change.then(_remind(change.opportunity, holder, clock, reminder))
     return change
+
+
+def _remind(opportunity: Opportunity, offer: Offer, clock: Clock, reminder: Reminder) -> Change:
+    """The holder hears how much of the time has passed; of several reminders at once only the last."""
+    share, at = reminder
+    told = events.of_clock(opportunity, "clock-reminder", at, offer, clock, str(share), share=share)
+    return Change(opportunity.with_clock(clock.told(reminder)), (told,))
 
 
 def _breach(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:

@@ -32,16 +32,20 @@ def of_offer(opportunity: Opportunity, kind: HandoffKind, at: int, offer: Offer,
     return event(opportunity, kind, at, offer.assignment, rep_id=offer.rep_id, **fields)
 
 
-def of_clock(opportunity: Opportunity, kind: HandoffKind, at: int, offer: Offer, clock: Clock) -> HandoffEvent:
+def of_clock(
+    opportunity: Opportunity, kind: HandoffKind, at: int, offer: Offer, clock: Clock, *distinct: str, **fields: Any
+) -> HandoffEvent:
     return event(
         opportunity,
         kind,
         at,
         clock.assignment,
         clock.kind,
+        *distinct,
         rep_id=offer.rep_id,
         clock=clock.kind,
         due_at=clock.due_at,
+        **fields,
     )
 
 

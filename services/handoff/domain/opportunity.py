@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from services.handoff.domain.clocks import Clock
+from services.handoff.domain.terms import Promises
 from shared.schemas.handoff import HandoffEvent
 
 # Stages of vocabulary, section 9, as far as the handoff goes; `merged` is ours: the lead became part of another one.
@@ -78,6 +79,16 @@ class Opportunity:
         """The same with `clock` in the place of the one of its offer and kind."""
         same = (clock.assignment, clock.kind)
         return replace(self, clocks=tuple(clock if (c.assignment, c.kind) == same else c for c in self.clocks))
+
+    def by_promises(self, promises: Promises, now: int) -> Opportunity:
+        """The same with its running clocks by what is promised `now`: others' terms may have changed since they were looked at.
+
+        To be done before anything fires, so that nothing fires early.
+        """
+        moved = self
+        for clock in self.running():
+            moved = moved.with_clock(clock.under(promises.terms(clock.rep_id, clock.lead_class), now))
+        return moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.handoff.domain import events
-from services.handoff.domain.clocks import class_of, start_clocks
+from services.handoff.domain.clocks import start_clocks
 from services.handoff.domain.ending import end_offer, fire, free
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
+from services.handoff.domain.terms import Promises
 from shared.schemas import ids
-from shared.schemas.policies.sla import SlaPolicy
 from shared.schemas.routing import LeadRouted, LeadWithdrawn
 
 
-def route(known: Opportunity | None, record: LeadRouted, sla: SlaPolicy, now: int) -> Change:
+def route(known: Opportunity | None, record: LeadRouted, promises: Promises, now: int) -> Change:
     """The lead is offered to a rep at `now`; refused while somebody has accepted it, whom it does not relieve, and after it was
     closed.
 
@@ -29,7 +29,7 @@ def route(known: Opportunity | None, record: LeadRouted, sla: SlaPolicy, now: in
             assignment=0,
         )
         created = events.moved(opportunity, before=None, at=now, assignment=record.assignment)
-        return created.then(_offer(opportunity, record, sla, now))
+        return created.then(_offer(opportunity, record, promises, now))
     if known.assignment >= record.assignment:
         return Change(known)
     fired = fire(known, now)
@@ -46,7 +46,7 @@ def route(known: Opportunity | None, record: LeadRouted, sla: SlaPolicy, now: in
         opportunity = fired.opportunity
     elif holder:
         opportunity = end_offer(opportunity, holder, "superseded", now, reason="rerouted")
-    return fired.then(_offer(opportunity, record, sla, now))
+    return fired.then(_offer(opportunity, record, promises, now))
 
 
 def _refuse(opportunity: Opportunity, record: LeadRouted, now: int, reason: str, holder: Offer | None) -> Change:
@@ -63,13 +63,15 @@ def _refuse(opportunity: Opportunity, record: LeadRouted, now: int, reason: str,
     return Change(opportunity, (told,))
 
 
-def _offer(opportunity: Opportunity, record: LeadRouted, sla: SlaPolicy, now: int) -> Change:
+def _offer(opportunity: Opportunity, record: LeadRouted, promises: Promises, now: int) -> Change:
     offer = Offer(
         record.assignment, record.rep_id, record.rep_name, record.mode, record.leg, record.pool_id, offered_at=now
     )
     clocks = start_clocks(
-        class_of(sla, record.lead_class),
+        promises.terms(record.rep_id, record.lead_class),
         assignment=record.assignment,
+        rep_id=record.rep_id,
+        lead_class=record.lead_class,
         to_accept=record.mode == "offer",
         qualifying_at=record.qualifying_at,
         now=now,

@@ -7,6 +7,20 @@ deadlock with it. Rows of the outbox are numbered after that lock, so the events
 
 from services.handoff.store.activities import add_activity, find_activity
 from services.handoff.store.loading import CLAIM_DUE, claim_due, lock
+from services.handoff.store.moving import Group, away, claim_moved, groups
 from services.handoff.store.saving import SCHEMA, Write, save
 
-__all__ = ["CLAIM_DUE", "SCHEMA", "Write", "add_activity", "claim_due", "find_activity", "lock", "save"]
+__all__ = [
+    "CLAIM_DUE",
+    "SCHEMA",
+    "Group",
+    "Write",
+    "add_activity",
+    "away",
+    "claim_due",
+    "claim_moved",
+    "find_activity",
+    "groups",
+    "lock",
+    "save",
+]

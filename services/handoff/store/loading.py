@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from services.handoff.domain.clocks import Clock
 from services.handoff.domain.opportunity import Offer, Opportunity
+from services.handoff.domain.terms import Terms
 from shared.kit.database import Connection
 
 Key = tuple[str, str]  # tenant, opportunity id
@@ -20,24 +22,25 @@ async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[st
         tenant,
         sorted(set(opportunity_ids)),
     )
-    return {key[1]: found for key, found in (await _whole(connection, rows)).items()}
+    return {key[1]: found for key, found in (await whole(connection, rows)).items()}
 
 
 # The limit stands outside of the locking, so that who finds the oldest locked goes on to the next ones.
 CLAIM_DUE = """
     SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn
     FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
-    WHERE c.state = 'running' AND c.due_at <= $1 ORDER BY c.due_at, c.tenant, c.opportunity_id LIMIT $2
+    WHERE c.state = 'running' AND c.next_at <= $1 ORDER BY c.next_at, c.tenant, c.opportunity_id LIMIT $2
     FOR UPDATE OF o SKIP LOCKED
 """
 
 
 async def claim_due(connection: Connection, now: int, most: int) -> dict[Key, Opportunity]:
-    """Opportunities of all tenants that have clocks due, the oldest first, locked; those locked by others are left to them."""
-    return await _whole(connection, await connection.fetch(CLAIM_DUE, now, most))
+    """Opportunities of all tenants that have clocks due, or reminders, the oldest first, locked; those locked by others are left to
+    them."""
+    return await whole(connection, await connection.fetch(CLAIM_DUE, now, most))
 
 
-async def _whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opportunity]:
+async def whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opportunity]:
     """With offers and clocks. They are read in statements of their own, after the lock: what the statement that waited for the
     lock (or skipped) saw of other tables may be older than the row it got."""
     by_key = {_key(row): row for row in rows}
@@ -46,9 +49,9 @@ async def _whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Oppor
     offers: dict[Key, list[Offer]] = {key: [] for key in by_key}
     clocks: dict[Key, list[Clock]] = {key: [] for key in by_key}
     keys = [tenant for tenant, _ in by_key], [opportunity_id for _, opportunity_id in by_key]
-    for row in await connection.fetch(_PARTS.format(table="offers", order="assignment"), *keys):
+    for row in await connection.fetch(_OFFERS, *keys):
         offers[_key(row)].append(_offer(row))
-    for row in await connection.fetch(_PARTS.format(table="clocks", order="assignment, kind"), *keys):
+    for row in await connection.fetch(_CLOCKS, *keys):
         clocks[_key(row)].append(_clock(row))
     return {
         key: Opportunity(
@@ -66,10 +69,14 @@ async def _whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Oppor
     }
 
 
-_PARTS = (
-    "SELECT p.* FROM handoff.{table} p JOIN unnest($1::text[], $2::uuid[]) AS k(tenant, opportunity_id)"
-    " USING (tenant, opportunity_id) ORDER BY tenant, opportunity_id, {order}"
+_WANTED = "JOIN unnest($1::text[], $2::uuid[]) AS k(tenant, opportunity_id) USING (tenant, opportunity_id)"
+_OFFERS = f"SELECT p.* FROM handoff.offers p {_WANTED} ORDER BY tenant, opportunity_id, assignment"
+_CLOCKS = (
+    f"SELECT p.*, t.terms::text AS terms FROM handoff.clocks p {_WANTED}"
+    " LEFT JOIN handoff.terms t ON p.state = 'running' AND (t.tenant, t.basis) = (p.tenant, p.basis)"
+    " ORDER BY tenant, opportunity_id, assignment, kind"
 )
+_STORED = tuple(name for name in Clock.__slots__ if name not in ("terms", "reminders"))
 
 
 def _key(row: Any) -> Key:
@@ -81,4 +88,13 @@ def _offer(row: Any) -> Offer:
 
 
 def _clock(row: Any) -> Clock:
-    return Clock(**{name: row[name] for name in Clock.__slots__})
+    return Clock(
+        **{name: row[name] for name in _STORED},
+        terms=_terms(row["terms"]) if row["terms"] else None,
+        reminders=tuple(zip(row["remind_shares"], row["remind_at"], strict=True)),
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _terms(text: str) -> Terms:
+    return Terms.model_validate_json(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 
 from services.handoff.domain.clocks import Clock
 from services.handoff.domain.opportunity import Change, Offer, Opportunity
+from services.handoff.domain.terms import Terms
 from shared.kit import outbox
 from shared.kit.database import Connection
 from shared.kit.kafka import Outgoing
@@ -170,24 +171,66 @@ def _note(write: Write, offer: Offer) -> str | None:
 
 
 async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Write]) -> None:
-    rows = [
-        (write.change.opportunity.opportunity_id, *(getattr(clock, name) for name in Clock.__slots__))
+    changed = [
+        (write.change.opportunity.opportunity_id, clock)
         for write in writes
         for clock in write.change.opportunity.clocks
         if clock not in (write.before.clocks if write.before else ())
     ]
-    if not rows:
+    if not changed:
         return
-    names = ("opportunity_id", *Clock.__slots__)
-    types = ("uuid", "bigint", "text", "bigint", "bigint", "text", "bigint")
-    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, start=2))
+    await _save_terms(connection, tenant, {clock.terms for _, clock in changed if clock.terms})
+    rows = [
+        (
+            opportunity_id,
+            *(getattr(clock, name) for name in _CLOCK),
+            clock.terms.basis() if clock.terms else "",
+            _array(share for share, _ in clock.reminders),
+            _array(at for _, at in clock.reminders),
+        )
+        for opportunity_id, clock in changed
+    ]
+    names = ("opportunity_id", *_CLOCK, "basis", "remind_shares", "remind_at")
+    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_CLOCK_TYPES, start=2))
+    # Arrays of arrays would have to be of one length: each travels as text.
+    values = ", ".join(f"{name}::bigint[]" if name.startswith("remind_") else name for name in names)
     await connection.execute(
-        f"INSERT INTO handoff.clocks (tenant, {', '.join(names)}) SELECT $1, * FROM unnest({given})"
-        " ON CONFLICT (tenant, opportunity_id, assignment, kind) DO UPDATE"
-        " SET state = excluded.state, ended_at = excluded.ended_at WHERE clocks.state = 'running'",
+        f"INSERT INTO handoff.clocks (tenant, {', '.join(names)})"
+        f" SELECT $1, {values} FROM unnest({given}) AS new({', '.join(names)})"
+        " ON CONFLICT (tenant, opportunity_id, assignment, kind) DO UPDATE SET state = excluded.state,"
+        " ended_at = excluded.ended_at, due_at = excluded.due_at, elapsed = excluded.elapsed,"
+        " counted_to = excluded.counted_to, reminded = excluded.reminded, basis = excluded.basis,"
+        " remind_shares = excluded.remind_shares, remind_at = excluded.remind_at WHERE clocks.state = 'running'",
         tenant,
         *_columns(rows),
     )
+
+
+# Without what is stored otherwise: terms by their basis, reminders as two arrays.
+_CLOCK = tuple(name for name in Clock.__slots__ if name not in ("terms", "reminders"))
+_CLOCK_TYPES = (
+    "uuid", "bigint", "text", "bigint", "bigint", "text", "bigint", "text", "text", "bigint", "bigint", "bigint", "smallint",
+    "text", "text", "text",
+)  # fmt: skip
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+async def _save_terms(connection: Connection, tenant: str, used: Iterable[Terms]) -> None:
+    """By their basis, which is made of them: what is there is the same. In the order of it, so that nobody waits in a circle."""
+    by_basis = {terms.basis(): terms.model_dump_json() for terms in used}
+    if by_basis:
+        await connection.execute(
+            "INSERT INTO handoff.terms (tenant, basis, terms) SELECT $1, n.basis, n.terms::jsonb"
+            " FROM unnest($2::text[], $3::text[]) AS n(basis, terms)"
+            " WHERE NOT EXISTS (SELECT FROM handoff.terms t WHERE (t.tenant, t.basis) = ($1, n.basis))"
+            " ORDER BY n.basis ON CONFLICT DO NOTHING",
+            tenant,
+            sorted(by_basis),
+            [by_basis[basis] for basis in sorted(by_basis)],
+        )
 
 
 async def _add_history(connection: Connection, tenant: str, changes: Sequence[HandoffEvent]) -> None:

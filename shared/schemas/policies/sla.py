@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict
 
 Seconds = Annotated[int, Field(ge=1, le=90 * 86_400)]
+Percent = Annotated[int, Field(ge=1, le=99)]
 
 
 class LeadClass(Strict):
@@ -17,6 +18,10 @@ class LeadClass(Strict):
     accept:      seconds from the offer until it expires and the lead goes to somebody else
     first_touch: seconds from the qualifying touch's receipt (never less than `accept` after the offer) until a human must have
                  touched the lead
+    time:        whether all seconds count, or those during which the holder is at work (calendar, absences and on call of the teams
+                 policy, and being away). A holder who is never at work again has plain time
+    at_most:     with `business`: seconds of plain time after the offer when it is due however little the holder was at work
+    remind:      percent of the time that has passed when the holder is reminded
     """
 
     id: RuleId
@@ -24,6 +29,17 @@ class LeadClass(Strict):
     touch_types: tuple[str, ...] = ()
     accept: Seconds
     first_touch: Seconds
+    time: Literal["plain", "business"] = "plain"
+    at_most: Seconds | None = None
+    remind: tuple[Percent, ...] = Field(default=(), max_length=5)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.at_most is not None and self.time == "plain":
+            raise ValueError("`at_most` limits business time: with plain time it says nothing")
+        if list(self.remind) != sorted(set(self.remind)):
+            raise ValueError("`remind` is in rising order, and names no share twice")
+        return self
 
 
 class SlaPolicy(Policy):

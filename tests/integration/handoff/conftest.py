@@ -67,10 +67,10 @@ class World:
         return Handoff(pool or self.app, self.clock, self.policies)
 
     def desk(self, pool: Any = None) -> Desk:
-        return Desk(pool or self.app, self.clock)
+        return Desk(pool or self.app, self.clock, self.policies)
 
     def firing(self, pool: Any = None, most: int = 200) -> Firing:
-        return Firing(pool or self.workers, self.clock, poll_seconds=0.05, most=most)
+        return Firing(pool or self.workers, self.clock, self.policies, poll_seconds=0.05, most=most)
 
     def routed(self, lead: str = "lead-1", assignment: int = 1, rep: str = "sato", **more: Any) -> LeadRouted:
         return LeadRouted(

@@ -34,6 +34,7 @@ from hypothesis.stateful import (
 from services.handoff.domain.ending import fire
 from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError, accept, decline
 from services.handoff.domain.routed import route, withdraw
+from services.handoff.domain.terms import Promises
 from services.router import handler as router_handler
 from services.router.domain.lead import CLOSED
 from services.router.store import availability, trail
@@ -395,7 +396,7 @@ class Town(RuleBasedStateMachine):
     def hand_over(self, record: LeadRouted | LeadWithdrawn) -> None:
         known = self.opportunities.get(ids.opportunity_id(self.world.tenant, record.lead_id, record.cycle))
         if isinstance(record, LeadRouted):
-            self.take(route(known, record, self.playbook.sla, self.now))
+            self.take(route(known, record, Promises(self.playbook.sla), self.now))
         elif known:
             self.take(withdraw(known, record, self.now))
 

@@ -59,8 +59,8 @@ class Both:
         self.router, self.sweep = world.router(), world.sweep()
         self.orders = Orders(world.policies.following, world.clock)
         self.handoff = Handoff(world.pool, world.clock, policies)
-        self.desk = Desk(world.pool, world.clock)
-        self.firing = Firing(world.workers, world.clock, poll_seconds=1)
+        self.desk = Desk(world.pool, world.clock, policies)
+        self.firing = Firing(world.workers, world.clock, policies, poll_seconds=1)
         self.seen = Counter()
         self.over = False
 

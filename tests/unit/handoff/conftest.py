@@ -8,6 +8,7 @@ import pytest
 
 from services.handoff.domain.rep import Activity
 from services.handoff.domain.routed import route
+from services.handoff.domain.terms import Promises
 from shared.schemas.policies import Label, SlaPolicy
 from shared.schemas.policies.routing import DeclineReason
 from shared.schemas.policies.sla import LeadClass
@@ -24,7 +25,7 @@ class Given:
     """Builds what tests start from; `now` is the moment of the first offer, in ms."""
 
     now = NOW
-    sla = SLA
+    sla = Promises(SLA)
 
     def routed(self, assignment: int = 1, rep: str = "sato", **more: Any) -> LeadRouted:
         fields: dict[str, Any] = {
@@ -57,7 +58,7 @@ class Given:
 
     def offered(self, **more: Any) -> Any:
         """The opportunity after the first offer."""
-        return route(None, self.routed(**more), SLA, NOW).opportunity
+        return route(None, self.routed(**more), Promises(SLA), NOW).opportunity
 
     def reason(self, code: str = "at_capacity", effect: str = "reroute") -> DeclineReason:
         return DeclineReason(code=code, kind="decline", label=Label(en=code), effect=effect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.handoff.domain.clocks import Clock, class_of, start_clocks
+from services.handoff.domain.clocks import Clock, start_clocks
 from services.handoff.domain.ending import fire
 
 MINUTE = 60_000
@@ -12,7 +12,13 @@ MINUTE = 60_000
 
 def start(given, *, qualifying_at, lead_class="score", to_accept=True):
     return start_clocks(
-        class_of(given.sla, lead_class), assignment=1, to_accept=to_accept, qualifying_at=qualifying_at, now=given.now
+        given.sla.terms("sato", lead_class),
+        assignment=1,
+        rep_id="sato",
+        lead_class=lead_class,
+        to_accept=to_accept,
+        qualifying_at=qualifying_at,
+        now=given.now,
     )
 
 

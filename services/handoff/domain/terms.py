@@ -1,0 +1,128 @@
+"""The terms of a promise to one lead, held by one rep: how long, and in whose time. A clock keeps the terms it was counted by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal, Self
+
+from shared.availability.calendar import ALWAYS, Calendar
+from shared.availability.people import Away, Person, calendar_of, person_of
+from shared.schemas import ids
+from shared.schemas.policies import SlaPolicy, TeamsPolicy
+from shared.schemas.policies import calendars as policy
+from shared.schemas.policies.base import Strict
+from shared.schemas.policies.sla import LeadClass
+from shared.schemas.policies.teams import Rep
+
+SECOND = 1000
+
+
+def class_of(sla: SlaPolicy, lead_class: str) -> LeadClass:
+    """The promise to leads of this class; a class that the policy does not name has the default one."""
+    return next((known for known in sla.classes if known.id == lead_class), sla.default)
+
+
+class Hours(Strict):
+    """When the holder is at work, as the teams policy said and they themselves. away: from when, until when (ms)"""
+
+    zone: str
+    calendar: policy.Calendar | None = None
+    absences: tuple[policy.Period, ...] = ()
+    on_call: tuple[policy.Period, ...] = ()
+    away: tuple[int, int | None] | None = None
+
+
+class Terms(Strict):
+    """What a clock of one holder goes by; equal ones have one `basis`. Seconds and shares are those of the class of the lead.
+
+    hours: of the holder; None where time passes for everybody alike
+    """
+
+    accept: int
+    first_touch: int
+    at_most: int | None = None
+    remind: tuple[int, ...] = ()
+    hours: Hours | None = None
+
+    @classmethod
+    def of(cls, lead_class: LeadClass, hours: Hours | None) -> Self:
+        return cls(
+            accept=lead_class.accept,
+            first_touch=lead_class.first_touch,
+            at_most=lead_class.at_most,
+            remind=lead_class.remind,
+            hours=hours if lead_class.time == "business" else None,
+        )
+
+    def basis(self) -> str:
+        """A name for just these terms, the same in every process."""
+        return _basis(self)
+
+    def calendar(self) -> Calendar:
+        """Open while the clock counts."""
+        return _calendar(self.hours) if self.hours else ALWAYS
+
+    def promised(self, kind: Literal["accept", "first_touch"], head: int) -> int:
+        """How much counted time (ms) the clock has in all. head: what had been counted before the offer, which the rep could not
+        help: they have as long as they have to accept, however late the lead was routed"""
+        if kind == "accept":
+            return self.accept * SECOND
+        return max(self.first_touch * SECOND, head + self.accept * SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What a tenant promises to its leads now. away: reps who have said so, whenever"""
+
+    sla: SlaPolicy
+    teams: TeamsPolicy | None = None
+    away: Mapping[str, Away] = field(default_factory=dict)
+
+    def terms(self, rep_id: str, lead_class: str) -> Terms:
+        """Those of a lead of this class that this rep holds. A rep who is not in the policy is always at work."""
+        promise = class_of(self.sla, lead_class)
+        if promise.time == "plain":
+            return Terms.of(promise, None)
+        rep = next((rep for rep in self.teams.reps if rep.id == rep_id), None) if self.teams else None
+        away = self.away.get(rep_id)
+        if self.teams is None or (rep is None and away is None):
+            return Terms.of(promise, None)
+        rep = rep or Rep(id=rep_id, name=rep_id)
+        named = next((calendar for calendar in self.teams.calendars if calendar.id == rep.calendar), None)
+        hours = Hours(
+            zone=rep.zone,
+            calendar=named,
+            absences=rep.absences,
+            on_call=rep.on_call,
+            away=(away.start, away.until) if away else None,
+        )
+        return Terms.of(promise, hours)
+
+
+@lru_cache(maxsize=16_384)
+def _basis(terms: Terms) -> str:
+    return ids.derived_id("terms", terms.model_dump_json())
+
+
+@lru_cache(maxsize=16_384)
+def _calendar(hours: Hours) -> Calendar:
+    named = _named(hours.calendar, hours.calendar.zone or hours.zone) if hours.calendar else ALWAYS
+    rep = Rep(id="holder", name="", zone=hours.zone, absences=hours.absences, on_call=hours.on_call)
+    person: Person = person_of(rep, named)
+    return person.calendar(Away(*hours.away) if hours.away else None)
+
+
+@lru_cache(maxsize=1024)
+def shared(one: Hours | None, other: Hours | None) -> Calendar:
+    """Open when both are at work."""
+    if one is None or one == other:
+        return _calendar(other) if other else ALWAYS
+    return _calendar(one).within(_calendar(other)) if other else _calendar(one)
+
+
+@lru_cache(maxsize=1024)
+def _named(calendar: policy.Calendar, zone: str) -> Calendar:
+    """Shared by all who name it: its years are compiled once."""
+    return calendar_of(calendar, zone)
