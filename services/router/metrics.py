@@ -24,4 +24,5 @@ FAIRNESS = Gauge(
 )
 UNDECIDABLE = Counter("baton_router_undecidable_total", "Times that trying a waiting lead again failed")
 TRACES_REMOVED = Counter("baton_router_traces_removed_total", "Decisions that were removed because of their age")
+LEFT_BEHIND = Gauge("baton_router_left_behind_leads", "Leads of reps who have left that nobody else can take yet")
 SWEEPS = Counter("baton_router_sweeps_total", "Sweeps over what waits")

@@ -51,28 +51,31 @@ class Offboarding:
         self, pool: Pool, worker: Pool, follow: Callable[[str], Following], clock: Clock, *, most: int = 100
     ) -> None:
         self._pool, self._worker, self._follow, self._clock, self._most = pool, worker, follow, clock, most
-        self._tried: dict[
-            tuple[str, str], tuple[int, int]
-        ] = {}  # when (ms), and under which policies, some had to stay
+        # By tenant and rep when (ms), and under which policies, some leads had to stay, and how many.
+        self._tried: dict[tuple[str, str], tuple[int, int, int]] = {}
 
     async def sweep(self) -> int:
         """Move what can be moved of all who have left; how many leads."""
         async with self._worker.acquire() as connection:
             waiting = await departures.unfinished(connection)
         moved = 0
+        self._tried = {who: tried for who, tried in self._tried.items() if who in waiting}
         for tenant, rep_id in waiting:
             playbook, now = self._follow(tenant).playbook, self._clock.now()
             if playbook is None:
                 continue
-            at, sequence = self._tried.get((tenant, rep_id), (0, 0))
+            at, sequence, _ = self._tried.get((tenant, rep_id), (0, 0, 0))
             if at > now - AGAIN and sequence == playbook.sequence:
                 continue
             found = await self._move(tenant, rep_id)
             if found.stayed:
-                self._tried[tenant, rep_id] = now, playbook.sequence
+                self._tried[tenant, rep_id] = now, playbook.sequence, len(found.stayed)
+            else:
+                self._tried.pop((tenant, rep_id), None)
             if found.moved:
                 log.info("moved_on", tenant=tenant, rep_id=rep_id, leads=len(found.moved), stay=len(found.stayed))
             moved += len(found.moved)
+        metrics.LEFT_BEHIND.set(sum(stay for *_, stay in self._tried.values()))
         return moved
 
     async def preview(self, tenant: str, departure: Departure) -> Moves:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.router import metrics
 from services.router import offboarding as module
 from services.router.fairness_api import fairness_routes
 from services.router.offboarding import Offboarding
@@ -170,10 +171,13 @@ async def test_what_nobody_can_take_stays_until_somebody_can(world, offboarding,
     assert [one["waiting"] for one in told["preview"]["stays"]] == ["parked:at_capacity"]
     moving = offboarding()
     assert await moving.sweep() == 0
+    assert metrics.LEFT_BEHIND._value.get() == 1
     lead = next(row for row in [await world.lead(f"l0{n}") for n in range(3)] if row["owner_rep"] == "sato")
     assert (lead["waiting_reason"], lead["decisions"]) == (None, 1), "it is as it was"
     await world.apply(team())
     assert await moving.sweep() == 1, "new policies are tried at once"
+    await moving.sweep()
+    assert metrics.LEFT_BEHIND._value.get() == 0
 
 
 async def test_what_the_whole_pool_had_goes_to_the_manager(world, offboarding, desk, team):
