@@ -31,6 +31,7 @@ from services.router.policies import Policies
 from services.router.store import leads as lead_rows
 from services.router.sweep import Sweep
 from shared.availability.people import people
+from shared.kit import logs
 from shared.kit.database import Pool, open_pool, tenant_transaction
 from shared.kit.kafka import Message
 from shared.schemas.policies import PolicyPublished, TeamsPolicy
@@ -128,6 +129,7 @@ class Seen:
 
 
 def measure() -> list[Row]:
+    logs.configure("bench", "WARNING")  # the sweep tells of every lead that it freed
     arrivals = load(DATASETS)
     with servers() as env:
         uvloop.run(upgrade_async(env["DATABASE_URL"]))
