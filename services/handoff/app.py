@@ -18,6 +18,12 @@ from services.handoff.desk import Desk
 from services.handoff.firing import Firing
 from services.handoff.handler import Handoff
 from services.handoff.moving import Moving
+from services.handoff.outbound.addresses import Allowed
+from services.handoff.outbound.api import EndpointsApi
+from services.handoff.outbound.endpoints import Endpoints
+from services.handoff.outbound.post import Poster
+from services.handoff.outbound.sender import Sender
+from services.handoff.outbound.signing import Seals
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.settings import HandoffSettings
@@ -39,11 +45,14 @@ log = structlog.get_logger(__name__)
 
 GROUP = "handoff"
 RETRY_SECONDS = 1.0
+NOWHERE_ELSE = Allowed()
 T = TypeVar("T")
 
 
-def http_app(pool: Pool, policies: Policies, clock: Clock, probes: Probes) -> FastAPI:
-    """The API alone; `pool` is of baton_app."""
+def http_app(
+    pool: Pool, policies: Policies, clock: Clock, probes: Probes, seals: Seals, allowed: Allowed = NOWHERE_ELSE
+) -> FastAPI:
+    """The API alone; `pool` is of baton_app. allowed: what endpoints may be although they are not public"""
     app = FastAPI(
         title="Baton handoff",
         version="1",
@@ -52,6 +61,7 @@ def http_app(pool: Pool, policies: Policies, clock: Clock, probes: Probes) -> Fa
     problems.install(app)
     probes.install(app)
     app.include_router(Api(Desk(pool, clock, policies), Reads(pool), policies, Tokens(pool), clock).router())
+    app.include_router(EndpointsApi(Endpoints(pool, seals, clock), Tokens(pool), allowed).router())
     app.add_middleware(BodyLimit)
     return app
 
@@ -62,9 +72,10 @@ async def run(settings: HandoffSettings) -> int:
     url, kafka = settings.database_url, settings.kafka_bootstrap_servers
     pool = await _until_up("postgres", lambda: open_pool(url, "baton_app", application="handoff"))
     closing.push_async_callback(pool.close)
-    # One connection for each shard of the relay, one to listen, two for the firing of clocks, one to move them.
+    # One connection for each shard of the relay, one to listen, two for the firing of clocks, one to move them,
+    # four to send webhooks.
     workers = await _until_up(
-        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 4)
+        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 8)
     )
     closing.push_async_callback(workers.close)
     publisher, source = KafkaPublisher(kafka), KafkaSource(kafka, GROUP, [LEAD_ROUTED])
@@ -78,6 +89,18 @@ async def run(settings: HandoffSettings) -> int:
     dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
     worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
     firing = Firing(workers, clock, policies, poll_seconds=settings.handoff_poll_seconds)
+    seals, allowed = Seals(settings.master_secret()), Allowed.parse(settings.handoff_webhook_allow)
+    poster = Poster(allowed, connections=settings.handoff_webhook_endpoints)
+    closing.push_async_callback(poster.close)
+    sender = Sender(
+        workers,
+        poster,
+        seals,
+        clock,
+        most=settings.handoff_webhook_endpoints,
+        poll_seconds=settings.handoff_poll_seconds,
+        kept_days=settings.handoff_webhook_days,
+    )
     probes = Probes()
     probes.ready |= {
         "policies": follower.caught_up.is_set,
@@ -85,7 +108,7 @@ async def run(settings: HandoffSettings) -> int:
         "postgres": lambda: _answers(pool),
     }
     return await serve(
-        http_app(pool, policies, clock, probes),
+        http_app(pool, policies, clock, probes, seals, allowed),
         host=settings.host,
         port=settings.handoff_port,
         tasks={
@@ -94,6 +117,7 @@ async def run(settings: HandoffSettings) -> int:
             # Not before the policies are known: nothing fires by terms that hold no longer.
             "clocks": _after(follower.caught_up, firing.run),
             "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
+            "webhooks": sender.run(),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },
         closing=closing,

@@ -25,6 +25,18 @@ MOVED = Counter(
 )
 REMINDERS = Counter("baton_handoff_clock_reminders_total", "Reminders of SLA clocks that still run", ["kind"])
 ACTIVITIES = Counter("baton_handoff_activities_total", "Activities logged")
+WEBHOOKS_SENT = Counter("baton_handoff_webhook_tries_total", "Webhooks sent, by what came of the try", ["outcome"])
+WEBHOOKS_ENDED = Counter(
+    "baton_handoff_webhooks_total", "Webhooks that are done with: delivered or failed", ["outcome"]
+)
+WEBHOOKS_LATE = Gauge(
+    "baton_handoff_webhook_late_seconds",
+    "For how long the due webhook that waits longest could have been sent and was not: its endpoint was free",
+)
+ENDPOINTS_DISABLED = Gauge(
+    "baton_handoff_endpoints_disabled",
+    "Endpoints disabled because they failed for days or answered 410, of all tenants",
+)
 
 _OUTCOMES = {
     "offer-opened": "opened",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from services.handoff.outbound.addresses import Allowed
 from shared.kit.settings import ServiceSettings
 
 
@@ -13,6 +14,9 @@ class HandoffSettings(ServiceSettings):
     handoff_poll_seconds: how long the firing of clocks sleeps at most; it wakes for the next due time before that
     handoff_policy_wait_seconds: how long a tenant's first lead waits for the tenant's SLA policy, before it is a dead letter
     handoff_batch:   records read at a time
+    handoff_webhook_allow: hosts, addresses and networks that webhooks may reach although they are not public, comma-separated
+    handoff_webhook_endpoints: endpoints served at once
+    handoff_webhook_days: for which messages and the log of their deliveries are kept
     """
 
     database_url: str
@@ -20,3 +24,12 @@ class HandoffSettings(ServiceSettings):
     handoff_poll_seconds: float = Field(default=0.5, gt=0, le=60)
     handoff_policy_wait_seconds: float = Field(default=10, ge=0, le=60)
     handoff_batch: int = Field(default=500, ge=1, le=5000)
+    handoff_webhook_allow: str = ""
+    handoff_webhook_endpoints: int = Field(default=32, ge=1, le=500)
+    handoff_webhook_days: int = Field(default=30, ge=4, le=400)  # the schedule of tries takes 3.2 days
+
+    @field_validator("handoff_webhook_allow")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        Allowed.parse(text)
+        return text
