@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from services.router.domain.account_words import check_reason
-from services.router.domain.assignment import Tried
 from services.router.domain.caps import Taken
-from services.router.domain.decision import Decision, Inputs, Trace, decide
+from services.router.domain.decision import Decision, Inputs, decide
 from services.router.domain.lead import Cause, Lead
 from services.router.domain.manager_words import PASSED
 from services.router.domain.playbook import Playbook
@@ -72,7 +71,7 @@ def answer(
         why = WAITS[decision.outcome.waiting_reason or "parked:no_rule"].why
         code = decision.outcome.waiting_reason or "no_pool"
         return _say(code, f"no pool was asked: {why['en']}", f"プールへの打診前: {why['ja']}")
-    return _elsewhere(rep_id, name, trace, playbook)
+    return _elsewhere(rep_id, name, decision, playbook)
 
 
 def _had(name: str, had: Had, playbook: Playbook | None) -> Reason:
@@ -87,8 +86,9 @@ def _had(name: str, had: Had, playbook: Playbook | None) -> Reason:
     return Reason(code="earlier_holder", text=text, detail={"ended": had.ended, "reason": had.reason})
 
 
-def _elsewhere(rep_id: str, name: str, trace: Trace, playbook: Playbook) -> Reason:
+def _elsewhere(rep_id: str, name: str, decision: Decision, playbook: Playbook) -> Reason:
     """A rep of other pools: why no rule led to one of these."""
+    trace = decision.trace
     matched = next((tried for tried in trace.rules if tried.result == "matched"), None)
     here, rule = _pool(trace.pool_id or "", playbook), _rule(matched.rule_id, playbook) if matched else Word("", "")
     en = f"{name} is not in pool “{here.en}”, which rule “{rule.en}” leads to"
@@ -96,7 +96,7 @@ def _elsewhere(rep_id: str, name: str, trace: Trace, playbook: Playbook) -> Reas
     theirs = [pool.id for pool in playbook.teams.pools if rep_id in {member.rep for member in pool.members}]
     if not theirs:
         return _say("in_no_pool", f"{en}; they are in no pool", f"{ja}(どのプールにも所属していない)")
-    why = [_to(pool_id, trace.rules, playbook) for pool_id in theirs]
+    why = [_to(pool_id, decision, playbook) for pool_id in theirs]
     return Reason(
         code="other_pool",
         text={"en": "; ".join([en, *(one.en for one in why)]), "ja": "。".join([ja, *(one.ja for one in why)])},
@@ -104,33 +104,44 @@ def _elsewhere(rep_id: str, name: str, trace: Trace, playbook: Playbook) -> Reas
     )
 
 
-def _to(pool_id: str, tried: tuple[Tried, ...], playbook: Playbook) -> Word:
-    """Why no rule led to a pool."""
-    return next(_rules_to(pool_id, tried, playbook))
+def _to(pool_id: str, decision: Decision, playbook: Playbook) -> Word:
+    """Why no rule led to a pool: of a rule that might have, before one that never could."""
+    found = sorted(_rules_to(pool_id, decision, playbook), key=lambda one: one[0])
+    return found[0][1]
 
 
-def _rules_to(pool_id: str, tried: tuple[Tried, ...], playbook: Playbook) -> Iterator[Word]:
-    pool, looked_at = _pool(pool_id, playbook), {one.rule_id: one for one in tried}
+def _rules_to(pool_id: str, decision: Decision, playbook: Playbook) -> Iterator[tuple[int, Word]]:
+    """Why each rule that leads to a pool did not, and how far it was from it."""
+    pool, looked_at = _pool(pool_id, playbook), {one.rule_id: one for one in decision.trace.rules}
     for entry in playbook.routing.rules:
         if entry.pool != pool_id:
             continue
         rule, one = _rule(entry.id, playbook), looked_at.get(entry.id)
-        if one is None:
-            yield Word(
-                f"to their pool “{pool.en}” rule “{rule.en}” would lead, which comes later",
-                f"所属プール「{pool.ja}」へのルール「{rule.ja}」は順番が後",
+        if one is not None and one.why_not:
+            yield (
+                0,
+                Word(
+                    f"to their pool “{pool.en}” rule “{rule.en}” leads, which did not hold: {one.why_not[0]}",
+                    f"所属プール「{pool.ja}」へのルール「{rule.ja}」は条件不成立: {one.why_not[0]}",
+                ),
             )
-        elif one.result == "other_leg":
-            yield Word(
-                f"to their pool “{pool.en}” rule “{rule.en}” leads, for another leg",
-                f"所属プール「{pool.ja}」へのルール「{rule.ja}」は別の工程用",
+        elif decision.outcome.leg not in entry.legs:
+            yield (
+                2,
+                Word(
+                    f"to their pool “{pool.en}” rule “{rule.en}” leads, for another leg",
+                    f"所属プール「{pool.ja}」へのルール「{rule.ja}」は別の工程用",
+                ),
             )
-        elif one.why_not:
-            yield Word(
-                f"to their pool “{pool.en}” rule “{rule.en}” leads, which did not hold: {one.why_not[0]}",
-                f"所属プール「{pool.ja}」へのルール「{rule.ja}」は条件不成立: {one.why_not[0]}",
+        else:
+            yield (
+                1,
+                Word(
+                    f"to their pool “{pool.en}” rule “{rule.en}” leads, which comes later",
+                    f"所属プール「{pool.ja}」へのルール「{rule.ja}」は順番が後",
+                ),
             )
-    yield Word(f"no rule leads to their pool “{pool.en}”", f"所属プール「{pool.ja}」へのルールなし")
+    yield 3, Word(f"no rule leads to their pool “{pool.en}”", f"所属プール「{pool.ja}」へのルールなし")
 
 
 @dataclass(frozen=True, slots=True)

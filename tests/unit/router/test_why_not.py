@@ -71,7 +71,7 @@ def test_who_is_in_another_pool_hears_which_and_why_no_rule_led_there(asked, why
     )
     assert "rule “inside” leads, for another leg" in why(asked(), "ito")[1]
     _, en, _ = why(asked(attributes={"language": "de"}), "tanaka")
-    assert "to their pool “field” rule “field” would lead, which comes later" in en
+    assert "to their pool “field” rule “field” leads, which comes later" in en
 
 
 def test_what_is_nobodys_is_not_theirs_either(asked, why):
