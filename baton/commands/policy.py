@@ -137,14 +137,15 @@ def show(
     tenant: str = typer.Option("northstar", help="Whose policy."),
     version: int | None = typer.Option(None, help="A sequence number; the one in force when left out."),
     region: str | None = typer.Option(
-        None, help="Of scoring: the rules that count in this region, the id of an overlay; those of its own are marked."
+        None,
+        help="Of scoring or routing: the rules that count in this region, the id of an overlay; those of its own are marked.",
     ),
 ) -> None:
     """Print a stored version of a policy as YAML."""
     from baton import policies
 
-    if region is not None and kind != "scoring":
-        raise OperatorError(f"only scoring has regions, not {kind}")
+    if region is not None and kind not in ("scoring", "routing"):
+        raise OperatorError(f"only scoring and routing have regions, not {kind}")
 
     names = environment(here())
     try:

@@ -45,6 +45,8 @@ ALWAYS = {  # fields that are never absent
     "score.fit",
     "score.engagement",
     "score.trend",
+    "time.weekday",
+    "time.hour",
     "framework.met",
     "framework.enough",
 }
@@ -59,6 +61,7 @@ LEAST = {
     **dict.fromkeys(("account.people", "account.active", "account.roles", "account.departments"), 0),
     "framework.met": 0,
     "bant.met": 0,
+    "time.hour": 0,
 }
 MOST_CRITERIA = 9  # that are looked at together; of more, their fields are taken to be free of each other
 _LETTERS = [name for name, kind in BANT.items() if kind is bool]
@@ -146,6 +149,8 @@ def _space(
 
 
 def _most(policies: Policies, name: str) -> float | None:
+    if name == "time.hour":
+        return 23
     caps = {"score.fit": policies.scoring.fit.cap, "score.engagement": policies.scoring.engagement.cap}
     return max(caps[name], 0) if name in caps else None
 

@@ -9,6 +9,7 @@ from baton.policies.calendar_checks import CALENDAR_CHECKS
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import Problem, suggest
+from baton.policies.routing_checks import ROUTING_POLICY_CHECKS, routing_rules
 from baton.policies.scoring_checks import SCORING_CHECKS, overlay_lists
 from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
@@ -51,6 +52,8 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
             policies.lifecycle.again if "again" in policies.lifecycle.model_fields_set else (),
         ),
         ("routing", ("rules",), "id", policies.routing.rules),
+        ("routing", ("overlays",), "id", policies.routing.overlays),
+        *(("routing", ("overlays", n, "rules"), "id", one.rules) for n, one in enumerate(policies.routing.overlays)),
         ("routing", ("decline_reasons",), "code", policies.routing.decline_reasons),
         ("teams", ("calendars",), "id", policies.teams.calendars),
         ("teams", ("reps",), "id", policies.teams.reps),
@@ -83,10 +86,10 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
     """Rules name pools, pools and reps name reps, and somebody is there to take the lead."""
     teams = policies.teams
     pools, reps = [pool.id for pool in teams.pools], {rep.id: rep for rep in teams.reps}
-    for index, rule in enumerate(policies.routing.rules):
+    for base, rule in routing_rules(policies.routing):
         if rule.pool not in pools:
             message = f"rule `{rule.id}` names pool `{rule.pool}`, which teams.yaml does not have."
-            yield Finding("routing", ("rules", index, "pool"), message + suggest(rule.pool, pools), code="unknown-pool")
+            yield Finding("routing", (*base, "pool"), message + suggest(rule.pool, pools), code="unknown-pool")
     for index, pool in enumerate(teams.pools):
         for number, member in enumerate(pool.members):
             if member.rep not in reps:
@@ -101,7 +104,7 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
         if not able(teams, pool):
             message = f"pool `{pool.id}` has nobody who is active and has capacity: its leads will wait"
             yield Finding("teams", ("pools", index), message, code="pool-nobody")
-        if pool.id not in {rule.pool for rule in policies.routing.rules}:
+        if pool.id not in {rule.pool for rule in policies.routing.all_rules}:
             yield Finding(
                 "teams", ("pools", index), f"pool `{pool.id}` is named by no routing rule", code="unused-pool"
             )
@@ -202,5 +205,6 @@ CHECKS: tuple[Check, ...] = (
     expired,
     *CALENDAR_CHECKS,
     *SCORING_CHECKS,
+    *ROUTING_POLICY_CHECKS,
     *WORD_CHECKS,
 )

@@ -1,4 +1,4 @@
-"""The scoring policy that counts in one region: the rules of all, with those of its overlay."""
+"""The scoring or routing policy that counts in one region: the rules of all, with those of its overlay."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from baton.policies.problems import suggest
 
 
 class Effective(NamedTuple):
-    """The policy that counts in a region. done: what its overlay did to which rule (`added`, `changed` or `off`), by `behaviour`
-    or `fit` and the rule's id"""
+    """The policy that counts in a region. done: what its overlay did to which rule (`added`, `changed` or `off`), by the list of
+    the overlay that has it (`behaviour` or `fit`, `rules` of routing) and the rule's id"""
 
     region: str
     policy: dict[str, Any]
@@ -32,6 +32,13 @@ def effective(body: Mapping[str, Any], region: str) -> Effective:
         )
     done: dict[tuple[str, str], str] = {}
     found = {name: value for name, value in body.items() if name != "overlays"}
+    if "rules" in body:  # of routing, where those of the region come first
+        own, off = {rule["id"]: rule for rule in overlay.get("rules", [])}, overlay.get("off", [])
+        known = [rule["id"] for rule in body["rules"]]
+        added = [rule for rule_id, rule in own.items() if rule_id not in known]
+        found["rules"] = added + [own.get(rule["id"], rule) for rule in body["rules"] if rule["id"] not in off]
+        done |= {("rules", rule_id): "changed" if rule_id in known else "added" for rule_id in own}
+        return Effective(overlay["id"], found, done | {("rules", rule_id): "off" for rule_id in off})
     for kind, section in (("behaviour", "engagement"), ("fit", "fit")):
         theirs = {rule["id"]: rule for rule in overlay.get(kind, [])}
         rules = []
@@ -51,15 +58,19 @@ def marked(effective: Effective) -> str:
     """As YAML that says of each rule of the region's own that it is one, and which rules are off."""
     region, policy, done = effective
     whole = CommentedMap(policy)
-    for kind, section in (("behaviour", "engagement"), ("fit", "fit")):
-        rules = CommentedSeq(policy[section]["rules"])
+    lists = [("rules", "")] if "rules" in policy else [("behaviour", "engagement"), ("fit", "fit")]
+    for kind, section in lists:
+        rules = CommentedSeq(policy[section]["rules"] if section else policy["rules"])
         for place, rule in enumerate(rules):
             if what := done.get((kind, rule["id"])):
                 words = f"{region}: {'in place of the rule of all' if what == 'changed' else 'in this region alone'}"
                 rules.yaml_set_comment_before_after_key(place, before=words, indent=2)
-        whole[section] = CommentedMap({**policy[section], "rules": rules})
+        if section:
+            whole[section] = CommentedMap({**policy[section], "rules": rules})
+        else:
+            whole["rules"] = rules
         if off := sorted(rule_id for (of, rule_id), what in done.items() if of == kind and what == "off"):
-            whole.yaml_set_comment_before_after_key(section, before=f"{region}: without {', '.join(off)}")
+            whole.yaml_set_comment_before_after_key(section or kind, before=f"{region}: without {', '.join(off)}")
     yaml, out = YAML(), io.StringIO()
     yaml.width = 120
     yaml.dump(whole, out)

@@ -123,6 +123,9 @@ def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
         "score.trend": ("rising", "steady", "falling"),
         **dict.fromkeys(CONSENT, (*BASES, "withdrawn")),
         "account.band": tuple("1234"),
+        "time.weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
+        "lead.first_source": tuple(words.LEAD_SOURCES),
+        "lead.last_source": tuple(words.LEAD_SOURCES),
         "gate.verdict": ("mql", "inside_sales_check"),
         "lead.leg": ("is", "fs", "am", "partner"),
         "lead.ended": ("recycled", "nurture", "on_hold", "lost"),
@@ -161,6 +164,8 @@ def conditions_of(policies: Policies) -> Iterator[tuple[str, Place, Any]]:
     gate, nurture = policies.qualification.gate, policies.qualification.nurture
     lists: tuple[tuple[str, Place, Sequence[Any]], ...] = (
         ("routing", ("rules",), policies.routing.rules),
+        ("routing", ("overlays",), policies.routing.overlays),
+        *(("routing", ("overlays", n, "rules"), one.rules) for n, one in enumerate(policies.routing.overlays)),
         ("qualification", ("gate", "exclude"), gate.exclude),
         ("qualification", ("gate", "requires"), gate.requires),
         ("qualification", ("gate", "segments"), gate.segments),

@@ -162,7 +162,7 @@ class ReasonBody(BaseModel):
 
 class TriedRule(BaseModel):
     rule_id: str
-    result: Literal["matched", "other_leg", "no_match"]
+    result: Literal["matched", "other_leg", "no_match", "out_of_season"]
     pool: str
     why_not: list[str]
 

@@ -23,6 +23,8 @@ LEAD: Mapping[str, type] = {
     "lead.account": str,  # corporate:<法人番号>, else group:<the sender's own id>, else the domain; never free mail
     "lead.corporate_number": str,  # 法人番号, 13 digits, check digit right
     "lead.exchanged_by": str,  # id of the rep who exchanged cards
+    "lead.postcode": str,  # as given, digits and `-` alone
+    "lead.product": str,  # that it asked about
     "lead.rank": str,  # rank that was noted at a trade fair: contact (要連絡), follow_up (要フォロー), information (情報収集)
 }
 # On what basis the lead may be contacted for marketing: opt_in, card, business_relation, published_address; withdrawn once it has
@@ -99,7 +101,24 @@ GATE_FIELDS = {
     "lead.internal": bool,  # one of ourselves
     "score.trend": str,  # rising, steady, falling
 }
-ROUTING_FIELDS = {**LEAD, **CONSENT, **SCORE, **BANT, **FRAMEWORK, **ACCOUNT, "lead.class": str, "lead.stage": str}
+TIME: Mapping[str, type] = {  # when the lead is decided on, in the zone of the routing policy
+    "time.weekday": str,  # mon … sun
+    "time.hour": int,  # 0 to 23
+}
+ROUTING_FIELDS = {
+    **LEAD,
+    **CONSENT,
+    **SCORE,
+    **BANT,
+    **FRAMEWORK,
+    **ACCOUNT,
+    **TIME,
+    "lead.class": str,
+    "lead.stage": str,
+    "lead.first_source": str,  # channel by which it came first: vocabulary, section 5
+    "lead.last_source": str,
+    "lead.campaign": str,  # of its latest touch that names one
+}
 NURTURE_FIELDS = {
     **GATE_FIELDS,
     "lead.ended": str,  # how its cycle with sales ended: recycled, nurture, on_hold, lost; absent where there was none

@@ -39,6 +39,8 @@ _SPELLINGS = {
     "region": "region state prefecture 都道府県 地域",
     "address": "address",
     "kind": "kind leadkind accountkind",
+    "postcode": "postcode postalcode zip zipcode 郵便番号",
+    "product": "product productname productinterest interestedproduct 製品 製品名 商品 興味のある製品",
     "landing_page": "landingpage landingpageid",
     "origin": "origin leadorigin",
     "free_text": "message comment comments inquiry freetext お問い合わせ内容 問い合わせ内容 ご質問 ご要望 備考",
@@ -197,6 +199,12 @@ def _reader(name: str, read: Callable[[Any], Scalar | None]) -> Callable[[Facts,
     return into
 
 
+def _postcode(value: Any) -> str | None:
+    """Letters, digits and `-` alone, in one width: `100-0001`, `SW1A1AA`."""
+    text = re.sub(r"[^0-9A-Z-]", "", (clean(value, 20) or "").upper().replace("−", "-").replace("ー", "-"))
+    return text if any(sign.isdigit() for sign in text) else None
+
+
 _READERS: Mapping[str, Callable[[Facts, Any], None]] = {
     "title": _of_title,
     "department": _of_department,
@@ -211,6 +219,8 @@ _READERS: Mapping[str, Callable[[Facts, Any], None]] = {
     "corporate_number": _reader("corporate_number", corporate_number),
     "exchanged_by": _of_exchange,
     "rank": _of_rank,
+    "postcode": _reader("postcode", lambda value: _postcode(value)),
+    "product": _reader("product", lambda value: unnamed(clean(value, 100))),
 }
 
 

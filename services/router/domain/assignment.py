@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal
@@ -62,26 +63,31 @@ PASSING: tuple[Exclusion, ...] = (*TIMED, *FULL)  # what ends without a new poli
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A rule that was looked at. why_not: the tests of its condition that did not hold."""
+    """A rule that was looked at. why_not: the tests of its condition that did not hold;  region: whose overlay it is of, if any"""
 
     rule_id: str
-    result: Literal["matched", "other_leg", "no_match"]
+    result: Literal["matched", "other_leg", "no_match", "out_of_season"]
     pool: str
     why_not: tuple[str, ...] = ()
+    region: str | None = None
 
 
-def match(playbook: Playbook, leg: Leg, facts: Facts) -> tuple[Tried, ...]:
-    """The rules in order, up to the first that holds; it is the last one, if its result is `matched`."""
-    tried = []
-    for entry in playbook.rules:
+def match(playbook: Playbook, leg: Leg, facts: Facts, day: date | None = None) -> tuple[Tried, ...]:
+    """The rules of the lead's region in order, up to the first that holds; it is the last one, if its result is `matched`. day:
+    today, where rules may be scheduled"""
+    tried: list[Tried] = []
+    for entry in playbook.rules_for(facts):
         rule = entry.rule
         if leg not in rule.legs:
-            tried.append(Tried(rule.id, "other_leg", rule.pool))
+            tried.append(Tried(rule.id, "other_leg", rule.pool, region=entry.region))
+        elif day is not None and not rule.counts_on(day):
+            span = f"counts from {rule.valid_from or '…'} until {rule.valid_until or '…'}"
+            tried.append(Tried(rule.id, "out_of_season", rule.pool, (span,), entry.region))
         elif entry.condition.holds(facts):
-            tried.append(Tried(rule.id, "matched", rule.pool))
+            tried.append(Tried(rule.id, "matched", rule.pool, region=entry.region))
             break
         else:
-            tried.append(Tried(rule.id, "no_match", rule.pool, unmet(entry.condition, facts)))
+            tried.append(Tried(rule.id, "no_match", rule.pool, unmet(entry.condition, facts), entry.region))
     return tuple(tried)
 
 

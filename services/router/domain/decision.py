@@ -41,6 +41,7 @@ from shared.schemas.routing import Leg
 
 Ripe = Literal["mql", "inside_sales_check"]
 T = TypeVar("T")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 AGAIN = ("call_later", "cooled_off")  # causes that are the end of a cool-off
 
 
@@ -281,8 +282,8 @@ def _decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
         return Decision(_narrow(inputs), trace, _below_gate(gated, chosen))
     if before.decides:
         return Decision(_narrow(inputs), trace, _by_account(before, stage, way, qualified, inputs))
-    facts = _facts(inputs, known, of_account, qualified, stage)
-    tried = match(playbook, way, facts)
+    facts = _facts(inputs, playbook, known, of_account, qualified, stage)
+    tried = match(playbook, way, facts, playbook.moment(inputs.decided_at).date())
     trace = replace(trace, rules=tried)
     if not tried or tried[-1].result != "matched":
         return Decision(_narrow(inputs), trace, _parked("no_rule", stage, way, qualified=qualified))
@@ -321,9 +322,13 @@ def _explored(inputs: Inputs, playbook: Playbook, gated: Gated, verdict: Ripe | 
     return begins and explores(gated, explore, inputs.tenant, inputs.lead_id, inputs.explored_at, inputs.decided_at)
 
 
-def _facts(inputs: Inputs, known: Assessment, of_account: Facts, qualified: Qualified, stage: str) -> Facts:
+def _facts(
+    inputs: Inputs, playbook: Playbook, known: Assessment, of_account: Facts, qualified: Qualified, stage: str
+) -> Facts:
     """What routing rules and pools may ask for."""
     facts = inputs.scored.facts() | known.facts() | of_account
+    now = playbook.moment(inputs.decided_at)
+    facts |= {"time.weekday": WEEKDAYS[now.weekday()], "time.hour": now.hour}
     return facts | {"lead.class": qualified.lead_class, "lead.stage": stage}
 
 
@@ -411,7 +416,7 @@ def _ordered(
     if pool_id is None:
         candidates: tuple[Candidate, ...] = (outside(rep, inputs.loads, inputs.out, inputs.taken, inputs.left),)
     else:
-        assigned = _ask(inputs, playbook, pool_id, _facts(inputs, known, of_account, qualified, stage))
+        assigned = _ask(inputs, playbook, pool_id, _facts(inputs, playbook, known, of_account, qualified, stage))
         candidates = tuple(replace(one, share="0") for one in assigned.candidates)
         state = inputs.pools[pool_id]
         # As one that stuck: shared with nobody else.

@@ -83,6 +83,9 @@ class Scored:
     account: str | None = None
     own: Touched | None = None
     cause: str = "input"
+    first_source: str | None = None
+    last_source: str | None = None
+    campaign: str | None = None
 
     @staticmethod
     def of(score: LeadScored) -> Scored:
@@ -105,6 +108,9 @@ class Scored:
             score.account,
             Touched(own.type, own.received_at, own.event_id) if own else None,
             score.cause,
+            score.first_source,
+            score.last_source,
+            next((touch.campaign for touch in reversed(touches) if touch.campaign), None),
         )
 
     @property
@@ -144,6 +150,8 @@ class Scored:
             "score.band": self.band,
         }
         facts |= self.consents()
+        sources = {"first_source": self.first_source, "last_source": self.last_source, "campaign": self.campaign}
+        facts |= {f"lead.{name}": value for name, value in sources.items() if value is not None}
         if self.hand_raise:
             facts["score.hand_raise"] = self.hand_raise.type
         return facts

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from services.router.domain.facts import Facts
 from services.router.domain.gate import GateRules
@@ -17,7 +19,7 @@ from shared.schemas.conditions import Condition
 from shared.schemas.policies.frameworks import Framework
 from shared.schemas.policies.lifecycle import LifecyclePolicy
 from shared.schemas.policies.qualification import QualificationPolicy
-from shared.schemas.policies.routing import DeclineReason, RoutingPolicy, RoutingRule
+from shared.schemas.policies.routing import DeclineReason, RoutingOverlay, RoutingPolicy, RoutingRule
 from shared.schemas.policies.sla import LeadClass, SlaPolicy
 from shared.schemas.policies.teams import Pool, Preference, Rep, TeamsPolicy
 from shared.schemas.scores import PolicyRef
@@ -28,10 +30,28 @@ FOLLOWED = (*NEEDED, "lifecycle")  # a tenant without the last has the stages of
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A routing rule with its condition parsed."""
+    """A routing rule with its condition parsed. region: whose overlay it is of, if any"""
 
     rule: RoutingRule
     condition: Condition
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The rules that count for leads for which the condition holds."""
+
+    condition: Condition
+    rules: tuple[Rule, ...]
+
+    @staticmethod
+    def of(overlay: RoutingOverlay, rules: Sequence[RoutingRule]) -> Region:
+        own = {rule.id for rule in overlay.rules}
+        counting = tuple(
+            Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS), overlay.id if rule.id in own else None)
+            for rule in overlay.over(rules)
+        )
+        return Region(conditions.parse(overlay.when, ROUTING_FIELDS), counting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,7 @@ class Playbook:
     sla: SlaPolicy
     refs: Mapping[str, PolicyRef]
     rules: tuple[Rule, ...] = field(repr=False)
+    regions: tuple[Region, ...] = field(repr=False)
     pools: Mapping[str, Pool] = field(repr=False)
     requires: Mapping[str, tuple[Required, ...]] = field(repr=False)  # by pool
     prefers: Mapping[str, tuple[Preferred, ...]] = field(repr=False)  # by pool
@@ -88,6 +109,7 @@ class Playbook:
             sla,
             refs,
             rules=tuple(Rule(rule, conditions.parse(rule.when, ROUTING_FIELDS)) for rule in routing.rules),
+            regions=tuple(Region.of(overlay, routing.rules) for overlay in routing.overlays),
             pools={pool.id: pool for pool in teams.pools},
             requires={
                 pool.id: tuple(
@@ -118,6 +140,14 @@ class Playbook:
     @property
     def gate_sequence(self) -> int:
         return self.refs["qualification"].sequence
+
+    def rules_for(self, facts: Facts) -> tuple[Rule, ...]:
+        """Those of the first region that the lead is of, else those of all."""
+        return next((region.rules for region in self.regions if region.condition.holds(facts)), self.rules)
+
+    def moment(self, at: int) -> datetime:
+        """A moment (ms) by the clocks of the routing policy's zone."""
+        return datetime.fromtimestamp(at / 1000, ZoneInfo(self.routing.zone))
 
     def weights(self, pool_id: str) -> dict[str, int]:
         """Members of a pool and their weights; a member named twice counts as named last."""

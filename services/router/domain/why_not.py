@@ -113,7 +113,7 @@ def _to(pool_id: str, decision: Decision, playbook: Playbook) -> Word:
 def _rules_to(pool_id: str, decision: Decision, playbook: Playbook) -> Iterator[tuple[int, Word]]:
     """Why each rule that leads to a pool did not, and how far it was from it."""
     pool, looked_at = _pool(pool_id, playbook), {one.rule_id: one for one in decision.trace.rules}
-    for entry in playbook.routing.rules:
+    for entry in playbook.routing.all_rules:
         if entry.pool != pool_id:
             continue
         rule, one = _rule(entry.id, playbook), looked_at.get(entry.id)
@@ -218,7 +218,7 @@ def _pool(pool_id: str, playbook: Playbook) -> Word:
 
 
 def _rule(rule_id: str, playbook: Playbook) -> Word:
-    rule = next((rule for rule in playbook.routing.rules if rule.id == rule_id), None)
+    rule = next((rule for rule in playbook.routing.all_rules if rule.id == rule_id), None)
     return _label(rule.label if rule else Label(), rule_id)
 
 

@@ -339,7 +339,7 @@ def _excluded(why: Exclusion, candidate: Candidate) -> dict[str, str]:
 
 
 def _rule(matched: Tried, playbook: Playbook | None) -> Reason:
-    rule = next((rule for rule in playbook.routing.rules if rule.id == matched.rule_id), None) if playbook else None
+    rule = next((rule for rule in playbook.routing.all_rules if rule.id == matched.rule_id), None) if playbook else None
     pool = playbook.pools.get(matched.pool) if playbook else None
     rule_label, pool_label = rule.label if rule else Label(), pool.label if pool else Label()
     text = {

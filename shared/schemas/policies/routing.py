@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.schemas.accounts import AccountKind
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
+from shared.schemas.policies.calendars import Zone
 
 Effect = Literal["reroute", "return_to_is", "recycle", "nurture", "on_hold", "disqualify", "to_owner"]
 
 
 class RoutingRule(Strict):
-    """Leads of `legs` for which `when` holds go to `pool`; the first rule that holds decides."""
+    """Leads of `legs` for which `when` holds go to `pool`; the first rule that holds decides.
+
+    valid_from, valid_until: first and last day, in the zone of the policy, on which it counts
+    """
 
     id: RuleId
     legs: tuple[Literal["is", "fs"], ...] = ("is", "fs")
     when: condition_of(ROUTING_FIELDS)  # type: ignore[valid-type]
     pool: RuleId
     label: Label = Label()
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
+            raise ValueError("valid_until lies before valid_from: the rule would never count")
+        return self
+
+    @property
+    def scheduled(self) -> bool:
+        return self.valid_from is not None or self.valid_until is not None
+
+    def counts_on(self, day: date) -> bool:
+        return (self.valid_from or day) <= day <= (self.valid_until or day)
+
+
+class RoutingOverlay(Strict):
+    """A region's own rules. Of several overlays the first whose condition holds for the lead counts.
+
+    off: ids of rules of all that do not count here;  rules: those of the id of a rule of all stand in its place, others come first
+    """
+
+    id: RuleId
+    when: condition_of(ROUTING_FIELDS)  # type: ignore[valid-type]
+    off: tuple[RuleId, ...] = ()
+    rules: tuple[RoutingRule, ...] = ()
+    label: Label = Label()
+
+    def over(self, rules: Sequence[RoutingRule]) -> tuple[RoutingRule, ...]:
+        """The rules that count in this region, in order."""
+        own, known = {rule.id: rule for rule in self.rules}, {rule.id for rule in rules}
+        first = [rule for rule in self.rules if rule.id not in known]
+        return (*first, *(own.get(rule.id, rule) for rule in rules if rule.id not in self.off))
 
 
 class DeclineReason(Strict):
@@ -117,9 +157,18 @@ def asks_absence(checks: AccountChecks) -> bool:
 
 
 class RoutingPolicy(Policy):
-    """accounts: asked before any rule;  rules: in order;  decline_reasons: the only ones that a rep may give."""
+    """accounts: asked before any rule;  rules: in order;  overlays: rules of regions;  zone: of the days and hours that rules name
+    decline_reasons: the only ones that a rep may give
+    """
 
     kind: Literal["routing"] = "routing"
     accounts: AccountChecks = AccountChecks()
+    zone: Zone = "Asia/Tokyo"
     rules: tuple[RoutingRule, ...] = Field(min_length=1)
+    overlays: tuple[RoutingOverlay, ...] = ()
     decline_reasons: tuple[DeclineReason, ...] = Field(min_length=1)
+
+    @property
+    def all_rules(self) -> tuple[RoutingRule, ...]:
+        """Of all regions."""
+        return (*self.rules, *(rule for overlay in self.overlays for rule in overlay.rules))

@@ -522,6 +522,48 @@ DEFECTS = [
         "owner: fs",
         "no lead can fit rule `mql`",
     ),
+    # regions and seasons
+    Planted(
+        "no-catch-all",
+        "routing",
+        "decline_reasons:",
+        "overlays:\n  - {id: kansai, when: {lead.region: {eq: Osaka}}, off: [rest-inside]}\ndecline_reasons:",
+        "id: kansai",
+        "of region `kansai` that fits no rule of leg `is`",
+    ),
+    Planted(
+        "unknown-rule",
+        "routing",
+        "decline_reasons:",
+        "overlays:\n  - {id: kansai, when: {lead.region: {eq: Osaka}}, off: [rest-insid]}\ndecline_reasons:",
+        "id: kansai",
+        "`rest-inside`?",
+    ),
+    Planted(
+        "dead-rule",
+        "routing",
+        "decline_reasons:",
+        "overlays:\n  - id: kansai\n    when: {lead.country: {eq: JP}}\n    rules:\n"
+        "      - {id: german, when: {lead.country: {eq: DE}}, pool: field}\ndecline_reasons:",
+        "id: german",
+        "no lead can fit rule `german`",
+    ),
+    Planted(
+        "no-catch-all",
+        "routing",
+        "  - id: rest-inside\n    legs: [is]\n    when: {}\n",
+        "  - id: rest-inside\n    legs: [is]\n    when: {}\n    valid_from: 2026-01-01\n",
+        "rules:",
+        "no rule of leg `is`",
+    ),
+    Planted(
+        "rule-past",
+        "routing",
+        "  - id: languages\n",
+        "  - {id: fair, when: {}, pool: field, valid_until: 2026-11-01}\n  - id: languages\n",
+        "id: fair",
+        "ended on 2026-11-01",
+    ),
     # promises
     Planted(
         "half-signed",

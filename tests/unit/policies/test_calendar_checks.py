@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from baton.policies import read
 from baton.policies.documents import load
 from baton.policies.models import validate
-from shared.schemas.policies import TeamsPolicy
+from baton.policies.regions import effective, marked
+from shared.schemas.policies import RoutingPolicy, TeamsPolicy
 
 ROOT = Path(__file__).parents[3]
 
@@ -110,10 +112,25 @@ def test_each_fault_is_told_with_its_line(
 def test_the_example_of_the_router_s_readme_is_a_policy(demo: Path) -> None:
     readme = (ROOT / "services" / "router" / "README.md").read_text()
     path = demo / "teams.yaml"
-    path.write_text("kind: teams\n" + readme.partition("```yaml\n")[2].partition("```")[0])
+    path.write_text("kind: teams\n" + _block(readme, "## Availability"))
     document, problems = load(path, "teams.yaml")
     assert (problems, document is None) == ([], False)
     assert validate(document, TeamsPolicy)[1] == []
+
+
+def _block(page: str, heading: str) -> str:
+    return page.partition(f"{heading}\n")[2].partition("```yaml\n")[2].partition("```")[0]
+
+
+def test_the_rules_of_the_router_s_readme_are_a_policy_and_can_be_shown_by_region() -> None:
+    readme = (ROOT / "services" / "router" / "README.md").read_text()
+    reasons = [{"code": "junk", "kind": "quality", "label": {"en": "junk"}, "effect": "disqualify"}]
+    body = YAML(typ="safe").load(_block(readme, "## Rules")) | {"kind": "routing", "decline_reasons": reasons}
+    RoutingPolicy.model_validate(body)
+    shown = effective(body, "kansai")
+    assert [rule["id"] for rule in shown.policy["rules"]] == ["kobe", "his-cards", "night", "rest"]
+    assert "kansai: in place of the rule of all" in marked(shown)
+    assert "kansai: without fair" in marked(shown)
 
 
 def test_a_calendar_that_nobody_names_is_pointed_out(calendars: Path, edit: Edit) -> None:
