@@ -11,9 +11,10 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.security import HTTPBearer
 
 from services.handoff import views
-from services.handoff.bodies import Accept, Decline, LogActivity, Qualify, ShortText
+from services.handoff.bodies import Accept, Decline, LogActivity, Pause, Qualify, Resume, ShortText
 from services.handoff.desk import ActivityIdTakenError, Desk, UnknownOpportunityError
 from services.handoff.domain.opportunity import Stage
+from services.handoff.domain.pausing import NothingRunsError, PausedAlreadyError, PauseLimitError
 from services.handoff.domain.rep import Activity, NotInsideSalesError, NotTheHolderError, OfferNotOpenError
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Filter, Place, Reads
@@ -33,6 +34,12 @@ FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a r
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="no such opportunity") | _COMMON
 _ACT = described(_409="`not_the_holder`, `offer_not_open`: somebody else holds the lead, or it is too late") | _ONE
+_PAUSE = (
+    described(
+        _409="`not_the_holder`, `offer_not_open`, `paused_already`, `pause_limit`, `nothing_runs`: the clocks cannot be paused"
+    )
+    | _ONE
+)
 _LOG = described(_409="`activity_id_taken`: another activity has this id", _413="the body is too large") | _ONE
 
 
@@ -51,6 +58,8 @@ class Api:
         router.add_api_route(f"{one}/accept", self.accept, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/decline", self.decline, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/qualify", self.qualify, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/pause", self.pause, methods=["POST"], responses=_PAUSE)
+        router.add_api_route(f"{one}/resume", self.resume, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/activities", self.log_activity, methods=["POST"], responses=_LOG)
         return router
 
@@ -130,6 +139,30 @@ class Api:
             await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
+    async def pause(self, request: Request, opportunity_id: str, body: Pause) -> views.Detail:
+        """Let the clocks of an accepted lead stand while the rep waits for somebody else, until `until` or until resumed."""
+        caller = await self._caller(request)
+        rep_id = _rep(caller, body.rep_id)
+        valid = self._policies.pause_reasons(caller.tenant)
+        if body.reason not in valid:
+            raise _unknown("reason", body.reason, sorted(valid))
+        until = round(body.until.timestamp() * 1000) if body.until else None
+        if until is not None and until <= self._clock.now():
+            raise Problem(422, "not_in_the_future", "`until` lies in the past")
+        with _refusals(opportunity_id):
+            await self._desk.pause(
+                caller.tenant, _known_form(opportunity_id), rep_id, valid[body.reason], caller.name, until
+            )
+        return await self._detail(caller, opportunity_id)
+
+    async def resume(self, request: Request, opportunity_id: str, body: Resume | None = None) -> views.Detail:
+        """Let the clocks count again. Where they do already, nothing changes."""
+        caller = await self._caller(request)
+        rep_id = _rep(caller, body.rep_id if body else None)
+        with _refusals(opportunity_id):
+            await self._desk.resume(caller.tenant, _known_form(opportunity_id), rep_id, caller.name)
+        return await self._detail(caller, opportunity_id)
+
     async def log_activity(
         self,
         request: Request,
@@ -197,6 +230,12 @@ class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
                 ) from None
             case NotInsideSalesError():
                 raise Problem(409, "not_inside_sales", "only inside sales passes a lead on to field sales") from None
+            case PausedAlreadyError():
+                raise Problem(409, "paused_already", "the clocks are paused for another reason: resume first") from None
+            case PauseLimitError():
+                raise Problem(409, "pause_limit", "the clocks were paused for this reason as often as may be") from None
+            case NothingRunsError():
+                raise Problem(409, "nothing_runs", "no clock of this lead runs") from None
             case ActivityIdTakenError():
                 raise Problem(409, "activity_id_taken", "another activity of this opportunity has this id") from None
 

@@ -58,6 +58,18 @@ class Qualify(BaseModel):
     rep_id: RepId | None = None
 
 
+class Pause(BaseModel):
+    reason: Annotated[ShortText, Field(description="one of the `pauses` of the tenant's SLA policy")]
+    until: AwareDatetime | None = Field(
+        default=None, description="when the clocks go on by themselves; as late as policy lets, if absent or later"
+    )
+    rep_id: RepId | None = None
+
+
+class Resume(BaseModel):
+    rep_id: RepId | None = None
+
+
 class LogActivity(BaseModel):
     type: Annotated[ShortText, Field(description="what was done, such as `call_connected`")]
     at: Annotated[AwareDatetime, AfterValidator(_recent)] | None = Field(

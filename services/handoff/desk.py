@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.handoff import metrics, store
-from services.handoff.domain import rep
+from services.handoff.domain import pausing, rep
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity
 from services.handoff.policies import Policies
@@ -13,6 +13,7 @@ from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.person import seal
 from shared.schemas.person import SealedPerson
 from shared.schemas.policies.routing import DeclineReason
+from shared.schemas.policies.sla import PauseReason
 
 
 class UnknownOpportunityError(Exception):
@@ -63,6 +64,41 @@ class Desk:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             change = rep.qualify(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
             await store.save(connection, tenant, [Write(before, change)], now)
+        metrics.count(change.events)
+
+    async def pause(
+        self,
+        tenant: str,
+        opportunity_id: str,
+        rep_id: str | None,
+        reason: PauseReason,
+        by: str,
+        until: int | None = None,
+    ) -> None:
+        """Pausing twice is pausing once. Raises also PausedAlreadyError, PauseLimitError and NothingRunsError.
+
+        until: when the clocks are to go on (ms), if sooner than policy lets;  by: whose token said so
+        """
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            known = await store.pauses(connection, opportunity)
+            asked = rep_id or opportunity.offers[-1].rep_id
+            change, made = pausing.pause(opportunity, known, asked, reason, now, by=by, until=until)
+            await store.save(connection, tenant, [Write(before, change)], now)
+            if made:
+                await store.save_pause(connection, opportunity, made)
+        metrics.count(change.events)
+
+    async def resume(self, tenant: str, opportunity_id: str, rep_id: str | None, by: str) -> None:
+        """Resuming what runs changes nothing."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            known = await store.pauses(connection, opportunity)
+            asked = rep_id or opportunity.offers[-1].rep_id
+            change, ended = pausing.resume(opportunity, known, asked, now, by=by)
+            await store.save(connection, tenant, [Write(before, change)], now)
+            if ended:
+                await store.save_pause(connection, opportunity, ended)
         metrics.count(change.events)
 
     async def log_touch(

@@ -17,6 +17,7 @@ from shared.kit.policies import take
 from shared.schemas.policies import RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.book import PolicyBook
 from shared.schemas.policies.routing import DeclineReason
+from shared.schemas.policies.sla import PauseReason
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,11 @@ class Policies:
         """The reasons that a rep may give, by code; none without a routing policy."""
         found = self._book.find(tenant, RoutingPolicy)
         return {reason.code: reason for reason in found[0].decline_reasons} if found else {}
+
+    def pause_reasons(self, tenant: str) -> dict[str, PauseReason]:
+        """The reasons for which clocks may be paused, by code; none without an SLA policy."""
+        found = self._book.find(tenant, SlaPolicy)
+        return {reason.code: reason for reason in found[0].pauses} if found else {}
 
     def zone(self, tenant: str, rep_id: str | None) -> str:
         """Where the clock of this rep hangs on the wall; UTC where that is not known."""

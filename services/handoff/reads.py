@@ -22,7 +22,9 @@ _STORY = """,
     (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.at, a.logged_at, a.activity_id), '[]')
      FROM handoff.activities a WHERE (a.tenant, a.opportunity_id) = (o.tenant, o.opportunity_id)) AS activities,
     (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.number), '[]')
-     FROM handoff.stage_history h WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS history
+     FROM handoff.stage_history h WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS history,
+    (SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.assignment, p.number), '[]')
+     FROM handoff.pauses p WHERE (p.tenant, p.opportunity_id) = (o.tenant, o.opportunity_id)) AS pauses
 """
 _LIST = f"""
     SELECT {_HEAD} FROM handoff.opportunities o

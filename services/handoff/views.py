@@ -69,6 +69,16 @@ class StageView(BaseModel):
     reason: str | None
 
 
+class PauseView(BaseModel):
+    assignment: int
+    reason: str
+    paused_at: str
+    paused_by: str
+    until: str = Field(description="when the clocks went on, or will, if nobody resumed them before")
+    resumed_at: str | None
+    resumed_by: str | None
+
+
 class Summary(BaseModel):
     """An opportunity: what a rep needs to see at a glance."""
 
@@ -100,6 +110,7 @@ class Detail(Summary):
     offers: list[OfferView]
     activities: list[ActivityView]
     history: list[StageView]
+    pauses: list[PauseView]
 
 
 class Page(BaseModel):
@@ -140,6 +151,13 @@ def detail(row: Mapping[str, Any], names: Mapping[str, str]) -> Detail:
         history=[
             StageView(stage=h["stage"], at=iso(h["at"]), assignment=h["assignment"], reason=h["reason"])
             for h in row["history"]
+        ],
+        pauses=[
+            PauseView(
+                **{name: pause[name] for name in ("assignment", "reason", "paused_by", "resumed_by")},
+                **{name: _time(pause[name]) for name in ("paused_at", "until", "resumed_at")},
+            )
+            for pause in row["pauses"]
         ],
     )
 

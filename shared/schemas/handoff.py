@@ -19,6 +19,8 @@ HandoffKind = Literal[
     "activity-logged",
     "clock-met",
     "clock-reminder",
+    "clocks-paused",
+    "clocks-resumed",
     "clock-breached",
     "stage-changed",
 ]
@@ -28,12 +30,13 @@ class HandoffEvent(Record):
     """Something that happened to an opportunity. `event_id` derives from what happened, so that saying it twice is saying it once.
 
     assignment: the assignment that it concerns
-    reason:     a code of vocabulary, section 8 (decline, recycle, loss), or why routing was refused
+    reason:     a code of vocabulary, section 8 (decline, recycle, loss), why routing was refused, or why clocks were paused
     effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner
     clock:      accept or first_touch, for clock events and expiries; `due_at` is its due time, and the time of a breach
     share:      for clock-reminder: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
-    until:      for a decline: when the lead asked to be called again, as the rep was told
+    until:      for a decline: when the lead asked to be called again, as the rep was told; for clocks-paused: when they go on by
+                themselves
     """
 
     topic_field: ClassVar[str] = "lead_id"

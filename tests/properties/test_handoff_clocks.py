@@ -95,27 +95,31 @@ class Way:
         return at_work(self.zone, self.night, at)
 
 
-def simulated(start, ways, head_from):
-    """(what, when) happens, one tick after another. ways: since when each holds."""
-    told, happened, way, coming = set(), [], ways[0][1], list(ways[1:])
+def simulated(start, changes, head_from):
+    """(what, when) happens, one tick after another. changes: since when each way holds, or the clock stands until when"""
+    told, happened, way, coming = set(), [], changes[0][1], list(changes[1:])
     head = elapsed = sum(TICK for at in range(head_from, start, TICK) if way.counts(at))
-    since = at = start
-    while True:  # for each way
+    since = at = stands = start
+    while True:  # for each change
         promised, counted = max(way.promised, head + way.promised), elapsed  # as long to touch the lead as to accept it
-        plain = not reached(way, at, promised - counted)
+        plain = not reached(way, stands, promised - counted)
         while True:  # for each tick
-            if counted >= promised:
+            if counted >= promised and at >= stands:
                 return [*happened, ("due", at)]
             for share in SHARES:
-                if elapsed < promised * share // 100 <= counted and share not in told:
+                if elapsed < promised * share // 100 <= counted < promised and share not in told:
                     happened, told = [*happened, (share, at)], told | {s for s in SHARES if s <= share}
             if coming and coming[0][0] == at:
                 break
-            counted += TICK if plain or way.counts(at) else 0
+            counted += TICK if at >= stands and (plain or way.counts(at)) else 0
             at += TICK
         new = coming.pop(0)[1]
-        elapsed += sum(TICK for t in range(since, at, TICK) if way.counts(t) and new.counts(t))
-        since, way = at, new
+        other = new if isinstance(new, Way) else way
+        elapsed += sum(TICK for t in range(max(since, stands), at, TICK) if way.counts(t) and other.counts(t))
+        if isinstance(new, Way):
+            since, way, stands = at, new, max(at, stands)
+        else:
+            since, stands = at, max(at, new)
 
 
 def reached(way, start, missing):
@@ -126,11 +130,11 @@ def reached(way, start, missing):
     return missing <= 0
 
 
-def by_the_clock(start, ways, head_from):
+def by_the_clock(start, changes, head_from):
     """The same of the clock itself, looked at when something is to happen and no sooner than that; and a tick before, when nothing
     does."""
     clock = start_clocks(
-        ways[0][1].terms,
+        changes[0][1].terms,
         assignment=1,
         rep_id="sato",
         lead_class="c",
@@ -138,7 +142,7 @@ def by_the_clock(start, ways, head_from):
         qualifying_at=head_from,
         now=start,
     )[0]
-    happened, coming = [], list(ways[1:])
+    happened, coming = [], list(changes[1:])
     while True:
         at = min([clock.due_at, *(when for _, when in clock.reminders), *(when for when, _ in coming)])
         assert clock.reminder(at - 1) is None
@@ -149,9 +153,12 @@ def by_the_clock(start, ways, head_from):
             # Shares end within a tick; who counts by ticks sees it at the end of one.
             happened, clock = [*happened, (reminder[0], -(-reminder[1] // TICK) * TICK)], clock.told(reminder)
         while coming and coming[0][0] == at:
-            terms = coming.pop(0)[1].terms
-            clock = clock.under(terms, at)
-            assert clock.under(terms, at + DAY) is clock, "once is enough"
+            new = coming.pop(0)[1]
+            if isinstance(new, Way):
+                clock = clock.under(new.terms, at)
+                assert clock.under(new.terms, at + DAY) is clock, "once is enough"
+            else:
+                clock = clock.standing(at, new) if new > at else clock.counts(at)
             if clock.is_due(at):
                 return [*happened, ("due", at)]
 
@@ -181,7 +188,17 @@ def scenarios(draw):
     ways = [(start, way(start)), *((at, way(at)) for at in moves)]
     # A change to what holds already is none.
     changes = [ways[0], *(new for old, new in pairwise(ways) if old[1].terms != new[1].terms)]
-    return start, changes, head_from
+    at = start
+    for _ in range(draw(st.integers(0, 2))):
+        at += draw(st.integers(0, 100)) * TICK
+        until = at + draw(st.sampled_from([1, 20, 200, 500])) * TICK
+        changes.append((at, until))  # a pause, which ends by itself
+        if draw(st.booleans()):
+            at += draw(st.integers(1, (until - at) // TICK)) * TICK
+            changes.append((at, 0))  # or sooner
+        else:
+            at = until
+    return start, [changes[0], *sorted(changes[1:], key=lambda change: change[0])], head_from
 
 
 @given(scenarios())

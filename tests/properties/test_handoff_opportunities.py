@@ -9,13 +9,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from services.handoff.domain.clocks import Clock
 from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.domain.pausing import NothingRunsError, Pause, PauseLimitError, pause, resume
 from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError, accept, decline, log_touch
 from services.handoff.domain.routed import route, withdraw
 from services.handoff.domain.terms import Promises
 from shared.schemas import ids
 from shared.schemas.policies import Label, SlaPolicy
 from shared.schemas.policies.routing import DeclineReason
-from shared.schemas.policies.sla import LeadClass
+from shared.schemas.policies.sla import LeadClass, PauseReason
 from shared.schemas.routing import LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 
 START = 1_700_000_000_000
@@ -39,6 +40,7 @@ class Handoff(RuleBasedStateMachine):
         self.now = START
         self.assignments: dict[str, int] = {}
         self.opportunities: dict[str, Opportunity] = {}
+        self.pauses: dict[str, list[Pause]] = {}
         self.logged: set[str] = set()
         self.told: dict[str, object] = {}
         self.ended: dict[tuple[str, int, str], Clock] = {}
@@ -107,6 +109,28 @@ class Handoff(RuleBasedStateMachine):
         activity = Activity(f"a-{len(self.logged)}", "call_connected", self.now, rep, is_first_touch=human)
         self.logged.add(activity.activity_id)
         self.say(lead, cycle, lambda opportunity: log_touch(opportunity, activity, self.now))
+
+    @rule(lead=leads, cycle=cycles, rep=reps, seconds=st.integers(1, 900))
+    def pause(self, lead, cycle, rep, seconds):
+        reason = PauseReason(code="waiting_for_customer", most=seconds, times=3)
+        self.stand(lead, cycle, lambda known, before: pause(known, before, rep, reason, self.now, by=rep))
+
+    @rule(lead=leads, cycle=cycles, rep=reps)
+    def resume(self, lead, cycle, rep):
+        self.stand(lead, cycle, lambda known, before: resume(known, before, rep, self.now, by=rep))
+
+    def stand(self, lead, cycle, what):
+        key = ids.opportunity_id("hinode", lead, cycle)
+        if key not in self.opportunities:
+            return
+        before = self.pauses.get(key, [])
+        try:
+            change, made = what(self.opportunities[key], before)
+        except (NotTheHolderError, OfferNotOpenError, PauseLimitError, NothingRunsError):
+            return
+        self.take(change)
+        same = made and [(one.assignment, one.number) != (made.assignment, made.number) for one in before]
+        self.pauses[key] = [*(one for one, kept in zip(before, same, strict=True) if kept), made] if made else before
 
     def say(self, lead, cycle, what):
         known = self.opportunities.get(ids.opportunity_id("hinode", lead, cycle))

@@ -20,6 +20,7 @@ class Clock:
     assignment: the offer that it belongs to;  rep_id: whose;  lead_class: by which promise
     terms:      by which `due_at` and `reminders` were found; None for what is older than terms are, and stays as it is
     elapsed:    time counted before `counted_to` (ms), by the terms of that time;  head: of it, before the offer was made
+    paused:     plain time (ms) that it stood still, and will until `counted_to` where that lies ahead
     reminders:  those still to come, in order;  reminded: the highest share told already
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
     """
@@ -38,6 +39,7 @@ class Clock:
     counted_to: int = 0
     reminders: tuple[Reminder, ...] = ()
     reminded: int = 0
+    paused: int = 0
 
     def is_running(self) -> bool:
         return self.state == "running"
@@ -80,6 +82,20 @@ class Clock:
         over = counted.add_open(self.counted_to, promised - self.elapsed)
         return replace(moved, due_at=max(over or now, min(self.due_at, now)))
 
+    def standing(self, now: int, until: int) -> Clock:
+        """The clock that does not count from `now` until `until`; `counts` ends it sooner."""
+        if not self.is_running() or self.terms is None:
+            return self
+        elapsed = self.elapsed + self.terms.calendar().open_time(self.counted_to, now)
+        stands = replace(self, elapsed=elapsed, counted_to=until, paused=self.paused + until - now)
+        return stands._due(self.terms)
+
+    def counts(self, now: int) -> Clock:
+        """The clock that counts again from `now` on."""
+        if not self.is_running() or self.terms is None or self.counted_to <= now:
+            return self
+        return replace(self, counted_to=now, paused=self.paused - (self.counted_to - now))._due(self.terms)
+
     def _due(self, terms: Terms) -> Clock:
         """The clock with its moments as of `counted_to`, by `terms`."""
         promised, calendar = terms.promised(self.kind, self.head), terms.calendar()
@@ -87,7 +103,7 @@ class Clock:
         if due_at is None:  # never at work again: the lead does not wait for ever
             calendar, due_at = ALWAYS, self.counted_to + promised - self.elapsed
         if terms.at_most is not None:
-            due_at = min(due_at, max(self.counted_to, self.started_at + terms.at_most * SECOND))
+            due_at = min(due_at, max(self.counted_to, self.started_at + terms.at_most * SECOND + self.paused))
         shares = ((share, promised * share // 100 - self.elapsed) for share in terms.remind if share > self.reminded)
         moments = ((share, calendar.add_open(self.counted_to, missing)) for share, missing in shares if missing > 0)
         coming = tuple((share, at) for share, at in moments if at is not None and at < due_at)

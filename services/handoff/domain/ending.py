@@ -29,8 +29,8 @@ def free(opportunity: Opportunity, assignment: int, at: int, reason: str, *, clo
 
 
 def fire(opportunity: Opportunity, now: int) -> Change:
-    """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it; what is not, has
-    reminded its holder.
+    """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it; what is not,
+    has reminded its holder.
 
     Everything that looks at an opportunity fires what is due first, so that the outcome does not depend on who came first.
     A first touch stops its clock, so a lead that was touched is never taken away here.

@@ -53,7 +53,7 @@ class Activity:
 def accept(opportunity: Opportunity, rep_id: str, now: int) -> Change:
     """The rep takes the lead over; saying so again changes nothing. Raises NotTheHolderError, OfferNotOpenError."""
     fired = fire(opportunity, now)
-    offer = _offer_of(fired.opportunity, rep_id)
+    offer = offer_of(fired.opportunity, rep_id)
     return fired if offer.state == "accepted" else fired.then(_accepted(fired.opportunity, offer, now))
 
 
@@ -75,7 +75,7 @@ def decline(
     if theirs and theirs[-1].state == "declined" and theirs[-1].reason == reason.code:
         return Change(opportunity)
     fired = fire(opportunity, now)
-    offer = _offer_of(fired.opportunity, rep_id)
+    offer = offer_of(fired.opportunity, rep_id)
     declined = end_offer(fired.opportunity, offer, "declined", now, reason=reason.code, effect=reason.effect)
     told = events.of_offer(
         declined,
@@ -100,7 +100,7 @@ def qualify(opportunity: Opportunity, rep_id: str, now: int) -> Change:
     if theirs and (theirs[-1].state, theirs[-1].reason) == ("superseded", QUALIFIED):
         return Change(opportunity)
     fired = fire(opportunity, now)
-    offer = _offer_of(fired.opportunity, rep_id)
+    offer = offer_of(fired.opportunity, rep_id)
     if offer.leg != "is":
         raise NotInsideSalesError
     if offer.state != "accepted":
@@ -139,7 +139,7 @@ def log_touch(opportunity: Opportunity, activity: Activity, now: int) -> Change:
     return change.then(_stopped(change.opportunity, offer, "first_touch", now))
 
 
-def _offer_of(opportunity: Opportunity, rep_id: str) -> Offer:
+def offer_of(opportunity: Opportunity, rep_id: str) -> Offer:
     """The offer that the rep holds now. Raises NotTheHolderError, OfferNotOpenError."""
     current = opportunity.current()
     if current and current.rep_id == rep_id:

@@ -201,7 +201,7 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
         f" SELECT $1, {values} FROM unnest({given}) AS new({', '.join(names)})"
         " ON CONFLICT (tenant, opportunity_id, assignment, kind) DO UPDATE SET state = excluded.state,"
         " ended_at = excluded.ended_at, due_at = excluded.due_at, elapsed = excluded.elapsed,"
-        " counted_to = excluded.counted_to, reminded = excluded.reminded, basis = excluded.basis,"
+        " counted_to = excluded.counted_to, reminded = excluded.reminded, paused = excluded.paused, basis = excluded.basis,"
         " remind_shares = excluded.remind_shares, remind_at = excluded.remind_at WHERE clocks.state = 'running'",
         tenant,
         *_columns(rows),
@@ -212,7 +212,7 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
 _CLOCK = tuple(name for name in Clock.__slots__ if name not in ("terms", "reminders"))
 _CLOCK_TYPES = (
     "uuid", "bigint", "text", "bigint", "bigint", "text", "bigint", "text", "text", "bigint", "bigint", "bigint", "smallint",
-    "text", "text", "text",
+    "bigint", "text", "text", "text",
 )  # fmt: skip
 
 

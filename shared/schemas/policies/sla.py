@@ -42,12 +42,25 @@ class LeadClass(Strict):
         return self
 
 
+class PauseReason(Strict):
+    """Why the clocks of a lead that was accepted may stand still: for `most` seconds of plain time at a stretch, and so many
+    `times` for one holder."""
+
+    code: RuleId
+    label: Label = Label()
+    most: Seconds
+    times: Annotated[int, Field(ge=1, le=100)] = 1
+
+
 class SlaPolicy(Policy):
-    """default: the class of a lead that none of `classes` claims: ripe by its score."""
+    """default: the class of a lead that none of `classes` claims: ripe by its score.
+    pauses:  reasons for which a rep may pause the clocks; none, and nobody may
+    """
 
     kind: Literal["sla"] = "sla"
     classes: tuple[LeadClass, ...] = ()
     default: LeadClass
+    pauses: tuple[PauseReason, ...] = Field(default=(), max_length=50)
     first_touch_types: tuple[str, ...] = Field(
         default=(
             "call_attempted",
@@ -59,3 +72,10 @@ class SlaPolicy(Policy):
         ),
         description="activities that count as a human touch",
     )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        codes = [reason.code for reason in self.pauses]
+        if len(codes) != len(set(codes)):
+            raise ValueError("`pauses` names a code twice")
+        return self

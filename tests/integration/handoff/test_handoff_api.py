@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -17,6 +18,8 @@ from services.handoff.outbound.signing import Seals
 from shared.kit.auth import token_hash
 from shared.kit.person import seal
 from shared.kit.service import Probes
+from shared.schemas.policies import SlaPolicy
+from shared.schemas.policies.sla import LeadClass, PauseReason
 
 pytestmark = pytest.mark.servers
 
@@ -66,6 +69,15 @@ async def live(world, owner):
     await made.close()
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+async def pausing(world, publish):
+    """Policy lets reps wait for the customer twice, for an hour at most."""
+    wait = PauseReason(code="waiting_for_customer", most=3600, times=2)
+    default = LeadClass(id="score", accept=60, first_touch=600)
+    other = PauseReason(code="waiting_for_partner", most=60)
+    await world.policies.apply(publish(world.tenant, 50, SlaPolicy(default=default, pauses=(wait, other))))
 
 
 @pytest.fixture
@@ -367,6 +379,70 @@ async def test_the_description_names_every_route_and_how_to_authenticate(live):
         for operation in path.values():
             assert operation["summary"]
             assert {"401", "403", "422"} <= operation["responses"].keys()
+
+
+async def test_a_rep_who_waits_for_the_customer_pauses_the_clocks_and_resumes_them(
+    pausing, live, world, crm, opportunity
+):
+    sato = await live.client("rep", name="sato")
+    await sato.post(f"{opportunity}/accept")
+    due = (await crm.get(opportunity)).json()["clocks"][-1]["due_at"]
+    world.clock.advance(seconds=60)
+    wait = {"reason": "waiting_for_customer"}
+    first = await sato.post(f"{opportunity}/pause", json=wait)
+    again = await sato.post(f"{opportunity}/pause", json=wait)
+    assert first.status_code == again.status_code == 200
+    assert first.json()["pauses"] == again.json()["pauses"]
+    assert first.json()["clocks"][-1]["due_at"] == later(due, seconds=3600)
+    world.clock.advance(seconds=600)
+    assert await world.firing().fire_due() == [], "a clock that stands does not fire"
+    for _ in range(2):
+        resumed = (await sato.post(f"{opportunity}/resume")).json()
+        assert resumed["clocks"][-1]["due_at"] == later(due, seconds=600)
+    [pause] = resumed["pauses"]
+    assert (pause["reason"], pause["paused_by"], pause["resumed_by"]) == ("waiting_for_customer", "sato", "sato")
+    assert pause["resumed_at"] == later(pause["paused_at"], seconds=600)
+    told = [(event["kind"], event["reason"]) for event in await world.events() if event["kind"].startswith("clocks-")]
+    assert told == [("clocks-paused", "waiting_for_customer"), ("clocks-resumed", "waiting_for_customer")]
+
+
+async def test_what_a_pause_may_not(pausing, live, world, crm, opportunity):
+    sato, tanaka = [await live.client("rep", name=name) for name in ("sato", "tanaka")]
+    wait = {"reason": "waiting_for_customer"}
+
+    async def refused(client, code, **body):
+        answer = await client.post(f"{opportunity}/pause", json=body or wait)
+        assert answer.json()["code"] == code, answer.json()
+        return answer.status_code
+
+    assert await refused(sato, "offer_not_open") == 409, "not accepted yet"
+    await sato.post(f"{opportunity}/accept")
+    assert await refused(tanaka, "not_the_holder") == 409
+    assert await refused(tanaka, "not_your_name", reason="waiting_for_customer", rep_id="sato") == 403
+    assert await refused(sato, "unknown_reason", reason="no_such") == 422
+    assert await refused(sato, "not_in_the_future", reason="waiting_for_customer", until="2001-01-01T00:00:00Z") == 422
+    for _ in range(2):
+        assert (await sato.post(f"{opportunity}/pause", json=wait)).status_code == 200
+        assert await refused(sato, "paused_already", reason="waiting_for_partner") == 409
+        world.clock.advance(seconds=3600)  # as long as policy lets: it has gone on by itself
+    assert await refused(sato, "pause_limit") == 409
+    await crm.post(f"{opportunity}/activities", json={"type": "call_connected"})
+    assert await refused(sato, "nothing_runs", reason="waiting_for_partner") == 409
+
+
+async def test_a_pause_ends_by_itself_and_the_clock_fires_when_the_rest_has_passed(pausing, live, world, opportunity):
+    sato = await live.client("rep", name="sato")
+    await sato.post(f"{opportunity}/accept")
+    await sato.post(f"{opportunity}/pause", json={"reason": "waiting_for_customer"})
+    world.clock.advance(seconds=3600 + 599)
+    assert await world.firing().fire_due() == []
+    world.clock.advance(seconds=1)
+    assert [event.clock for event in await world.firing().fire_due()] == ["first_touch"]
+
+
+def later(iso, *, seconds):
+    moment = datetime.fromisoformat(iso) + timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def test_a_secret_is_shown_when_it_is_made_and_never_again(crm, opportunity):
