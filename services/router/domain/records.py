@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.router.domain.decision import Decision
 from services.router.domain.flow import Change
 from services.router.domain.playbook import Playbook
+from services.router.domain.sentence import sentence
 from services.router.domain.words import ended_reasons, reasons
 from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 from shared.schemas.scores import LeadScored
@@ -46,7 +47,7 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         rep_name=outcome.rep_name or outcome.rep_id,
         lead_class=outcome.qualified.lead_class,
         qualifying_at=outcome.qualified.at,
-        reasons=reasons(decision, playbook),
+        reasons=(Reason(code="sentence", text=sentence(decision, playbook)), *reasons(decision, playbook)),
         excluded=lead.excluded,
         score=_summary(score),
         attributes=score.attributes,

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from services.router.domain.decision import Decision
 from services.router.domain.playbook import Playbook
-from services.router.domain.words import reasons
+from services.router.domain.words import before, reasons
 from shared.schemas.policies.base import Label
-
-FIRST = ("rep_left", "offer_declined", "offer_expired")
 
 
 def sentence(decision: Decision, playbook: Playbook | None) -> dict[str, str]:
-    """Who gets the lead and why, or why nobody does: what made it ripe, and what decided last."""
-    told, outcome = reasons(decision, playbook), decision.outcome
-    again = [reason for reason in told if reason.code in FIRST][:1]
-    steps = [reason for reason in told if reason.code not in FIRST]
-    ripe, last = steps[:1], [_turn(decision, playbook)] if steps[1:] and steps[-1].code == "fair_turn" else steps[-1:]
-    texts = [reason.text for reason in (*again, *ripe)]
-    texts += [one if isinstance(one, dict) else one.text for one in last if steps[1:]]
+    """Who gets the lead and why, or why nobody does: what made it ripe, and what decided last; before that, why it comes again."""
+    told, outcome = list(reasons(decision, playbook)), decision.outcome
+    again = told[:1] if before(decision, playbook) else []
+    steps = told[len(again) :]
+    texts = [reason.text for reason in (*again, *steps[:1])]
+    if steps[1:]:
+        texts.append(_turn(decision, playbook) if steps[-1].code == "fair_turn" else steps[-1].text)
     en, ja = "; ".join(text.get("en", "") for text in texts), "、".join(text.get("ja", "") for text in texts)
     if outcome.rep_id:
         return {"en": f"{outcome.rep_name} gets this lead: {en}.", "ja": f"{outcome.rep_name} が担当: {ja}。"}

@@ -232,10 +232,15 @@ EXPLORED = Reason(
 
 def reasons(decision: Decision, playbook: Playbook | None) -> tuple[Reason, ...]:
     """Why it was decided so, step by step."""
-    inputs = decision.inputs
-    before = cause_reason(inputs.cause, playbook) or again_reason(inputs.cause, playbook)
+    inputs, first = decision.inputs, before(decision, playbook)
     steps = _steps(decision.trace, decision.outcome, playbook, inputs.account, inputs.order)
-    return (*((before,) if before else ()), *steps)
+    return (*((first,) if first else ()), *steps)
+
+
+def before(decision: Decision, playbook: Playbook | None) -> Reason | None:
+    """Why the lead comes again, where it does: how the assignment before ended, or what brought it back."""
+    cause = decision.inputs.cause
+    return cause_reason(cause, playbook) or again_reason(cause, playbook)
 
 
 def ended_reasons(lead: Lead, cause: Cause, playbook: Playbook | None) -> tuple[Reason, ...]:

@@ -26,7 +26,7 @@ async def test_a_ripe_lead_goes_to_a_rep_and_handoff_is_told(world):
     assert (routed.lead_class, routed.qualifying_at) == ("hand_raise", world.clock.now())
     assert (lead["owner_rep"], lead["stage"], lead["waiting_reason"]) == (routed.rep_id, "mql", None)
     assert lead["provisional"]
-    assert [reason.code for reason in routed.reasons] == ["gate_mql", "bant", "rule", "fair_turn"]
+    assert [reason.code for reason in routed.reasons] == ["sentence", "gate_mql", "bant", "rule", "fair_turn"]
     assert routed.person.fields["email"] == "l1@example.com"
 
 

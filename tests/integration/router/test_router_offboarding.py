@@ -106,7 +106,8 @@ async def test_all_open_leads_of_who_left_go_to_others_and_handoff_is_told_whom_
     assert {one.lead_id: (one.replaces, one.relieves) for one in moves} == {
         lead_id: (assignment, "sato") for lead_id, assignment in mine.items()
     }
-    assert moves[0].reasons[0].text == {
+    assert " gets this lead: Sato has left, and the lead moves on; " in moves[0].reasons[0].text["en"]
+    assert moves[0].reasons[1].text == {
         "en": "Sato has left, and the lead moves on",
         "ja": "Sato の退職・異動により引き継ぎ",
     }
