@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,10 +18,12 @@ from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.flow import Desk, Task, work
 from services.router.domain.lead import Lead
 from services.router.domain.lifecycle import Arrival
+from services.router.domain.orders import Order, OrderRefusedError
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.records import record_of
 from shared.schemas import ids
 from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies.teams import Queue
 from shared.schemas.routing import LeadRouted
 from shared.schemas.scores import HandRaise, LeadScored, PartialScore, PolicyRef, Version
 
@@ -59,15 +62,20 @@ PLAYBOOK = Playbook.of(
     SlaPolicy.model_validate({"default": {"id": "score", "accept": 60, "first_touch": 600}}),
     {kind: PolicyRef(sequence=1, hash="h") for kind in ("qualification", "routing", "teams", "sla")},
 )
-FOLLOWING = Following(PLAYBOOK)
+INSIDE = PLAYBOOK.pools["inside"].model_copy(update={"queue": Queue(within=60)})
+FOLLOWING = {  # by who chooses in inside sales
+    mode: Following(replace(PLAYBOOK, pools=PLAYBOOK.pools | {"inside": INSIDE.model_copy(update={"mode": mode})}))
+    for mode in ("offer", "dispatch", "claim")
+}
 leads = st.sampled_from(["lead-1", "lead-2", "lead-3"])
 
 
 class RouterAndHandoff(RuleBasedStateMachine):
     """Two services and the topics between them: read in order, but late, and some of it again."""
 
-    @initialize()
-    def begin(self):
+    @initialize(mode=st.sampled_from(sorted(FOLLOWING)))
+    def begin(self, mode):
+        self.following = FOLLOWING[mode]
         self.now, self.position = START, 0
         self.leads: dict[str, Lead] = {}
         self.scores: dict[str, LeadScored] = {}
@@ -126,6 +134,24 @@ class RouterAndHandoff(RuleBasedStateMachine):
         for lead in [lead for lead in self.leads.values() if lead.owner_rep in self.gone]:
             self.do(Task(lead, Scored.of(self.scores[lead.lead_id]), left=True))
 
+    @rule(lead=leads, reps=st.lists(st.sampled_from(REPS), min_size=1, max_size=3), too_late=st.booleans())
+    def give(self, lead, reps, too_late):
+        """A manager gives the lead away, and on, perhaps in the moment in which whoever has it accepts."""
+        if too_late:
+            self.accept(lead)
+        for rep in reps:
+            self.order(lead, Order("assigned", rep, "kato", despite=("earlier_holder",)))
+
+    @rule(lead=leads, rep=st.sampled_from(["ito", "mori"]))
+    def claim(self, lead, rep):
+        self.order(lead, Order("claimed", rep, rep))
+
+    def order(self, lead, order):
+        known = self.leads.get(lead)
+        with suppress(OrderRefusedError):
+            if known:
+                self.do(Task(known, Scored.of(self.scores[lead]), order=order))
+
     def say(self, lead, what):
         """The rep who was asked for the lead says something, perhaps too late."""
         for opportunity in [o for o in self.opportunities.values() if o.lead_id == lead and o.current()]:
@@ -183,8 +209,10 @@ class RouterAndHandoff(RuleBasedStateMachine):
             ]
             assert not earlier, "an opportunity of an earlier cycle that nobody closed"
             known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
-            gave_back = {o.rep_id for o in known.offers if o.state in ("declined", "expired")} if known else set()
-            assert set(lead.excluded) <= gave_back | self.gone, "nobody is passed over who did not give the lead back"
+            ended = ("declined", "expired", "superseded")
+            had = {o.rep_id for o in known.offers if o.state in ended} if known else set()
+            passed = () if lead.closed else lead.excluded  # when it comes back, all may have it
+            assert set(passed) <= had | self.gone, "nobody is passed over who did not have the lead"
 
     def teardown(self):
         self.settle()
@@ -212,7 +240,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
             if lead.owner_rep:
                 loads[lead.owner_rep] = loads.get(lead.owner_rep, 0) + 1
         desk = Desk(self.pools, loads, read=True, left=tuple(sorted(self.gone)))
-        done = work("t", [task], desk, FOLLOWING, self.now)
+        done = work("t", [task], desk, self.following, self.now)
         for before, after in zip([task.lead], done.leads, strict=True):
             got = after.held_assignment > before.held_assignment
             assert not (got and after.owner_rep in self.gone), "one who has left got a lead"
@@ -266,7 +294,7 @@ TestAnyHistoryOfRouterAndHandoff = RouterAndHandoff.TestCase
 
 def test_who_left_is_relieved_of_what_they_had_accepted():
     both = RouterAndHandoff()
-    both.begin()
+    both.begin("offer")
     both.score("lead-1", "A1", raised=False, merged=1)
     both.settle()
     both.accept("lead-1")

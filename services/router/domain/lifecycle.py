@@ -349,8 +349,6 @@ def ordered(lead: Lead, order: Order, at: int) -> Step:
         raise OrderRefusedError("lead_taken")
     if order.kind == "claimed" and lead.waiting_reason != "parked:claim":
         raise OrderRefusedError("not_in_queue")
-    if order.rep_id in lead.excluded:
-        order.check(EARLIER)
     cause = Cause(order.kind, None, at, rep_id=order.rep_id)
     if lead.owner_rep is None:
         # What was left to the owner of a deal is not closed in handoff: it goes on in the same cycle.
@@ -359,5 +357,7 @@ def ordered(lead: Lead, order: Order, at: int) -> Step:
         free = replace(
             lead.waits("rerouting", at), excluded=(*lead.excluded, lead.owner_rep), replaced=_with_current(lead)
         )
+    if order.rep_id in free.excluded:
+        order.check(EARLIER)
     # Who is chosen again is no earlier holder any more: what they say of the lead from now on is heard.
     return Step(replace(free, excluded=tuple(rep for rep in free.excluded if rep != order.rep_id)), cause, decide=True)
