@@ -47,11 +47,13 @@ def order_routes(
     async def give(
         request: Request, response: Response, caller: Caller, key: str | None, lead_id: str, order: Order, sight: Sight
     ) -> Body:
-        playbook = _playbook(follow, caller)
+        playbook, relieved = _playbook(follow, caller), False
 
         async def effect(connection: Connection) -> Body:
+            nonlocal relieved
             done = await orders.give(connection, caller.tenant, lead_id, order, sight)
             [change] = done.changes
+            relieved = change.before.owner_rep is not None
             lead, decision = change.after, change.decision
             assert decision is not None
             return {
@@ -66,7 +68,8 @@ def order_routes(
             }
 
         answer = await once.do(request, response, caller, key, effect)
-        freed()
+        if relieved:
+            freed()
         return answer
 
     @router.post(
