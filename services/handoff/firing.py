@@ -77,6 +77,6 @@ class Firing:
             "SELECT kind, count(*) AS n FROM handoff.clocks WHERE state = 'running' GROUP BY kind"
         )
         counted = {row["kind"]: row["n"] for row in rows}
-        for kind in ("accept", "first_touch"):
+        for kind in ("accept", "first_touch", "qualify"):
             metrics.RUNNING.labels(kind).set(counted.get(kind, 0))
         self._counted = monotonic()

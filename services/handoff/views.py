@@ -29,11 +29,14 @@ class Score(BaseModel):
 
 class ClockView(BaseModel):
     assignment: int
-    kind: str = Field(description="`accept` or `first_touch`")
+    kind: str = Field(description="`accept`, `first_touch` or `qualify`")
     state: str = Field(description="`running`, `met`, `breached` or `cancelled`")
     started_at: str
     due_at: str
     ended_at: str | None = Field(description="for a breach the due time, however late it was noticed")
+    done_at: str | None = Field(
+        description="for a breach: when it happened after all, while the same rep held the lead"
+    )
 
 
 class OfferView(BaseModel):
@@ -192,7 +195,7 @@ def _head(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
                 assignment=clock["assignment"],
                 kind=clock["kind"],
                 state=clock["state"],
-                **{name: _time(clock[name]) for name in ("started_at", "due_at", "ended_at")},
+                **{name: _time(clock[name]) for name in ("started_at", "due_at", "ended_at", "done_at")},
             )
             for clock in row["clocks"]
         ],

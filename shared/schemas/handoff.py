@@ -18,6 +18,7 @@ HandoffKind = Literal[
     "routing-refused",
     "activity-logged",
     "clock-met",
+    "clock-met-late",
     "clock-reminder",
     "clocks-paused",
     "clocks-resumed",
@@ -31,8 +32,9 @@ class HandoffEvent(Record):
 
     assignment: the assignment that it concerns
     reason:     a code of vocabulary, section 8 (decline, recycle, loss), why routing was refused, or why clocks were paused
-    effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner
-    clock:      accept or first_touch, for clock events and expiries; `due_at` is its due time, and the time of a breach
+    effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner;
+                for a breach that leaves the lead where it is: tell_manager
+    clock:      accept, first_touch or qualify, for clock events and expiries; `due_at` is its due time, and the time of a breach
     share:      for clock-reminder: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     until:      for a decline: when the lead asked to be called again, as the rep was told; for clocks-paused: when they go on by

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -10,7 +12,16 @@ from services.handoff.domain.clocks import Clock
 from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.pausing import NothingRunsError, Pause, PauseLimitError, pause, resume
-from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError, accept, decline, log_touch
+from services.handoff.domain.rep import (
+    Activity,
+    NotInsideSalesError,
+    NotTheHolderError,
+    OfferNotOpenError,
+    accept,
+    decline,
+    log_touch,
+    qualify,
+)
 from services.handoff.domain.routed import route, withdraw
 from services.handoff.domain.terms import Promises
 from shared.schemas import ids
@@ -20,7 +31,10 @@ from shared.schemas.policies.sla import LeadClass, PauseReason
 from shared.schemas.routing import LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 
 START = 1_700_000_000_000
-SLA = SlaPolicy(default=LeadClass(id="score", accept=60, first_touch=600))
+SLA = SlaPolicy(
+    classes=(LeadClass(id="named", accept=60, first_touch=300, qualify=600, untouched="tell_manager", remind=(50,)),),
+    default=LeadClass(id="score", accept=60, first_touch=600),
+)
 SCORE = ScoreSummary(fit=0, engagement=0, grade="B1", as_of=START)
 EFFECTS = ("reroute", "return_to_is", "recycle", "nurture", "on_hold", "disqualify", "to_owner")
 
@@ -54,7 +68,7 @@ class Handoff(RuleBasedStateMachine):
             self.told[event.event_id] = event
             if event.kind == "offer-opened":
                 self.holders[event.opportunity_id] = event.rep_id
-            elif event.kind in ("offer-declined", "offer-expired", "offer-withdrawn"):
+            elif event.kind in ("offer-declined", "offer-expired", "offer-withdrawn", "lead-qualified"):
                 self.holders[event.opportunity_id] = None
 
     @rule(
@@ -64,12 +78,14 @@ class Handoff(RuleBasedStateMachine):
         rep=reps,
         late=st.integers(0, 3600),
         mode=st.sampled_from(["offer", "assign"]),
+        leg=st.sampled_from(["is", "fs"]),
+        lead_class=st.sampled_from(["score", "named"]),
     )
-    def route(self, lead, cycle, rep, late, mode):
+    def route(self, lead, cycle, rep, late, mode, leg, lead_class):
         self.assignments[lead] = self.assignments.get(lead, 0) + 1
         record = LeadRouted(
             tenant="hinode", lead_id=lead, cycle=cycle, assignment=self.assignments[lead], decision_id="d", mode=mode,
-            decided_at=self.now, leg="fs", pool_id="tokyo", rep_id=rep, rep_name=rep, lead_class="score",
+            decided_at=self.now, leg=leg, pool_id="tokyo", rep_id=rep, rep_name=rep, lead_class=lead_class,
             qualifying_at=self.now - late * 1000, score=SCORE,
         )  # fmt: skip
         self.read(record)
@@ -119,6 +135,10 @@ class Handoff(RuleBasedStateMachine):
     def resume(self, lead, cycle, rep):
         self.stand(lead, cycle, lambda known, before: resume(known, before, rep, self.now, by=rep))
 
+    @rule(lead=leads, cycle=cycles, rep=reps)
+    def qualify(self, lead, cycle, rep):
+        self.say(lead, cycle, lambda opportunity: qualify(opportunity, rep, self.now))
+
     def stand(self, lead, cycle, what):
         key = ids.opportunity_id("hinode", lead, cycle)
         if key not in self.opportunities:
@@ -137,7 +157,7 @@ class Handoff(RuleBasedStateMachine):
         if known:
             try:
                 self.take(what(known))
-            except (NotTheHolderError, OfferNotOpenError):
+            except (NotTheHolderError, OfferNotOpenError, NotInsideSalesError):
                 return
 
     @rule(seconds=st.sampled_from([0, 1, 30, 59, 60, 61, 599, 600, 3600]))
@@ -171,7 +191,8 @@ class Handoff(RuleBasedStateMachine):
                 if clock.is_running():
                     assert key not in self.ended
                     continue
-                assert self.ended.setdefault(key, clock) == clock
+                assert replace(self.ended.setdefault(key, clock), done_at=clock.done_at) == clock
+                assert clock.done_at is None or clock.done_at >= clock.due_at
                 if clock.state == "breached":
                     assert clock.ended_at == clock.due_at <= self.now
                 else:

@@ -8,7 +8,7 @@ from typing import Literal
 from services.handoff.domain.terms import SECOND, Terms, shared
 from shared.availability.calendar import ALWAYS
 
-ClockKind = Literal["accept", "first_touch"]
+ClockKind = Literal["accept", "first_touch", "qualify"]
 ClockState = Literal["running", "met", "breached", "cancelled"]
 Reminder = tuple[int, int]  # percent of the time, and when that has passed (ms)
 
@@ -23,6 +23,7 @@ class Clock:
     paused:     plain time (ms) that it stood still, and will until `counted_to` where that lies ahead
     reminders:  those still to come, in order;  reminded: the highest share told already
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
+    done_at:    for a breach: when what it waits for happened after all, while the same rep held the lead
     """
 
     assignment: int
@@ -40,6 +41,7 @@ class Clock:
     reminders: tuple[Reminder, ...] = ()
     reminded: int = 0
     paused: int = 0
+    done_at: int | None = None
 
     def is_running(self) -> bool:
         return self.state == "running"
@@ -63,6 +65,15 @@ class Clock:
         """The last one whose moment has come and that has not been told; those before it are told with it."""
         return next((found for found in reversed(self.reminders) if self.is_running() and found[1] <= now), None)
 
+    def done(self, now: int) -> Clock:
+        """The clock that was breached, after what it waits for has happened; once."""
+        return replace(self, done_at=now) if self.state == "breached" and self.done_at is None else self
+
+    def takes_back(self) -> bool:
+        """Whether its breach takes the lead from the holder, instead of being told to their manager."""
+        untouched = self.terms.untouched if self.terms else "take_back"
+        return self.kind == "accept" or (self.kind == "first_touch" and untouched == "take_back")
+
     def told(self, reminder: Reminder) -> Clock:
         later = tuple(one for one in self.reminders if one[0] > reminder[0])
         return replace(self, reminders=later, reminded=reminder[0])
@@ -72,15 +83,17 @@ class Clock:
         until now and is by the new ones, so that what is said a little late takes nothing from the holder."""
         if not self.is_running() or self.terms is None or self.terms == terms:
             return self
+        promised = terms.promised(self.kind, self.head)
+        if promised is None:  # not promised any more
+            return self.cancelled(now)
         counted = shared(self.terms.hours, terms.hours)
         elapsed = self.elapsed + counted.open_time(self.counted_to, now)
         moved = replace(self, elapsed=elapsed, counted_to=max(self.counted_to, now))._due(terms)
-        promised = terms.promised(self.kind, self.head)
         if elapsed < promised:
             return moved
         # It has been over for a while, unnoticed; or the new terms are shorter, and it is over now.
         over = counted.add_open(self.counted_to, promised - self.elapsed)
-        return replace(moved, due_at=max(over or now, min(self.due_at, now)))
+        return replace(moved, due_at=max(terms.closing(over or now), min(self.due_at, now)))
 
     def standing(self, now: int, until: int) -> Clock:
         """The clock that does not count from `now` until `until`; `counts` ends it sooner."""
@@ -98,10 +111,12 @@ class Clock:
 
     def _due(self, terms: Terms) -> Clock:
         """The clock with its moments as of `counted_to`, by `terms`."""
-        promised, calendar = terms.promised(self.kind, self.head), terms.calendar()
+        promised, calendar = terms.promised(self.kind, self.head) or 0, terms.calendar()
         due_at = calendar.add_open(self.counted_to, promised - self.elapsed)
         if due_at is None:  # never at work again: the lead does not wait for ever
             calendar, due_at = ALWAYS, self.counted_to + promised - self.elapsed
+        else:
+            due_at = terms.closing(due_at)
         if terms.at_most is not None:
             due_at = min(due_at, max(self.counted_to, self.started_at + terms.at_most * SECOND + self.paused))
         shares = ((share, promised * share // 100 - self.elapsed) for share in terms.remind if share > self.reminded)
@@ -126,3 +141,13 @@ def start_clocks(
 
     first_touch = start("first_touch", head)
     return (start("accept", 0), first_touch) if to_accept else (first_touch,)
+
+
+def start_qualifying(first_touch: Clock, now: int) -> Clock | None:
+    """The clock of inside sales who accepted at `now`; None where nothing is promised. first_touch: of the same offer"""
+    terms = first_touch.terms
+    if terms is None or terms.qualify is None:
+        return None
+    rep_id, lead_class = first_touch.rep_id, first_touch.lead_class
+    clock = Clock(first_touch.assignment, "qualify", now, now, rep_id=rep_id, lead_class=lead_class, counted_to=now)
+    return clock._due(terms)

@@ -29,8 +29,8 @@ def free(opportunity: Opportunity, assignment: int, at: int, reason: str, *, clo
 
 
 def fire(opportunity: Opportunity, now: int) -> Change:
-    """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it; what is not,
-    has reminded its holder.
+    """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it, or is told to
+    the manager; what is not due has reminded its holder.
 
     Everything that looks at an opportunity fires what is due first, so that the outcome does not depend on who came first.
     A first touch stops its clock, so a lead that was touched is never taken away here.
@@ -44,10 +44,18 @@ def fire(opportunity: Opportunity, now: int) -> Change:
         if holder is None or clock not in change.opportunity.clocks:
             continue
         if clock.is_due(now):
-            change = change.then(_breach(change.opportunity, holder, clock))
+            ends = _breach if clock.takes_back() else _escalate
+            change = change.then(ends(change.opportunity, holder, clock))
         elif reminder := clock.reminder(now):
             change = change.then(_remind(change.opportunity, holder, clock, reminder))
     return change
+
+
+def _escalate(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:
+    """The manager is told, and the lead stays with its holder; that it is late is kept."""
+    breached = opportunity.with_clock(clock.breached())
+    told = events.of_clock(breached, "clock-breached", clock.due_at, offer, clock, effect="tell_manager")
+    return Change(breached, (told,))
 
 
 def _remind(opportunity: Opportunity, offer: Offer, clock: Clock, reminder: Reminder) -> Change:

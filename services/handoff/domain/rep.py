@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from services.handoff.domain import events
+from services.handoff.domain.clocks import start_qualifying
 from services.handoff.domain.ending import end_offer, fire, free
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
 from shared.schemas.policies.routing import DeclineReason
@@ -105,6 +106,7 @@ def qualify(opportunity: Opportunity, rep_id: str, now: int) -> Change:
         raise NotInsideSalesError
     if offer.state != "accepted":
         raise OfferNotOpenError(offer.state)
+    fired = fired.then(_stopped(fired.opportunity, offer, "qualify", now))
     passed = end_offer(fired.opportunity, offer, "superseded", now, reason=QUALIFIED)
     told = events.of_offer(passed, "lead-qualified", now, offer, reason=QUALIFIED)
     freed = free(passed, offer.assignment, now, QUALIFIED, closes_in=None)
@@ -152,16 +154,29 @@ def offer_of(opportunity: Opportunity, rep_id: str) -> Offer:
 
 def _accepted(opportunity: Opportunity, offer: Offer, now: int) -> Change:
     taken = opportunity.with_offer(replace(offer, state="accepted", accepted_at=now))
-    accepted = replace(taken, stage="accepted")
+    accepted = _qualifying(replace(taken, stage="accepted"), offer, now)
     told = events.of_offer(accepted, "offer-accepted", now, offer)
     change = Change(accepted, (told,)).then(_stopped(accepted, offer, "accept", now))
     return change.then(events.moved(change.opportunity, before=opportunity.stage, at=now, assignment=offer.assignment))
 
 
 def _stopped(opportunity: Opportunity, offer: Offer, kind: str, now: int) -> Change:
-    """The clock of this offer is met, if it still runs."""
-    running = [c for c in opportunity.running() if (c.assignment, c.kind) == (offer.assignment, kind)]
-    if not running:
+    """The clock of this offer is met, if it still runs; one that was breached is done late."""
+    clock = next((c for c in opportunity.clocks if (c.assignment, c.kind) == (offer.assignment, kind)), None)
+    if clock is None:
         return Change(opportunity)
-    stopped = opportunity.with_clock(running[0].met(now))
-    return Change(stopped, (events.of_clock(stopped, "clock-met", now, offer, running[0]),))
+    if clock.is_running():
+        stopped = opportunity.with_clock(clock.met(now))
+        return Change(stopped, (events.of_clock(stopped, "clock-met", now, offer, clock),))
+    late = clock.done(now)
+    if late is clock:
+        return Change(opportunity)
+    done = opportunity.with_clock(late)
+    return Change(done, (events.of_clock(done, "clock-met-late", now, offer, clock),))
+
+
+def _qualifying(opportunity: Opportunity, offer: Offer, now: int) -> Opportunity:
+    """Inside sales has begun to qualify the lead, where that is promised."""
+    first = next((c for c in opportunity.clocks if (c.assignment, c.kind) == (offer.assignment, "first_touch")), None)
+    started = start_qualifying(first, now) if first and offer.leg == "is" else None
+    return replace(opportunity, clocks=(*opportunity.clocks, started)) if started else opportunity

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
 from shared.availability.calendar import ALWAYS, Calendar
 from shared.availability.people import Away, Person, calendar_of, person_of
+from shared.availability.zones import instant
 from shared.schemas import ids
 from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies import calendars as policy
@@ -42,6 +45,9 @@ class Terms(Strict):
 
     accept: int
     first_touch: int
+    qualify: int | None = None
+    untouched: Literal["take_back", "tell_manager"] = "take_back"
+    due_date: bool = False
     at_most: int | None = None
     remind: tuple[int, ...] = ()
     hours: Hours | None = None
@@ -51,6 +57,9 @@ class Terms(Strict):
         return cls(
             accept=lead_class.accept,
             first_touch=lead_class.first_touch,
+            qualify=lead_class.qualify,
+            untouched=lead_class.untouched,
+            due_date=lead_class.due_date,
             at_most=lead_class.at_most,
             remind=lead_class.remind,
             hours=hours if lead_class.time == "business" else None,
@@ -64,9 +73,26 @@ class Terms(Strict):
         """Open while the clock counts."""
         return _calendar(self.hours) if self.hours else ALWAYS
 
-    def promised(self, kind: Literal["accept", "first_touch"], head: int) -> int:
+    def text(self) -> str:
+        """As it is stored. What is as always is left out, so that terms of before a new field came remain the same."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    def closing(self, due_at: int) -> int:
+        """`due_at`, or with due dates the end of work of the holder on that day of theirs."""
+        if not self.due_date or self.hours is None:
+            return due_at
+        zone = self.hours.zone
+        day = datetime.fromtimestamp((due_at - 1) // 1000, UTC).astimezone(ZoneInfo(zone)).date()
+        midnight = instant(datetime.combine(day + timedelta(days=1), time()), zone)
+        calendar = self.calendar()
+        closes = calendar.add_open(due_at, calendar.open_time(due_at, midnight))
+        return due_at if closes is None else closes
+
+    def promised(self, kind: Literal["accept", "first_touch", "qualify"], head: int) -> int | None:
         """How much counted time (ms) the clock has in all. head: what had been counted before the offer, which the rep could not
-        help: they have as long as they have to accept, however late the lead was routed"""
+        help: they have as long as they have to accept, however late the lead was routed. None where nothing is promised"""
+        if kind == "qualify":
+            return self.qualify and self.qualify * SECOND
         if kind == "accept":
             return self.accept * SECOND
         return max(self.first_touch * SECOND, head + self.accept * SECOND)
@@ -103,7 +129,7 @@ class Promises:
 
 @lru_cache(maxsize=16_384)
 def _basis(terms: Terms) -> str:
-    return ids.derived_id("terms", terms.model_dump_json())
+    return ids.derived_id("terms", terms.text())
 
 
 @lru_cache(maxsize=16_384)

@@ -23,6 +23,7 @@ EVENT_TYPES = {
     "activity.logged": "somebody did something about the lead: `activity`",
     "clock.reminder": "an SLA clock still runs, and `share` percent of its time have passed",
     "clock.met": "what an SLA clock asks for was done in time",
+    "clock.met.late": "what a breached SLA clock asked for was done after all, by the same holder: `at` against `due_at`",
     "clocks.paused": "the clocks stand still, because of `reason`",
     "clocks.resumed": "the clocks go on",
     "clock.breached": "an SLA clock ran out: `at` is its due time, however late that was noticed",

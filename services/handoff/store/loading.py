@@ -73,7 +73,7 @@ _WANTED = "JOIN unnest($1::text[], $2::uuid[]) AS k(tenant, opportunity_id) USIN
 _OFFERS = f"SELECT p.* FROM handoff.offers p {_WANTED} ORDER BY tenant, opportunity_id, assignment"
 _CLOCKS = (
     f"SELECT p.*, t.terms::text AS terms FROM handoff.clocks p {_WANTED}"
-    " LEFT JOIN handoff.terms t ON p.state = 'running' AND (t.tenant, t.basis) = (p.tenant, p.basis)"
+    " LEFT JOIN handoff.terms t ON (t.tenant, t.basis) = (p.tenant, p.basis)"
     " ORDER BY tenant, opportunity_id, assignment, kind"
 )
 _STORED = tuple(name for name in Clock.__slots__ if name not in ("terms", "reminders"))

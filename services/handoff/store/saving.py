@@ -202,7 +202,8 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
         " ON CONFLICT (tenant, opportunity_id, assignment, kind) DO UPDATE SET state = excluded.state,"
         " ended_at = excluded.ended_at, due_at = excluded.due_at, elapsed = excluded.elapsed,"
         " counted_to = excluded.counted_to, reminded = excluded.reminded, paused = excluded.paused, basis = excluded.basis,"
-        " remind_shares = excluded.remind_shares, remind_at = excluded.remind_at WHERE clocks.state = 'running'",
+        " remind_shares = excluded.remind_shares, remind_at = excluded.remind_at, done_at = excluded.done_at"
+        " WHERE clocks.state = 'running' OR (clocks.done_at IS NULL AND excluded.done_at IS NOT NULL)",
         tenant,
         *_columns(rows),
     )
@@ -212,7 +213,7 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
 _CLOCK = tuple(name for name in Clock.__slots__ if name not in ("terms", "reminders"))
 _CLOCK_TYPES = (
     "uuid", "bigint", "text", "bigint", "bigint", "text", "bigint", "text", "text", "bigint", "bigint", "bigint", "smallint",
-    "bigint", "text", "text", "text",
+    "bigint", "bigint", "text", "text", "text",
 )  # fmt: skip
 
 
@@ -222,7 +223,7 @@ def _array(numbers: Iterable[int]) -> str:
 
 async def _save_terms(connection: Connection, tenant: str, used: Iterable[Terms]) -> None:
     """By their basis, which is made of them: what is there is the same. In the order of it, so that nobody waits in a circle."""
-    by_basis = {terms.basis(): terms.model_dump_json() for terms in used}
+    by_basis = {terms.basis(): terms.text() for terms in used}
     if by_basis:
         await connection.execute(
             "INSERT INTO handoff.terms (tenant, basis, terms) SELECT $1, n.basis, n.terms::jsonb"

@@ -18,9 +18,15 @@ class LeadClass(Strict):
     accept:      seconds from the offer until it expires and the lead goes to somebody else
     first_touch: seconds from the qualifying touch's receipt (never less than `accept` after the offer) until a human must have
                  touched the lead
+    qualify:     seconds from the acceptance by inside sales until they must have qualified the lead, or given it back; no promise
+                 where it is left out
+    untouched:   what a breach of `first_touch` does: the lead goes to somebody else, or stays and the manager is told. A breach of
+                 `accept` always takes it back, one of `qualify` never
     time:        whether all seconds count, or those during which the holder is at work (calendar, absences and on call of the teams
                  policy, and being away). A holder who is never at work again has plain time
-    at_most:     with `business`: seconds of plain time after the offer when it is due however little the holder was at work
+    due_date:    with `business`: due at the end of the holder's working day on which the time is over, so that a day's leads are
+                 due together
+    at_most:     with `business`: seconds of plain time after a clock began when it is due however little the holder was at work
     remind:      percent of the time that has passed when the holder is reminded
     """
 
@@ -29,7 +35,10 @@ class LeadClass(Strict):
     touch_types: tuple[str, ...] = ()
     accept: Seconds
     first_touch: Seconds
+    qualify: Seconds | None = None
+    untouched: Literal["take_back", "tell_manager"] = "take_back"
     time: Literal["plain", "business"] = "plain"
+    due_date: bool = False
     at_most: Seconds | None = None
     remind: tuple[Percent, ...] = Field(default=(), max_length=5)
 
@@ -37,6 +46,8 @@ class LeadClass(Strict):
     def _fits(self) -> Self:
         if self.at_most is not None and self.time == "plain":
             raise ValueError("`at_most` limits business time: with plain time it says nothing")
+        if self.due_date and self.time == "plain":
+            raise ValueError("`due_date` is the end of a working day: plain time has none")
         if list(self.remind) != sorted(set(self.remind)):
             raise ValueError("`remind` is in rising order, and names no share twice")
         return self

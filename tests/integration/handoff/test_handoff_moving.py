@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.handoff.domain.rep import Activity
 from services.handoff.moving import Moving
 from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
@@ -171,3 +172,32 @@ async def test_the_lead_of_who_is_away_for_ever_does_not_wait_for_ever(office):
     await say_away(office, "sato", FRIDAY - HOUR, None)
     await office.handler().handle([office.routed()])
     assert await due(office) == [FRIDAY + 2 * HOUR]
+
+
+async def test_a_breach_that_is_told_to_the_manager_leaves_the_lead_and_goes_on_being_tracked(office):
+    await office.apply(sla(untouched="tell_manager", qualify=3600))
+    await office.handler().handle([office.routed(leg="is")])
+    one = office.opportunity_id()
+    await office.desk().accept(office.tenant, one, "sato")
+    assert await due(office, "qualify") == [FRIDAY + HOUR]
+    office.clock.advance(milliseconds=MONDAY + 4 * HOUR - FRIDAY)
+    fired = await office.firing().fire_due()
+    assert [(event.clock, event.effect) for event in fired] == [
+        ("qualify", "tell_manager"),
+        ("first_touch", "tell_manager"),
+    ]
+    assert await office.firing().fire_due() == []
+    assert await office.offers() == [(1, "sato", "accepted")]
+    touch = Activity("a-1", "call_connected", office.clock.now(), "sato", is_first_touch=True)
+    await office.desk().log_touch(office.tenant, one, touch, None, "sato")
+    done = {row["kind"]: row["done_at"] for row in await office.rows("clocks", "kind")}
+    assert done == {"accept": None, "first_touch": office.clock.now(), "qualify": None}
+    assert [event["kind"] for event in await office.events()][-1] == "clock-met-late"
+
+
+async def test_a_trade_fairs_cards_are_due_together_when_the_holder_goes_home(office):
+    await office.apply(sla(accept=32_400, first_touch=32_400, due_date=True))
+    for n in range(3):
+        await office.handler().handle([office.routed(f"lead-{n}")])
+        office.clock.advance(seconds=1200)
+    assert await due(office) == [MONDAY + 9 * HOUR] * 3

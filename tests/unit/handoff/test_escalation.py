@@ -1,0 +1,138 @@
+"""What a breach does by policy, the clock of qualifying, what is tracked after a breach, and due dates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+from services.handoff.domain.clocks import start_clocks
+from services.handoff.domain.ending import fire
+from services.handoff.domain.rep import accept, log_touch, qualify
+from services.handoff.domain.routed import route
+from services.handoff.domain.terms import Hours, Promises, Terms
+from shared.schemas.policies import SlaPolicy
+from shared.schemas.policies.calendars import Block, Calendar
+from shared.schemas.policies.sla import LeadClass
+
+MINUTE = 60_000
+NAMED = LeadClass(id="score", accept=60, first_touch=600, qualify=1200, untouched="tell_manager")
+PROMISES = Promises(SlaPolicy(default=NAMED))
+
+
+@pytest.fixture
+def taken(given):
+    """A lead that inside sales has accepted after half a minute."""
+    offered = route(None, given.routed(leg="is"), PROMISES, given.now).opportunity
+    return accept(offered, "sato", given.now + MINUTE // 2).opportunity
+
+
+def test_where_policy_says_so_a_breach_is_told_to_the_manager_and_the_lead_stays(given, taken, kinds, clocks):
+    change = fire(taken, given.now + 11 * MINUTE)
+    assert kinds(change) == ["clock-breached"]
+    assert change.events[0].effect == "tell_manager"
+    assert change.opportunity.current().rep_id == "sato"
+    assert clocks(change) == {(1, "accept"): "met", (1, "first_touch"): "breached", (1, "qualify"): "running"}
+    assert fire(change.opportunity, given.now + 11 * MINUTE).events == (), "once"
+
+
+def test_what_was_late_is_tracked_until_it_is_done_and_once(given, taken, kinds):
+    late = fire(taken, given.now + 11 * MINUTE).opportunity
+    touched = log_touch(late, given.touch(), given.now + 15 * MINUTE)
+    assert kinds(touched) == ["activity-logged", "clock-met-late"]
+    clock = next(c for c in touched.opportunity.clocks if c.kind == "first_touch")
+    assert (clock.state, clock.done_at) == ("breached", given.now + 15 * MINUTE)
+    again = log_touch(touched.opportunity, given.touch(activity_id="a-2"), given.now + 16 * MINUTE)
+    assert kinds(again) == ["activity-logged"]
+
+
+def test_an_offer_that_nobody_accepts_goes_on_whatever_else_policy_says(given, kinds):
+    offered = route(None, given.routed(), PROMISES, given.now).opportunity
+    assert "offer-expired" in kinds(fire(offered, given.now + MINUTE))
+
+
+def test_qualifying_is_due_from_the_acceptance_and_met_by_passing_on(given, taken, kinds, clocks):
+    clock = next(c for c in taken.clocks if c.kind == "qualify")
+    assert clock.due_at == given.now + MINUTE // 2 + 20 * MINUTE
+    change = qualify(taken, "sato", given.now + 5 * MINUTE)
+    assert kinds(change)[:2] == ["clock-met", "lead-qualified"]
+    assert clocks(change)[(1, "qualify")] == "met"
+
+
+def test_who_qualifies_too_late_is_told_on_and_keeps_the_lead(given, taken, kinds):
+    touched = log_touch(taken, given.touch(), given.now + MINUTE).opportunity
+    late = fire(touched, given.now + 21 * MINUTE)
+    assert [(e.kind, e.clock, e.effect) for e in late.events] == [("clock-breached", "qualify", "tell_manager")]
+    assert "clock-met-late" in kinds(qualify(late.opportunity, "sato", given.now + 30 * MINUTE))
+
+
+def test_field_sales_has_no_clock_of_qualifying(given):
+    offered = route(None, given.routed(leg="fs"), PROMISES, given.now).opportunity
+    assert {c.kind for c in accept(offered, "sato", given.now).opportunity.clocks} == {"accept", "first_touch"}
+
+
+def test_a_promise_that_is_no_longer_made_is_cancelled(given, taken):
+    without = Promises(SlaPolicy(default=NAMED.model_copy(update={"qualify": None})))
+    moved = taken.by_promises(without, given.now + MINUTE)
+    assert next(c for c in moved.clocks if c.kind == "qualify").state == "cancelled"
+
+
+def tokyo(text):
+    return round(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Tokyo")).timestamp() * 1000)
+
+
+def fair(hours, **more):
+    office = Calendar(id="office", blocks=(Block(open="09:00", close="18:00"),))
+    return Terms(
+        accept=hours * 3600,
+        first_touch=hours * 3600,
+        due_date=True,
+        hours=Hours(zone="Asia/Tokyo", calendar=office, **more),
+    )
+
+
+def due(terms, now):
+    return start_clocks(
+        terms, assignment=1, rep_id="sato", lead_class="fair", to_accept=False, qualifying_at=now, now=now
+    )[0]
+
+
+@pytest.mark.parametrize(
+    ("scanned", "expected"),
+    [
+        ("2026-05-22T10:00", "2026-05-26T18:00"),  # 18 hours of work from Friday morning: Tuesday's end of work
+        ("2026-05-22T17:59", "2026-05-26T18:00"),
+        ("2026-05-22T20:00", "2026-05-26T18:00"),  # in the evening: as of Monday morning, to Tuesday
+    ],
+)
+def test_cards_of_one_day_of_a_trade_fair_are_due_together_at_the_end_of_a_day(scanned, expected):
+    assert due(fair(18), tokyo(scanned)).due_at == tokyo(expected)
+
+
+def test_a_due_date_moves_with_the_holders_absence(given):
+    clock = due(fair(9), tokyo("2026-05-22T20:00"))
+    assert clock.due_at == tokyo("2026-05-25T18:00")
+    away = fair(9, away=(tokyo("2026-05-25T12:00"), tokyo("2026-05-26T09:00")))
+    assert clock.under(away, tokyo("2026-05-25T12:00")).due_at == tokyo("2026-05-26T18:00")
+
+
+def test_a_due_date_whose_time_is_over_stays_the_end_of_that_day_when_something_changes():
+    clock = due(fair(1), tokyo("2026-05-25T09:00"))
+    later = fair(1, away=(tokyo("2026-06-01T00:00"), tokyo("2026-06-02T00:00")))
+    assert clock.under(later, tokyo("2026-05-25T15:00")).due_at == tokyo("2026-05-25T18:00")
+
+
+def test_a_pause_lengthens_the_longest_time_as_well():
+    terms = fair(90).model_copy(update={"at_most": 3600, "due_date": False})
+    start = tokyo("2026-05-25T09:00")
+    stands = due(terms, start).standing(start, start + 30 * MINUTE)
+    assert stands.due_at == start + 90 * MINUTE
+    assert stands.counts(start + 10 * MINUTE).due_at == start + 70 * MINUTE
+
+
+def test_what_makes_no_sense_with_plain_time_is_refused():
+    for wrong in ({"due_date": True}, {"at_most": 60}):
+        with pytest.raises(ValidationError):
+            LeadClass(id="fair", accept=60, first_touch=60, **wrong)
