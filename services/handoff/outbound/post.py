@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -41,10 +42,20 @@ class Answer:
 
 
 class Poster:
-    """Posts to strangers. connections: at once;  seconds: that one try may last, all in all;  resolve: for tests, of names"""
+    """Posts to strangers.
+
+    connections: at once;  seconds: that one try may last, all in all;  resolve: addresses of a name
+    trust:       whose certificates are believed; the system's and certifi's, where it is left out
+    """
 
     def __init__(
-        self, allowed: Allowed, *, connections: int, seconds: float = 15, resolve: Resolve | None = None
+        self,
+        allowed: Allowed,
+        *,
+        connections: int,
+        seconds: float = 15,
+        resolve: Resolve | None = None,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         # Resolvers of its own: names that do not resolve would hold the threads that everything else shares.
         self._threads = ThreadPoolExecutor(max_workers=connections, thread_name_prefix="webhook-dns")
@@ -52,7 +63,7 @@ class Poster:
         backend = GuardedBackend(allowed, resolve or self._addresses)
         # No proxy, no redirects and no cookies: httpcore knows none. A name whose address changes gets a new connection.
         self._pool = httpcore.AsyncConnectionPool(
-            max_connections=connections, keepalive_expiry=5, network_backend=backend, http2=False
+            ssl_context=trust, max_connections=connections, keepalive_expiry=5, network_backend=backend
         )
 
     async def close(self) -> None:
