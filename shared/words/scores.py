@@ -40,6 +40,8 @@ FIELDS: Mapping[str, Word] = {  # of `lead.*`, as rules of fit ask about them
     "own_domain": Word("address at the company's own domain", "勤務先独自ドメインのメールアドレス"),
     "country": Word("country", "国"),
     "region": Word("region", "地域"),
+    "postcode": Word("postcode", "郵便番号"),
+    "product": Word("product asked about", "関心のある製品"),
     "language": Word("language", "言語"),
     "kind": Word("kind of contact", "区分"),
     "landing_page": Word("landing page", "ランディングページ"),
