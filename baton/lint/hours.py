@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import inf
 from zoneinfo import ZoneInfo
 
 from baton.policies.cross_checks import able
 from baton.policies.findings import Check, Finding, Policies
 from shared.availability.calendar import Calendar
 from shared.availability.people import people
+from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Rep
 
 SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
@@ -63,7 +65,7 @@ def _closes(calendar: Calendar, at: int, end: int) -> int:
 def _promises(policies: Policies, index: int, member: Rep, closed: tuple[int, int]) -> Iterator[Finding]:
     pool = policies.teams.pools[index]
     classes = [*policies.sla.classes, policies.sla.default]
-    short = [one for one in classes if one.accept * SECOND < closed[1] - closed[0]]
+    short = [one for one in classes if _over_while_closed(one) * SECOND < closed[1] - closed[0]]
     if short:
         zone = ZoneInfo(member.zone)
         begins, ends = (datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone) for at in closed)
@@ -75,4 +77,23 @@ def _promises(policies: Policies, index: int, member: Rep, closed: tuple[int, in
         yield Finding("teams", ("pools", index), en, "sla-while-closed", ja)
 
 
-HOURS_CHECKS: tuple[Check, ...] = (_open,)
+def _over_while_closed(lead_class: LeadClass) -> float:
+    """Seconds of plain time until an offer of this class is over although nobody is at work."""
+    if lead_class.time == "plain":
+        return lead_class.accept
+    return inf if lead_class.at_most is None else lead_class.at_most
+
+
+def _counted(policies: Policies) -> Iterator[Finding]:
+    """The holder's time is counted where holders have hours."""
+    if people(policies.teams):
+        return
+    classes = [(("classes", n), one) for n, one in enumerate(policies.sla.classes)]
+    for place, one in [*classes, (("default",), policies.sla.default)]:
+        if one.time == "business":
+            en = f"leads `{one.id}` count their holder's time at work, and no rep has a calendar or absences: all time counts"
+            ja = f"区分`{one.id}`は担当者の稼働時間で数えますが、カレンダーのある担当者がいないため、すべての時間を数えます"
+            yield Finding("sla", (*place, "time"), en, "business-without-hours", ja)
+
+
+HOURS_CHECKS: tuple[Check, ...] = (_open, _counted)

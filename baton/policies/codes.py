@@ -150,6 +150,10 @@ NOTED = _of(
         "a pool is closed for longer than leads may take to be accepted",
         "プールの休止時間が受領期限より長いです",
     ),
+    business_without_hours=(
+        "a class counts its holder's time at work, and nobody has hours",
+        "稼働時間で数える区分ですが、勤務時間のある担当者がいません",
+    ),
     check_skipped=("a check was too hard, and was not made", "難しすぎるため確認しませんでした"),
 )
 CODES: Mapping[str, Code] = {**FILES, **NAMES, **REASONED, **DOUBTFUL, **NOTED}

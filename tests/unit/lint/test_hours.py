@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from baton.lint import lint
 from baton.lint.hours import longest_closed
 from shared.availability.calendar import ALWAYS, Calendar
 from shared.availability.people import calendar_of
 from shared.schemas.policies import calendars as policy
 
 MINUTE = 60_000
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 START = round(datetime(2026, 3, 20, 3, 30, tzinfo=UTC).timestamp()) * 1000
 END = START + 16 * 24 * 60 * MINUTE  # the clocks of Berlin change within
 
@@ -46,3 +48,18 @@ def test_the_longest_closed_time_is_the_longest_run_of_closed_minutes(calendars:
 
 def test_who_is_always_at_work_leaves_no_closed_time() -> None:
     assert longest_closed([TOKYO, ALWAYS], START, END) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "told"), [("", True), (", time: business", False), (", time: business, at_most: 90000", True)]
+)
+def test_an_offer_in_business_time_outlives_a_closed_pool_unless_it_is_limited(base, edit, more, told) -> None:
+    edit("sla", "accept: 14400,", f"accept: 14400{more},")
+    edit(
+        "teams", "name: Ken, manager: sato, languages: [ja]}\n", f"name: Ken, manager: sato, languages: [ja], {OFFICE}"
+    )
+    [found] = [problem for problem in lint(base, NOW) if problem.code == "sla-while-closed"]
+    assert ("`score`" in found.message) == told
+
+
+OFFICE = "calendar: office}\ncalendars: [{id: office, blocks: [{open: '09:00', close: '18:00'}]}]\n"

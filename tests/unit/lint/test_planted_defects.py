@@ -596,6 +596,14 @@ DEFECTS = [
     ),
     Planted("class-unreachable", "sla", "[trade_fair_card_scanned]", "[]", "id: fair", "it has no touch types"),
     Planted(
+        "business-without-hours",
+        "sla",
+        "first_touch: 1800}",
+        "first_touch: 1800, time: business}",
+        "id: hand_raise",
+        "leads `hand_raise` count",
+    ),
+    Planted(
         "touch-claimed",
         "sla",
         "[trade_fair_card_scanned]",
