@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -199,9 +200,12 @@ def _following(now: Following, given: dict[Any, Body]) -> Following:
             ]
             words = "; ".join(f"{item['at']}: {item['message']}" for item in problems)
             raise Problem(422, "bad_policy", words, problems=problems) from None
-    refs = {kind: _next(known.refs[kind]) if kind in made else known.refs[kind] for kind in NEEDED}
+    refs = {kind: _next(ref) if kind in made else ref for kind, ref in known.refs.items()}
     bodies = {kind: made.get(kind, getattr(known, kind)) for kind in NEEDED}
-    return Following(Playbook.of(bodies["qualification"], bodies["routing"], bodies["teams"], bodies["sla"], refs))
+    playbook = Playbook.of(bodies["qualification"], bodies["routing"], bodies["teams"], bodies["sla"], refs)
+    return Following(
+        replace(playbook, stages=known.stages)
+    )  # a lifecycle is never given here: it stays the one in force
 
 
 def _next(ref: PolicyRef) -> PolicyRef:

@@ -338,6 +338,16 @@ async def test_what_would_be_decided_is_told_in_full_and_nothing_is_written(worl
     assert [await world.lead("l1"), await world.lead("low")] == rows
 
 
+async def test_what_would_be_decided_by_other_policies_follows_the_lifecycle_in_force(world, calls, policy_bodies):
+    stages = [{"id": "inquiry", "label": {"en": "inquiry"}, "definition": {"en": "anybody"}}]
+    await world.apply({"kind": "lifecycle", "form": "waterfall", "stages": stages})
+    await demo(world, "l1")
+    client = await calls("x", "api")
+    for policies in ({}, {"sla": policy_bodies["sla"]}):
+        answer = ok(await client.post("/v1/leads/l1/what-if", json={"policies": policies}))["decision"]
+        assert (answer["pool"], answer["policies"]["lifecycle"]["sequence"]) == ("inside", world.sequence), policies
+
+
 async def test_a_question_that_makes_no_sense_is_answered_with_what_is_wrong(world, calls):
     await demo(world, "l1")
     client = await calls("x", "api")
