@@ -11,6 +11,7 @@ WORDS = {
     "en": {
         "nothing": "{name} ({rep}) has no open lead.",
         "head": "{name} ({rep}) has {open} open leads:",
+        "first": "of the first {n}:",
         "to": "  {n:>5}  to {name}",
         "stay": "  {n:>5}  stay for now: {why}",
         "lead": "    {lead} → {name}: {why}",
@@ -23,6 +24,7 @@ WORDS = {
     "ja": {
         "nothing": "{name}({rep})の対応中リードはありません。",
         "head": "{name}({rep})の対応中リード {open} 件:",
+        "first": "うち先頭 {n} 件:",
         "to": "  {n:>5} 件  {name} へ",
         "stay": "  {n:>5} 件  当面そのまま: {why}",
         "lead": "    {lead} → {name}: {why}",
@@ -42,6 +44,8 @@ def preview(told: Body, lang: str) -> str:
         return words["nothing"].format(name=told["name"], rep=told["rep_id"])
     names = {one["rep_id"]: one["name"] for one in found["moves"]}
     lines = [words["head"].format(name=told["name"], rep=told["rep_id"], open=told["open"])]
+    if found["looked_at"] < told["open"]:
+        lines.append(words["first"].format(n=found["looked_at"]))
     for rep_id, n in sorted(found["to"].items(), key=lambda one: (-one[1], one[0])):
         lines.append(words["to"].format(n=n, name=names.get(rep_id, rep_id)))
     stays = Counter(one["why"][lang] for one in found["stays"])

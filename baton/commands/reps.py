@@ -46,6 +46,7 @@ def offboard(
             print(standing(_ask(client, "DELETE", url), lang))
             return
         told = _ask(client, "POST", url, {"dry_run": True, "reason": reason})
+        looked_at = told["preview"]["looked_at"]
         print(preview(told, lang))
         if dry_run:
             return
@@ -59,7 +60,7 @@ def offboard(
             if told["moved"] != before["moved"]:
                 since = time.monotonic()
                 print(progress(told, lang), file=sys.stderr)
-            elif told["open"] <= _staying(client, url, told):
+            elif told["open"] <= looked_at and told["open"] <= _staying(client, url, told):
                 break
         print(standing(told, lang))
         if told["open"]:

@@ -78,16 +78,17 @@ class Offboarding:
         metrics.LEFT_BEHIND.set(sum(stay for *_, stay in self._tried.values()))
         return moved
 
-    async def preview(self, tenant: str, departure: Departure) -> Moves:
-        """What would become of the leads, each after the ones before it; nothing of it stays."""
-        moves = Moves()
+    async def preview(self, tenant: str, departure: Departure, most: int) -> Moves:
+        """What would become of the first `most` leads, each after the ones before it; nothing of it stays.
+
+        One slice, as any other: further ones in this transaction would lock accounts after pools, and hold both for long.
+        """
         try:
             async with tenant_transaction(self._pool, tenant) as connection:
                 await departures.write(connection, tenant, departure)
-                after = ""
-                while rows := await departures.lock_open(connection, tenant, departure.rep_id, after, self._most):
+                moves = Moves()
+                if rows := await departures.lock_open(connection, tenant, departure.rep_id, "", most):
                     moves.add(await self._slice(connection, tenant, rows))
-                    after = max(rows)
                 raise _DryError
         except _DryError:
             return moves

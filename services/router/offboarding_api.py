@@ -23,7 +23,7 @@ from shared.schemas.routing import Reason
 
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 MAY = frozenset({"api", "manager", "admin"})
-SHOWN = 500  # leads that an answer names; the counts are of all
+SHOWN = 500  # leads that a dry run looks at: it locks what the router needs to decide, and so must not last
 
 
 class Offboard(BaseModel):
@@ -54,9 +54,10 @@ class StaysBody(BaseModel):
 class PreviewBody(BaseModel):
     """What would become of the open leads, by the full rules, each after the ones before it."""
 
+    looked_at: int = Field(description=f"of how many leads this tells: the first {SHOWN}, where more are open")
     to: dict[str, int] = Field(description="leads by who gets them")
-    moves: list[MovedBody] = Field(description=f"the first {SHOWN} of them")
-    stays: list[StaysBody] = Field(description=f"the first {SHOWN} of them")
+    moves: list[MovedBody]
+    stays: list[StaysBody]
     staying: int
 
 
@@ -87,7 +88,7 @@ def offboarding_routes(
     router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[Depends(bearer)])
     once = Once(pool, "router", clock)
 
-    async def standing(caller: Caller, rep_id: str, moves: Moves | None = None) -> dict[str, Any]:
+    async def standing(caller: Caller, rep_id: str) -> dict[str, Any]:
         playbook = follow(caller.tenant).playbook
         async with tenant_transaction(pool, caller.tenant) as connection:
             said = await rows.read(connection, caller.tenant, rep_id)
@@ -106,7 +107,7 @@ def offboarding_routes(
             "open": still,
             "moved": moved,
             "finished": said is not None and still == 0,
-            "preview": _preview(moves, playbook) if moves else None,
+            "preview": None,
         }
 
     @router.get("/reps/{rep_id}/offboard", response_model=OffboardBody, summary="How far a rep's leads have been moved")
@@ -121,15 +122,14 @@ def offboarding_routes(
     ) -> dict[str, Any]:
         """From now on they get no lead, whatever the teams policy says, and what the pools owed them is spread over the others by
         weight. Their open leads go to others by the full rules, in the background; what nobody can take yet stays until somebody
-        can. Saying it again changes nothing. `dry_run` shows what would become of each lead, and changes nothing either.
+        can. Saying it again changes nothing. `dry_run` shows what would become of the first of them, and changes nothing either.
         """
         caller = await _writer(tokens, request)
         before = await standing(caller, rep_id)
         departure = Departure(rep_id, clock.now(), body.reason, caller.name)
         if body.dry_run:
-            return before | {
-                "preview": _preview(await offboarding.preview(caller.tenant, departure), follow(caller.tenant).playbook)
-            }
+            moves = await offboarding.preview(caller.tenant, departure, SHOWN)
+            return before | {"preview": _preview(moves, follow(caller.tenant).playbook)}
 
         async def effect(connection: Connection) -> dict[str, Any]:
             await rows.write(connection, caller.tenant, departure)
@@ -165,7 +165,7 @@ def _preview(moves: Moves, playbook: Playbook | None) -> dict[str, Any]:
     for change in moves.moved:
         to[change.after.owner_rep or ""] = to.get(change.after.owner_rep or "", 0) + 1
     shown = []
-    for change in moves.moved[:SHOWN]:
+    for change in moves.moved:
         assert change.decision is not None
         outcome, told = change.decision.outcome, reasons(change.decision, playbook)
         shown.append(
@@ -185,9 +185,15 @@ def _preview(moves: Moves, playbook: Playbook | None) -> dict[str, Any]:
             "why": WAITS[outcome.waiting_reason or ""].why,
             "until": iso(outcome.waiting_until) if outcome.waiting_until is not None else None,
         }
-        for lead_id, outcome in list(moves.stayed.items())[:SHOWN]
+        for lead_id, outcome in moves.stayed.items()
     ]
-    return {"to": to, "moves": shown, "stays": stays, "staying": len(moves.stayed)}
+    return {
+        "looked_at": len(moves.moved) + len(moves.stayed),
+        "to": to,
+        "moves": shown,
+        "stays": stays,
+        "staying": len(moves.stayed),
+    }
 
 
 def _last(told: tuple[Reason, ...]) -> dict[str, str]:

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.router import metrics
+from baton.offboarding_words import preview
+from services.router import metrics, offboarding_api
 from services.router import offboarding as module
 from services.router.fairness_api import fairness_routes
 from services.router.offboarding import Offboarding
@@ -93,6 +94,22 @@ async def test_a_dry_run_says_what_would_become_of_each_lead_and_changes_nothing
     assert "eligible" in told["preview"]["moves"][0]["why"]["en"]
     assert (await owned(world), await balances(world), await world.published()) == (before, due, [])
     assert not (await desk("GET", "sato"))["left"]
+
+
+async def test_a_dry_run_of_very_many_leads_looks_at_the_first_in_one_go_and_says_so(world, desk, monkeypatch):
+    await given(world, 15)
+    monkeypatch.setattr(offboarding_api, "SHOWN", 2)
+    real, decided = module.decide_and_apply, []
+
+    async def counted(connection, tenant, tasks, *arguments):
+        decided.append(len(tasks))
+        return await real(connection, tenant, tasks, *arguments)
+
+    monkeypatch.setattr(module, "decide_and_apply", counted)
+    told = await desk("POST", "sato", dry_run=True)
+    assert decided == [2], "a second slice would lock accounts after pools"
+    assert (told["open"], told["preview"]["looked_at"], sum(told["preview"]["to"].values())) == (5, 2, 2)
+    assert "of the first 2:" in preview(told, "en")
 
 
 async def test_all_open_leads_of_who_left_go_to_others_and_handoff_is_told_whom_they_relieve(world, offboarding, desk):
