@@ -304,3 +304,40 @@ def test_who_left_is_relieved_of_what_they_had_accepted():
     both.teardown()
     assert both.gone == {holder}
     assert both.leads["lead-1"].owner_rep not in (None, holder)
+
+
+def accepted_while_it_was_merged():
+    """Somebody accepted the lead while its merge took it back, and the merge was undone."""
+    both = RouterAndHandoff()
+    both.begin("offer")
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    both.score("lead-1", "A1", raised=False, merged=0)
+    both.deliver("scored", 1)
+    both.accept("lead-1")
+    both.deliver("routed", 1)
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    assert both.leads["lead-1"].accepted
+    return both, both.leads["lead-1"].owner_rep
+
+
+def test_who_accepted_a_lead_in_the_moment_of_a_merge_that_was_undone_can_leave():
+    both, holder = accepted_while_it_was_merged()
+    both.leave()
+    both.teardown()
+    assert both.leads["lead-1"].owner_rep not in (None, holder)
+
+
+def test_who_accepted_a_lead_in_the_moment_of_a_merge_that_was_undone_can_be_relieved_and_so_can_the_next():
+    both, holder = accepted_while_it_was_merged()
+    first, second = [rep for rep in REPS if rep != holder]
+    for rep in (first, second):
+        both.give("lead-1", [rep], too_late=False)
+        both.settle()
+        both.accept("lead-1")
+        both.settle()
+        assert both.leads["lead-1"].owner_rep == rep
+    both.decline("lead-1", PLAYBOOK.routing.decline_reasons[0])
+    both.settle()
+    assert both.leads["lead-1"].cycle == 1, "it goes on where it was: nothing of the merge closes it any more"

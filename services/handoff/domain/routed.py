@@ -15,7 +15,7 @@ from shared.schemas.routing import LeadRouted, LeadWithdrawn
 
 def route(known: Opportunity | None, record: LeadRouted, promises: Promises, now: int) -> Change:
     """The lead is offered to a rep at `now`; refused while somebody has accepted it, whom it does not relieve, and after it was
-    closed.
+    closed. One that was taken back is routed again: whoever gives it up from now on closes nothing by it.
 
     An assignment that is known already, applied or refused, changes nothing.
     """
@@ -33,12 +33,12 @@ def route(known: Opportunity | None, record: LeadRouted, promises: Promises, now
     if known.assignment >= record.assignment:
         return Change(known)
     fired = fire(known, now)
-    opportunity = replace(fired.opportunity, assignment=record.assignment)
+    opportunity = replace(fired.opportunity, assignment=record.assignment, withdrawn=None)
     holder = opportunity.current()
     if not opportunity.is_open():
         return fired.then(_refuse(opportunity, record, now, "closed", None))
     if holder and holder.state == "accepted":
-        if record.relieves != holder.rep_id or opportunity.withdrawn:
+        if record.relieves != holder.rep_id:
             return fired.then(_refuse(opportunity, record, now, "accepted", holder))
         relieved = end_offer(opportunity, holder, "superseded", now, reason="relieved")
         # By the assignment that ends: the new one may end in this way, too, and what it is said by would be the same.
