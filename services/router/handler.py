@@ -74,6 +74,9 @@ class Router:
         """
         following, now = self._follow(tenant), self._clock.now()
         async with tenant_transaction(self._pool, tenant) as connection:
+            # Committed first: who notes companies and waits for a new row, and who made that and waits for these, would deadlock.
+            await breadth.expect(connection, tenant, {one.account for one in scored})
+        async with tenant_transaction(self._pool, tenant) as connection:
             await breadth.note(connection, tenant, scored)
         if following.playbook is None or not following.playbook.accounts_first:
             return

@@ -16,6 +16,16 @@ MOST_WAITING = (
 )
 
 
+async def expect(connection: Connection, tenant: str, accounts: Collection[str]) -> None:
+    """Make an empty row of each account that has none: what is not there cannot be locked."""
+    await connection.execute(
+        "INSERT INTO router.account_scores (tenant, account, version, breadth)"
+        " SELECT $1, unnest($2::text[]), '{}', '{}' ON CONFLICT DO NOTHING",
+        tenant,
+        sorted(accounts),
+    )
+
+
 async def note(connection: Connection, tenant: str, scored: Sequence[AccountScored]) -> None:
     """Keep the newest of each account. One that is not newer than what is known changes nothing."""
     await connection.executemany(
@@ -61,12 +71,13 @@ async def tell(connection: Connection, tenant: str, told: Mapping[str, Breadth])
 
 
 async def read(connection: Connection, tenant: str, accounts: Collection[str]) -> dict[str, Breadth]:
-    """Of these accounts, those that are known; shared until the transaction ends, so that what is decided by them is found by
-    whoever hears something newer meanwhile."""
+    """Of these accounts, those that are known; all of them shared until the transaction ends, so that what is decided by them, or
+    because nothing is known, is found by whoever hears something newer meanwhile."""
+    await expect(connection, tenant, accounts)
     rows = await connection.fetch(
-        "SELECT account, breadth FROM router.account_scores WHERE tenant = $1 AND account = ANY($2::text[])"
+        "SELECT account, version, breadth FROM router.account_scores WHERE tenant = $1 AND account = ANY($2::text[])"
         " ORDER BY account FOR SHARE",
         tenant,
         sorted(accounts),
     )
-    return {row["account"]: BREADTH.validate_python(row["breadth"]) for row in rows}
+    return {row["account"]: BREADTH.validate_python(row["breadth"]) for row in rows if row["version"]}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from services.router import handler
 from services.router.domain.decision import replay
 from services.router.store import trail
 from shared.kit.database import tenant_transaction
@@ -77,6 +80,23 @@ async def test_what_was_kept_and_not_told_when_the_router_died_is_told_when_the_
 
         await breadth.note(connection, broad.tenant, [record])  # it died here
     await router.handle([record])
+    assert [routed.lead_id for routed in await broad.routed()] == ["l1"]
+
+
+async def test_a_lead_that_is_decided_on_while_its_company_is_scored_first_hears_of_it(broad, company, monkeypatch):
+    real, heard = handler.trail.write, []
+
+    async def scored_meanwhile(*arguments):
+        await real(*arguments)
+        if not heard:
+            heard.append(asyncio.create_task(broad.router().handle([company(1, active=3)])))
+            await asyncio.wait(
+                heard, timeout=0.5
+            )  # it ends here, without having seen the lead, or waits for this transaction
+
+    monkeypatch.setattr(handler.trail, "write", scored_meanwhile)
+    await broad.router().handle([broad.score("l1", account=COMPANY)])
+    await heard[0]
     assert [routed.lead_id for routed in await broad.routed()] == ["l1"]
 
 
