@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 
 from services.router import metrics
+from services.router.apart import described, lead_by_lead
 from services.router.domain.decision import PoolsNeededError
 from services.router.domain.facts import Scored
 from services.router.domain.flow import AccountsNeededError, Desk, Done, Task, work
@@ -82,12 +81,22 @@ class Router:
             return
         async with tenant_transaction(self._pool, tenant) as connection:
             news = await breadth.untold(connection, tenant, {one.account for one in scored})
+
+        async def anew(connection: Connection, *leads: str) -> Done:
+            rows = await lead_rows.lock(connection, tenant, leads, ())
+            tasks = [retried(stored, "account_scored") for stored in rows.values()]
+            return await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
+
         for account, known in news.items():
-            async with tenant_transaction(self._pool, tenant) as connection:
-                rows = await lead_rows.lock(connection, tenant, await breadth.waiting(connection, tenant, account), ())
-                tasks = [retried(stored, "account_scored") for stored in rows.values()]
-                done = await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
-            count(done, now)
+            leads: list[str] = []
+            try:
+                async with tenant_transaction(self._pool, tenant) as connection:
+                    leads = await breadth.waiting(connection, tenant, account)
+                    finished = [await anew(connection, *leads)]
+            except HOPELESS:
+                finished, _ = await lead_by_lead(self._pool, tenant, leads, anew)
+            for done in finished:
+                count(done, now)
             async with tenant_transaction(self._pool, tenant) as connection:
                 await breadth.tell(connection, tenant, {account: known})
 
@@ -109,12 +118,6 @@ class Router:
         count(done, now)
         if any(change.before.owner_rep and not change.after.owner_rep for change in done.changes):
             self._freed()
-
-
-def described(error: Exception) -> dict[str, str]:
-    """What may be logged of an error: neither its message nor its details, which may quote a row, and so a person."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return {"error": type(error).__name__, "at": f"{Path(frame.filename).name}:{frame.lineno}"}
 
 
 def newest_scores(items: Sequence[Input]) -> dict[str, LeadScored]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from services.router import metrics
+from services.router.apart import described
 from services.router.domain.decision import Outcome
 from services.router.domain.facts import Scored
 from services.router.domain.flow import Change, Done, Task
 from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
-from services.router.handler import count, decide_and_apply, described
+from services.router.handler import count, decide_and_apply
 from services.router.store import departures
 from services.router.store.departures import Departure
 from services.router.store.leads import Stored

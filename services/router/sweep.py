@@ -10,12 +10,13 @@ from dataclasses import replace
 import structlog
 
 from services.router import metrics
+from services.router.apart import described
 from services.router.domain.assignment import FAIR
 from services.router.domain.caps import caps_reached
 from services.router.domain.flow import Done
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Following, Playbook
-from services.router.handler import count, decide_and_apply, described, retried
+from services.router.handler import count, decide_and_apply, retried
 from services.router.offboarding import Offboarding
 from services.router.store import assignments, availability, departures
 from services.router.store import leads as lead_rows

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from services.router import handler
+from services.router.domain import flow
 from services.router.domain.decision import replay
 from services.router.store import trail
 from shared.kit.database import tenant_transaction
@@ -98,6 +99,22 @@ async def test_a_lead_that_is_decided_on_while_its_company_is_scored_first_hears
     await broad.router().handle([broad.score("l1", account=COMPANY)])
     await heard[0]
     assert [routed.lead_id for routed in await broad.routed()] == ["l1"]
+
+
+async def test_a_lead_that_cannot_be_decided_on_keeps_its_company_from_nothing(broad, company, monkeypatch):
+    router = broad.router()
+    await router.handle([broad.score(f"l{n}", account=COMPANY) for n in range(3)])
+    real = flow.decide
+
+    def decide(inputs, playbook):
+        if inputs.lead_id == "l0":
+            raise ValueError("a fault in one lead")
+        return real(inputs, playbook)
+
+    monkeypatch.setattr(flow, "decide", decide)
+    await router.handle([company(1, active=3)])
+    assert {routed.lead_id for routed in await broad.routed()} == {"l1", "l2"}
+    assert (await broad.lead("l0"))["waiting_reason"] == "below_gate"
 
 
 async def test_where_the_gate_does_not_ask_nobody_is_decided_on_anew(world, company):
