@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.handoff.domain.ending import fire
-from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError, accept, decline
+from services.handoff.domain.rep import (
+    NotInsideSalesError,
+    NotTheHolderError,
+    OfferNotOpenError,
+    accept,
+    decline,
+    qualify,
+)
 from services.handoff.domain.routed import route, withdraw
 from services.handoff.domain.terms import Promises
 from services.router.domain.facts import Scored
@@ -116,6 +123,10 @@ class RouterAndHandoff(RuleBasedStateMachine):
     def decline(self, lead, reason):
         self.say(lead, lambda opportunity, rep: decline(opportunity, rep, reason, self.now, note_given=False))
 
+    @rule(lead=leads)
+    def qualify(self, lead):
+        self.say(lead, lambda opportunity, rep: qualify(opportunity, rep, self.now))
+
     @rule(seconds=st.sampled_from([1, 60, 600]))
     def pass_time(self, seconds):
         self.now += seconds * 1000
@@ -155,7 +166,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
     def say(self, lead, what):
         """The rep who was asked for the lead says something, perhaps too late."""
         for opportunity in [o for o in self.opportunities.values() if o.lead_id == lead and o.current()]:
-            with suppress(NotTheHolderError, OfferNotOpenError):
+            with suppress(NotTheHolderError, NotInsideSalesError, OfferNotOpenError):
                 self.take(what(opportunity, opportunity.current().rep_id))
 
     # What the services read
@@ -209,10 +220,17 @@ class RouterAndHandoff(RuleBasedStateMachine):
             ]
             assert not earlier, "an opportunity of an earlier cycle that nobody closed"
             known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
+            assert lead.passed_on or not self.is_qualified(known), "what inside sales found out is lost"
             ended = ("declined", "expired", "superseded")
             had = {o.rep_id for o in known.offers if o.state in ended} if known else set()
             passed = () if lead.closed else lead.excluded  # when it comes back, all may have it
             assert set(passed) <= had | self.gone, "nobody is passed over who did not have the lead"
+
+    def is_qualified(self, opportunity):
+        """Whether inside sales has qualified the lead in this cycle, and field sales has not returned it since."""
+        its = [event for event in self.events if opportunity and event.opportunity_id == opportunity.opportunity_id]
+        said = [event for event in its if event.kind == "lead-qualified" or event.effect == "return_to_is"]
+        return bool(said) and said[-1].kind == "lead-qualified"
 
     def teardown(self):
         self.settle()
@@ -304,6 +322,47 @@ def test_who_left_is_relieved_of_what_they_had_accepted():
     both.teardown()
     assert both.gone == {holder}
     assert both.leads["lead-1"].owner_rep not in (None, holder)
+
+
+def qualified_but_unread():
+    both = RouterAndHandoff()
+    both.begin("offer")
+    both.score("lead-1", "A3", raised=False, merged=1)
+    both.settle()
+    both.accept("lead-1")
+    both.settle()
+    both.qualify("lead-1")
+    return both
+
+
+def test_what_inside_sales_qualified_just_before_a_manager_gave_it_away_goes_to_field_sales():
+    both = qualified_but_unread()
+    both.give("lead-1", ["mori"], too_late=False)
+    both.settle()
+    lead = both.leads["lead-1"]
+    assert (lead.leg, lead.passed_on, lead.pool_id) == ("fs", True, "field")
+    both.rewind("events", 10)
+    both.settle()
+    assert both.leads["lead-1"] == lead, "said twice is said once"
+
+
+def test_what_inside_sales_qualified_just_before_they_left_goes_to_field_sales():
+    both = qualified_but_unread()
+    both.leave()
+    both.move_on()
+    both.settle()
+    lead = both.leads["lead-1"]
+    assert (lead.leg, lead.passed_on, lead.pool_id) == ("fs", True, "field")
+
+
+def test_who_accepted_what_inside_sales_had_qualified_just_before_keeps_it():
+    both = qualified_but_unread()
+    both.give("lead-1", ["mori"], too_late=False)
+    both.deliver("routed", 9)
+    both.accept("lead-1")
+    both.settle()
+    lead = both.leads["lead-1"]
+    assert (lead.owner_rep, lead.accepted, lead.passed_on) == ("mori", True, True)
 
 
 def accepted_while_it_was_merged():

@@ -170,10 +170,14 @@ def _with_current(lead: Lead) -> tuple[Held, ...]:
 
 
 def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step:
-    """Something happened in handoff. What concerns an assignment that is no longer in force changes nothing."""
-    if event.assignment != lead.held_assignment:
-        return Step(lead)
+    """Something happened in handoff. What concerns an assignment that is no longer in force changes nothing, unless handoff had
+    done it before it heard of the next one."""
     cause = Cause(event.kind, event.event_id, event.at, event.reason, event.rep_id)
+    if event.assignment != lead.held_assignment:
+        known = any(held.assignment == event.assignment for held in lead.replaced)
+        return (
+            _qualified_before(lead, event, playbook, cause) if known and event.kind == "lead-qualified" else Step(lead)
+        )
     if event.kind == "offer-accepted":
         return _accepted(lead, event, playbook, cause)
     if event.kind == "routing-refused":
@@ -184,7 +188,7 @@ def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step
         return Step(replace(lead, provisional=False))
     if event.kind in ("offer-declined", "offer-expired"):
         return _given_back(lead, event, playbook, cause)
-    if event.kind == "lead-qualified" and lead.accepted and not lead.merged_into:
+    if event.kind == "lead-qualified" and lead.accepted:
         return _passed_on(lead, event, cause)
     if event.kind == "stage-changed" and lead.accepted:
         return _progressed(lead, event, playbook, cause)
@@ -194,7 +198,24 @@ def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step
 def _passed_on(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     """Inside sales has qualified the lead: it is routed anew, to field sales. Who qualified it did not give it up."""
     free = replace(lead.waits("rerouting", event.at), replaced=_with_current(lead))
-    return Step(replace(free, passed_on=True, returned_to_is=False, verdict="mql"), cause, decide=True)
+    free = replace(free, passed_on=True, returned_to_is=False, verdict="mql")
+    if lead.merged_into:
+        return Step(replace(free.waits("merged", event.at), pool_id=None), cause)
+    return Step(free, cause, decide=True)
+
+
+def _qualified_before(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
+    """Inside sales had qualified the lead just before it was taken from them: that holds, and it is routed to field sales unless
+    another rep has accepted it meanwhile. That one passes it on as usual."""
+    returned = lead.returned_to_is and lead.replaced[-1].assignment != event.assignment
+    if lead.passed_on or returned:
+        return Step(lead)  # said before
+    known = replace(lead, passed_on=True, returned_to_is=False, verdict="mql")
+    if lead.merged_into:
+        return Step(known, cause)
+    if lead.accepted:
+        return Step(replace(known, stage=_taken(known, playbook)), cause)
+    return Step(replace(known.waits("rerouting", event.at), replaced=_with_current(lead)), cause, decide=True)
 
 
 def _progressed(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
@@ -310,10 +331,9 @@ def _refused(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: 
     if event.stage in ("recycled", "disqualified"):
         closed = _close(lead, event.stage, event.at, _cool_off(event, playbook, event.stage))
         return Step(closed, cause, credit=credit, sharing=refused.sharing)
-    # It was taken back when it was merged, and is not merged any more.
-    return Step(
-        _next_cycle(lead.waits("rerouting", event.at)), cause, decide=True, credit=credit, sharing=refused.sharing
-    )
+    # It was taken back when it was merged, and is not merged any more. What inside sales found out of it holds.
+    anew = replace(_next_cycle(lead.waits("rerouting", event.at)), passed_on=lead.passed_on)
+    return Step(anew, cause, decide=True, credit=credit, sharing=refused.sharing)
 
 
 def _kept(lead: Lead, holder: str, by: int | None, playbook: Playbook | None) -> Lead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from services.router.domain.caps import Taken, capped, periods
 from services.router.domain.flow import Change
@@ -21,7 +22,7 @@ async def write(connection: Connection, tenant: str, changes: Sequence[Change]) 
     """Append what `changes` assigned, and note what was accepted and what ended."""
     await _append(connection, tenant, [change for change in changes if change.after.owner_rep and change.decision])
     await _accept(connection, tenant, [change for change in changes if _is_accepted(change)])
-    await _end(connection, tenant, [change for change in changes if _how(change)])
+    await _end(connection, tenant, [end for change in changes for end in ends(change)])
 
 
 def _is_accepted(change: Change) -> bool:
@@ -29,14 +30,49 @@ def _is_accepted(change: Change) -> bool:
     return change.cause.kind == "offer-accepted" or (change.cause.kind == "routing-refused" and change.after.accepted)
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an assignment of a lead ended, when (ms), and whether it does not count as one its rep had."""
+
+    lead_id: str
+    assignment: int
+    how: str
+    at: int
+    reason: str | None
+    given_back: bool
+
+
+def ends(change: Change) -> list[End]:
+    """The assignments that ended by `change`: the one in force before it, and one that was taken from a rep who had just said
+    themselves what becomes of the lead."""
+    before, cause = change.before, change.cause
+    in_force = _how(change)
+    theirs = _said_before(change)
+    back = change.given_back or cause.kind == "routing-refused"
+    found = [(before.held_assignment, in_force)] if in_force else []
+    found += [(theirs, ENDS[cause.kind])] if theirs else []
+    return [End(before.lead_id, assignment, how, cause.at, cause.reason, back) for assignment, how in found]
+
+
+def _said_before(change: Change) -> int | None:
+    """The assignment of a rep who qualified the lead just before it went to another; None where nobody did."""
+    if change.cause.kind != "lead-qualified" or change.before.owner_rep == change.cause.rep_id:
+        return None
+    theirs = (held.assignment for held in reversed(change.before.replaced) if held.rep_id == change.cause.rep_id)
+    return next(theirs, None)
+
+
 def _how(change: Change) -> str | None:
-    """How an assignment ended by `change`; None where none did."""
+    """How the assignment in force ended by `change`; None where it did not."""
     if change.cause.kind == "assigned" and change.before.owner_rep is not None:
         return "reassigned"
     if change.withdrawn and change.before.owner_rep is not None:
         return "withdrawn"
     if change.cause.kind == "left":
         return "left"
+    if _said_before(change):
+        moved = change.before.owner_rep is not None and not change.before.accepted and not change.after.merged_into
+        return "withdrawn" if moved else None
     return ENDS.get(change.cause.kind)
 
 
@@ -75,20 +111,20 @@ async def _accept(connection: Connection, tenant: str, changes: Sequence[Change]
         )
 
 
-async def _end(connection: Connection, tenant: str, changes: Sequence[Change]) -> None:
-    if changes:
+async def _end(connection: Connection, tenant: str, ended: Sequence[End]) -> None:
+    if ended:
         await connection.execute(
             "UPDATE router.assignments a SET ended = n.how, ended_at = n.at, reason = n.reason, given_back = n.back"
             " FROM unnest($2::text[], $3::integer[], $4::text[], $5::bigint[], $6::text[], $7::boolean[])"
             " AS n(lead_id, assignment, how, at, reason, back)"
             " WHERE a.tenant = $1 AND a.lead_id = n.lead_id AND a.assignment = n.assignment",
             tenant,
-            [change.before.lead_id for change in changes],
-            [change.before.held_assignment for change in changes],
-            [_how(change) for change in changes],
-            [change.cause.at for change in changes],
-            [change.cause.reason for change in changes],
-            [change.given_back or change.cause.kind == "routing-refused" for change in changes],
+            [end.lead_id for end in ended],
+            [end.assignment for end in ended],
+            [end.how for end in ended],
+            [end.at for end in ended],
+            [end.reason for end in ended],
+            [end.given_back for end in ended],
         )
 
 

@@ -185,6 +185,22 @@ async def test_a_lead_is_taken_from_one_rep_and_given_to_another(world, team, ca
     ]
 
 
+async def test_what_inside_sales_qualified_just_before_a_manager_gave_it_away_goes_to_field_sales(world, calls):
+    await world.router().handle([world.score("l1", "A3")])
+    [first] = await world.routed()
+    await world.router().handle([world.event(first, "offer-accepted")])
+    desk = await calls("kato", "manager")
+    ok(await desk.post("/v1/leads/l1/assign", json={"rep_id": "sato", "reason": "r", "mode": "offer"}))
+    await world.router().handle([world.event(first, "lead-qualified")])
+    given, passed = (await world.routed())[-2:]
+    assert (first.leg, given.leg, given.relieves) == ("is", "is", first.rep_id)
+    assert (passed.leg, passed.relieves, passed.replaces) == ("fs", None, given.assignment)
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('baton.tenant', $1, true)", world.tenant)
+        rows = await connection.fetch("SELECT ended FROM router.assignments ORDER BY assignment")
+    assert [row["ended"] for row in rows] == ["passed_on", "withdrawn", None]
+
+
 async def test_the_same_order_sent_again_is_done_once(world, calls):
     await demo(world, "l1")
     desk = await calls("kato", "manager")
