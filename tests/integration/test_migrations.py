@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -66,3 +68,13 @@ def test_assignments_of_before_are_found_in_their_decisions(old_database: str) -
         (1, "d2", 2000, "sato", "field", "fair", False),
         (2, "d4", 4000, "mori", None, "named", False),
     ]
+
+
+def test_of_migrators_that_start_at_once_each_finds_the_database_migrated(old_database: str) -> None:
+    code = f"from baton.migrations import upgrade; upgrade({old_database!r})"
+    started = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [one.wait(timeout=60) for one in started] == [0, 0, 0]
+    broken = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid"
+    assert asyncio.run(_execute(old_database, broken)) == []
+    found = "SELECT count(*) FROM pg_indexes WHERE indexname IN ('leads_by_pool', 'leads_by_update')"
+    assert asyncio.run(_execute(old_database, found))[0][0] == 2
