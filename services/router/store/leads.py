@@ -66,6 +66,9 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("passed_on", "boolean"),
     ("explored_at", "bigint"),
 )
+# What is noted of a lead that was tried in vain: nobody who asks which leads have changed is to be told of it over and over.
+NOTES = ("decided_under", "tried_at", "next_change")
+TELLING = [(name, kind) for name, kind in COLUMNS if name not in NOTES]
 _SENT = {"jsonb": "text"}
 NAMES = ", ".join(name for name, _ in COLUMNS)
 SELECT = f"SELECT lead_id, {NAMES}, score::text AS score FROM router.leads"
@@ -117,7 +120,9 @@ async def write(
     arrays = ", ".join(f"${n}::{_SENT.get(kind, kind)}[]" for n, (_, kind) in enumerate(COLUMNS, start=5))
     fresh = [scores.get(lead.lead_id) for lead in leads]
     await connection.execute(
-        "UPDATE router.leads l SET updated_at = $2, score = coalesce(n.score::jsonb, l.score),"
+        "UPDATE router.leads l SET score = coalesce(n.score::jsonb, l.score), updated_at = CASE WHEN n.score IS NOT NULL"
+        f" OR ({', '.join(f'l.{name}' for name, _ in TELLING)}) IS DISTINCT FROM"
+        f" ({', '.join(f'n.{name}::{kind}' for name, kind in TELLING)}) THEN $2 ELSE l.updated_at END,"
         f" {', '.join(f'{name} = n.{name}::{kind}' for name, kind in COLUMNS)}"
         f" FROM unnest($3::text[], $4::text[], {arrays}) AS n(lead_id, score, {NAMES})"
         " WHERE l.tenant = $1 AND l.lead_id = n.lead_id",

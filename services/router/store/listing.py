@@ -15,7 +15,7 @@ class Filter:
 
     waiting:       reason to wait, such as `parked:dispatch`;  parked: whether it is parked at all
     account:       a company's key, or the id of the account that it was matched to
-    changed_since: ms, by this service's clock
+    changed_since: ms, by this service's clock; what was only tried in vain has not changed
     """
 
     stage: str | None = None
@@ -38,21 +38,33 @@ class Place:
     lead_id: str
 
 
-SEEN = (
-    "($2 OR owner_rep = ANY($3::text[]) OR (owner_rep IS NULL AND pool_id = ANY($4::text[]))"
-    " OR (waiting_reason = 'parked:claim' AND pool_id = ANY($5::text[])))"
-)
+# What each part of a sight shows. Whoever is nobody's waits, which the indexes of those who wait ask for in so many words.
+REPS = "owner_rep = ANY({}::text[])"
+POOLS = "(owner_rep IS NULL AND pool_id = ANY({}::text[]))"
+CLAIMS = "(owner_rep IS NULL AND waiting_reason = 'parked:claim' AND pool_id = ANY({}::text[]))"
 
 
-def _seen(sight: Sight) -> tuple[bool, list[str], list[str], list[str]]:
-    return sight.everything, list(sight.reps), list(sight.pools), list(sight.claims)
+def _seen(sight: Sight, asked: list[object]) -> str:
+    """The test of what `sight` shows; its values are added to those of the query. Of nothing but the parts that it has: one that
+    is empty would show nothing, and may cost the index of the others."""
+    if sight.everything:
+        return "true"
+    parts = [(REPS, sight.reps), (POOLS, sight.pools), (CLAIMS, sight.claims)]
+    tests = [part.format(_value(asked, list(values))) for part, values in parts if values]
+    return f"({' OR '.join(tests) or 'false'})"
+
+
+def _value(asked: list[object], value: object) -> str:
+    """The name of one more value of the query."""
+    asked.append(value)
+    return f"${len(asked)}"
 
 
 async def page(
     connection: Connection, tenant: str, sight: Sight, wanted: Filter, limit: int, after: str | None
 ) -> list[Stored]:
     """Scored leads by id, those after `after`."""
-    asked: dict[str, object] = {
+    tests: dict[str, object] = {
         "stage = {}": wanted.stage,
         "disposition = {}": wanted.disposition,
         "owner_rep = {}": wanted.owner,
@@ -64,16 +76,12 @@ async def page(
         " AND a.lead_id = leads.lead_id AND a.account_id = {0}))": wanted.account,
         "updated_at >= {}": wanted.changed_since,
     }
-    given = {test: value for test, value in asked.items() if value is not None}
-    tests = "".join(f" AND {test.format(f'${n}')}" for n, test in enumerate(given, start=8))
+    asked: list[object] = [tenant, after or "", limit]
+    given = "".join(f" AND {test.format(_value(asked, value))}" for test, value in tests.items() if value is not None)
     rows = await connection.fetch(
-        f"{SELECT} AS leads WHERE tenant = $1 AND {SEEN} AND lead_id > $6 AND version IS NOT NULL{tests}"
-        " ORDER BY lead_id LIMIT $7",
-        tenant,
-        *_seen(sight),
-        after or "",
-        limit,
-        *given.values(),
+        f"{SELECT} AS leads WHERE tenant = $1 AND {_seen(sight, asked)} AND lead_id > $2 AND version IS NOT NULL{given}"
+        " ORDER BY lead_id LIMIT $3",
+        *asked,
     )
     return [Stored(lead_of(row), row["score"]) for row in rows]
 
@@ -88,16 +96,15 @@ async def waiting(
     after: Place | None,
 ) -> list[Stored]:
     """Parked leads, in the order in which they are to be seen to. reason: all, where it is None"""
+    asked: list[object] = [tenant, limit, reason, pool]
+    further = ""
+    if after:
+        names = ", ".join(_value(asked, value) for value in (after.grade, after.since, after.lead_id))
+        further = f" AND (grade, waiting_since, lead_id) > ({names})"
     rows = await connection.fetch(
-        f"{SELECT} WHERE tenant = $1 AND {SEEN} AND waiting_reason LIKE 'parked:%'"
-        " AND ($7::text IS NULL OR waiting_reason = $7) AND ($8::text IS NULL OR pool_id = $8)"
-        f"{' AND (grade, waiting_since, lead_id) > ($9, $10, $11)' if after else ''}"
-        " ORDER BY grade, waiting_since, lead_id LIMIT $6",
-        tenant,
-        *_seen(sight),
-        limit,
-        reason,
-        pool,
-        *((after.grade, after.since, after.lead_id) if after else ()),
+        f"{SELECT} WHERE tenant = $1 AND {_seen(sight, asked)} AND waiting_reason LIKE 'parked:%'"
+        f" AND ($3::text IS NULL OR waiting_reason = $3) AND ($4::text IS NULL OR pool_id = $4){further}"
+        " ORDER BY grade, waiting_since, lead_id LIMIT $2",
+        *asked,
     )
     return [Stored(lead_of(row), row["score"]) for row in rows]
