@@ -17,6 +17,8 @@ from services.handoff.bodies import BodyLimit
 from services.handoff.desk import Desk
 from services.handoff.firing import Firing
 from services.handoff.handler import Handoff
+from services.handoff.links.api import LinksApi
+from services.handoff.links.signing import Signer
 from services.handoff.moving import Moving
 from services.handoff.outbound.addresses import Allowed
 from services.handoff.outbound.api import EndpointsApi
@@ -50,9 +52,10 @@ T = TypeVar("T")
 
 
 def http_app(
-    pool: Pool, policies: Policies, clock: Clock, probes: Probes, seals: Seals, allowed: Allowed = NOWHERE_ELSE
+    pool: Pool, policies: Policies, clock: Clock, probes: Probes, secret: bytes, allowed: Allowed = NOWHERE_ELSE
 ) -> FastAPI:
-    """The API alone; `pool` is of baton_app. allowed: what endpoints may be although they are not public"""
+    """The API alone; `pool` is of baton_app. secret: what the tenants' secrets derive from;  allowed: what endpoints may be
+    although they are not public"""
     app = FastAPI(
         title="Baton handoff",
         version="1",
@@ -60,8 +63,10 @@ def http_app(
     )
     problems.install(app)
     probes.install(app)
-    app.include_router(Api(Desk(pool, clock, policies), Reads(pool), policies, Tokens(pool), clock).router())
-    app.include_router(EndpointsApi(Endpoints(pool, seals, clock), Tokens(pool), allowed).router())
+    desk, reads, tokens = Desk(pool, clock, policies), Reads(pool), Tokens(pool)
+    app.include_router(Api(desk, reads, policies, tokens, clock).router())
+    app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
+    app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.add_middleware(BodyLimit)
     return app
 
@@ -89,13 +94,13 @@ async def run(settings: HandoffSettings) -> int:
     dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
     worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
     firing = Firing(workers, clock, policies, poll_seconds=settings.handoff_poll_seconds)
-    seals, allowed = Seals(settings.master_secret()), Allowed.parse(settings.handoff_webhook_allow)
+    allowed = Allowed.parse(settings.handoff_webhook_allow)
     poster = Poster(allowed, connections=settings.handoff_webhook_endpoints)
     closing.push_async_callback(poster.close)
     sender = Sender(
         workers,
         poster,
-        seals,
+        Seals(settings.master_secret()),
         clock,
         most=settings.handoff_webhook_endpoints,
         poll_seconds=settings.handoff_poll_seconds,
@@ -108,7 +113,7 @@ async def run(settings: HandoffSettings) -> int:
         "postgres": lambda: _answers(pool),
     }
     return await serve(
-        http_app(pool, policies, clock, probes, seals, allowed),
+        http_app(pool, policies, clock, probes, settings.master_secret(), allowed),
         host=settings.host,
         port=settings.handoff_port,
         tasks={

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.handoff import metrics, store
 from services.handoff.domain import pausing, rep
 from services.handoff.domain.opportunity import Change, Opportunity
-from services.handoff.domain.rep import Activity
+from services.handoff.domain.rep import Activity, OfferNotOpenError
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
@@ -27,16 +27,18 @@ class ActivityIdTakenError(Exception):
 class Desk:
     """What reps do. Every method raises UnknownOpportunityError; the first two NotTheHolderError and OfferNotOpenError.
 
-    rep_id: who does it; None stands for whoever was asked last
+    rep_id:     who does it; None stands for whoever was asked last
+    assignment: where it is given, only the open offer of this one is answered; else OfferNotOpenError
     """
 
     def __init__(self, pool: Pool, clock: Clock, policies: Policies) -> None:
         self._pool, self._clock, self._policies = pool, clock, policies
 
-    async def accept(self, tenant: str, opportunity_id: str, rep_id: str | None) -> None:
+    async def accept(self, tenant: str, opportunity_id: str, rep_id: str | None, assignment: int | None = None) -> None:
         """Accepting twice is accepting once."""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            _still_open(opportunity, assignment)
             change = rep.accept(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
             await store.save(connection, tenant, [Write(before, change)], now)
         metrics.count(change.events)
@@ -49,10 +51,12 @@ class Desk:
         reason: DeclineReason,
         note: str | None,
         until: int | None = None,
+        assignment: int | None = None,
     ) -> None:
         """Declining twice for the same reason is declining once. until: when the lead wants to be called again (ms)"""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            _still_open(opportunity, assignment)
             asked = rep_id or opportunity.offers[-1].rep_id
             change = rep.decline(opportunity, asked, reason, now, note_given=bool(note), until=until)
             await store.save(connection, tenant, [Write(before, change, note=_sealed(note))], now)
@@ -131,6 +135,14 @@ class Desk:
         promises = self._policies.promises(tenant, (await store.away(connection, [tenant]))[tenant])
         now = self._clock.now()
         return found.by_promises(promises, now) if promises else found, found, now
+
+
+def _still_open(opportunity: Opportunity, assignment: int | None) -> None:
+    if assignment is None:
+        return
+    last = opportunity.offers[-1]
+    if (last.assignment, last.state) != (assignment, "open"):
+        raise OfferNotOpenError(last.state)
 
 
 def _sealed(note: str | None) -> SealedPerson | None:

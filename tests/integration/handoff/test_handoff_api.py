@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.handoff.app import http_app
-from services.handoff.outbound.signing import Seals
 from shared.kit.auth import token_hash
 from shared.kit.person import seal
 from shared.kit.service import Probes
@@ -57,7 +56,7 @@ class Live:
 
 @pytest.fixture
 async def live(world, owner):
-    app = http_app(world.app, world.policies, world.clock, Probes(), Seals(b"m" * 32))
+    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -533,3 +532,65 @@ async def test_endpoints_are_for_systems_and_admins_of_their_own_tenant(live, cr
 async def test_a_tenant_has_fifty_endpoints_at_most(crm):
     made = await asyncio.gather(*(crm.post("/v1/endpoints", json={"url": f"{HOOK}/{n}"}) for n in range(52)))
     assert sorted(answer.status_code for answer in made) == [201] * 50 + [409] * 2
+
+
+async def _link(crm, opportunity):
+    made = await crm.post(f"{opportunity}/link")
+    assert made.status_code == 200
+    assert made.json()["rep_id"] == "sato"
+    return made.json()["path"]
+
+
+async def test_whoever_looks_at_a_link_changes_nothing_and_the_button_takes_the_lead_once(live, crm, opportunity):
+    path = await _link(crm, opportunity)
+    async with httpx.AsyncClient(base_url=live.url, headers={"accept-language": "ja,en;q=0.8"}) as browser:
+        for _ in range(3):  # scanners of mails and chats
+            page = await browser.get(path)
+            assert (await browser.head(path)).status_code == 200
+        assert "佐藤" in page.text or "Sato" in page.text
+        assert "日の出工業" in page.text
+        assert "山田" not in page.text, "nothing personal for who only looks"
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert (await crm.get(opportunity)).json()["owner"]["state"] == "offered"
+        assert (await browser.post(path, data={"do": "explode"})).status_code == 422
+        taken = await browser.post(path, data={"do": "accept"})
+        assert (taken.status_code, "担当です" in taken.text) == (200, True)
+        assert (await crm.get(opportunity)).json()["owner"]["state"] == "accepted"
+        again = await browser.post(path, data={"do": "decline", "reason": "at_capacity"})
+        assert again.status_code == 409
+        assert "<button" not in again.text
+    assert (await crm.get(opportunity)).json()["owner"]["state"] == "accepted"
+    assert (await crm.post(f"{opportunity}/link")).json()["code"] == "offer_not_open"
+
+
+async def test_a_link_gives_the_lead_back_with_a_reason_that_policy_knows(live, crm, opportunity):
+    path = await _link(crm, opportunity)
+    async with httpx.AsyncClient(base_url=live.url) as browser:
+        page = (await browser.get(path)).text
+        assert '<option value="at_capacity">at capacity</option>' in page
+        assert (await browser.post(path, data={"do": "decline", "reason": "bored"})).status_code == 422
+        assert (await browser.post(path, data={"do": "decline", "reason": "at_capacity"})).status_code == 200
+        assert "gave this lead back" in (await browser.get(path)).text
+    offers = (await crm.get(opportunity)).json()["offers"]
+    assert [(offer["state"], offer["reason"]) for offer in offers] == [("declined", "at_capacity")]
+
+
+async def test_a_link_ends_with_its_offer_and_its_time(live, world, crm, opportunity):
+    path = await _link(crm, opportunity)
+    await world.handler().handle([world.routed(assignment=2, rep="tanaka")])
+    async with httpx.AsyncClient(base_url=live.url) as browser:
+        assert "too late" in (await browser.get(path)).text
+        assert (await browser.post(path, data={"do": "accept"})).status_code == 409
+        assert (await crm.get(opportunity)).json()["owner"]["rep_id"] == "tanaka"
+        world.clock.advance(days=7)
+        assert (await browser.post(path, data={"do": "accept"})).status_code == 410
+        changed = path[:-2] + ("AA" if path[-2:] != "AA" else "BB")
+        for wrong in (changed, "/o/x", "/o/" + "A" * 400, path + "?x=1#"):
+            answer = await browser.post(wrong, data={"do": "accept"})
+            assert answer.status_code in (404, 410)
+
+
+async def test_a_rep_makes_no_links_and_nobody_for_what_is_not_there(live, crm, opportunity):
+    for unknown in ("x", str(uuid4())):
+        assert (await crm.post(f"/v1/opportunities/{unknown}/link")).status_code == 404
+    assert (await (await live.client("rep", name="sato")).post(f"{opportunity}/link")).status_code == 403
