@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from services.router import metrics
-from services.router.apart import described
+from services.router.apart import lead_by_lead
 from services.router.domain.decision import Outcome
 from services.router.domain.facts import Scored
-from services.router.domain.flow import Change, Done, Task
+from services.router.domain.flow import Change, Desk, Done, Task
 from services.router.domain.matching.keys import Asked
 from services.router.domain.playbook import Following
 from services.router.handler import count, decide_and_apply
@@ -24,11 +24,12 @@ from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 log = structlog.get_logger(__name__)
 
 AGAIN = 60_000  # ms until leads that nobody could take are tried again
+SLICE = 2_000  # leads of one who has left that one sweep tries
 
 
 @dataclass(slots=True)
 class Moves:
-    """What became, or would become, of the leads of one who has left: who gets which, and why the others stay."""
+    """What would become of the leads of one who has left: who gets which, and why the others stay."""
 
     moved: list[Change] = field(default_factory=list)
     stayed: dict[str, Outcome] = field(default_factory=dict)
@@ -40,6 +41,16 @@ class Moves:
 
 class _DryError(Exception):
     """Nothing of it is to stay."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """after: the last lead that was tried; None when all were.  stay: how many could not go to anybody, or not be decided on"""
+
+    after: str | None
+    tried: int = 0
+    leads: int = 0
+    stay: int = 0
 
 
 class Offboarding:
@@ -54,28 +65,41 @@ class Offboarding:
         self._pool, self._worker, self._follow, self._clock, self._most = pool, worker, follow, clock, most
         # By tenant and rep when (ms), and under which policies, some leads had to stay, and how many.
         self._tried: dict[tuple[str, str], tuple[int, int, int]] = {}
+        # By tenant and rep after which lead the next sweep goes on, and how many before it had to stay.
+        self._half: dict[tuple[str, str], tuple[str, int]] = {}
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a large book is half moved: the next sweep is to come at once."""
+        return bool(self._half)
 
     async def sweep(self) -> int:
-        """Move what can be moved of all who have left; how many leads."""
+        """Move what can be moved of all who have left, of each so many that others do not wait for it; how many leads."""
         async with self._worker.acquire() as connection:
             waiting = await departures.unfinished(connection)
         moved = 0
         self._tried = {who: tried for who, tried in self._tried.items() if who in waiting}
-        for tenant, rep_id in waiting:
+        self._half = {who: half for who, half in self._half.items() if who in waiting}
+        for who in waiting:
+            tenant, rep_id = who
             playbook, now = self._follow(tenant).playbook, self._clock.now()
             if playbook is None:
                 continue
-            at, sequence, _ = self._tried.get((tenant, rep_id), (0, 0, 0))
-            if at > now - AGAIN and sequence == playbook.sequence:
+            at, sequence, _ = self._tried.get(who, (0, 0, 0))
+            after, stayed = self._half.pop(who, ("", 0))
+            if not after and at > now - AGAIN and sequence == playbook.sequence:
                 continue
-            found = await self._move(tenant, rep_id)
-            if found.stayed:
-                self._tried[tenant, rep_id] = now, playbook.sequence, len(found.stayed)
+            found = await self._move(tenant, rep_id, after)
+            stay = stayed + found.stay
+            if found.after is not None:
+                self._half[who] = found.after, stay
+            elif stay or not found.tried:  # or all that they have was merged away, won or lost
+                self._tried[who] = now, playbook.sequence, stay
             else:
-                self._tried.pop((tenant, rep_id), None)
-            if found.moved:
-                log.info("moved_on", tenant=tenant, rep_id=rep_id, leads=len(found.moved), stay=len(found.stayed))
-            moved += len(found.moved)
+                self._tried.pop(who, None)
+            if found.leads:
+                log.info("moved_on", tenant=tenant, rep_id=rep_id, leads=found.leads, stay=stay)
+            moved += found.leads
         metrics.LEFT_BEHIND.set(sum(stay for *_, stay in self._tried.values()))
         return moved
 
@@ -87,45 +111,44 @@ class Offboarding:
         try:
             async with tenant_transaction(self._pool, tenant) as connection:
                 await departures.write(connection, tenant, departure)
+                leads = await departures.read_open(connection, tenant, departure.rep_id, "", most)
                 moves = Moves()
-                if rows := await departures.lock_open(connection, tenant, departure.rep_id, "", most):
-                    moves.add(await self._slice(connection, tenant, rows))
+                moves.add(await self._slice(connection, tenant, departure.rep_id, leads))
                 raise _DryError
         except _DryError:
             return moves
 
-    async def _move(self, tenant: str, rep_id: str) -> Moves:
-        moves, after = Moves(), ""
-        while True:
-            finished = []
+    async def _move(self, tenant: str, rep_id: str, after: str) -> Moved:
+        """Move what can be moved of the leads after `after`, slice by slice, until all, or enough for one sweep, were tried."""
+        moved = Moved(after)
+        while moved.after is not None and moved.tried < SLICE:
             async with tenant_transaction(self._pool, tenant) as connection:
-                rows = await departures.lock_open(connection, tenant, rep_id, after, self._most)
-                if rows and await departures.read(connection, tenant, rep_id):  # or they have come back
-                    finished = await self._apart(connection, tenant, rows)
+                leads = await departures.read_open(connection, tenant, rep_id, moved.after, self._most)
+            finished, undecidable = await self._apart(tenant, rep_id, leads)
             for done in finished:
                 count(done, self._clock.now())
-                moves.add(done)
-            if len(rows) < self._most:
-                return moves
-            after = max(rows)
+                moved.leads += sum(change.cause.kind == "left" for change in done.changes)
+                moved.stay += len(done.stayed)
+            moved.tried, moved.stay = moved.tried + len(leads), moved.stay + len(undecidable)
+            moved.after = leads[-1] if len(leads) == self._most else None
+        return moved
 
-    async def _apart(self, connection: Connection, tenant: str, rows: Mapping[str, Stored]) -> list[Done]:
-        """A slice; lead by lead where one of them cannot be decided on, so that it keeps no other."""
+    async def _apart(self, tenant: str, rep_id: str, leads: Sequence[str]) -> tuple[list[Done], list[str]]:
+        """A slice; lead by lead where one of them cannot be decided on, so that it keeps no other. Which ones cannot, too."""
+
+        async def attempt(connection: Connection, *leads: str) -> Done:
+            if await departures.read(connection, tenant, rep_id) is None:
+                return Done((), (), Desk())  # they have come back
+            return await self._slice(connection, tenant, rep_id, leads)
+
         try:
-            async with connection.transaction():
-                return [await self._slice(connection, tenant, rows)]
+            async with tenant_transaction(self._pool, tenant) as connection:
+                return [await attempt(connection, *leads)], []
         except HOPELESS:
-            finished = []
-        for lead_id, stored in rows.items():
-            try:
-                async with connection.transaction():
-                    finished.append(await self._slice(connection, tenant, {lead_id: stored}))
-            except HOPELESS as error:
-                metrics.UNDECIDABLE.inc()
-                log.error("undecidable", tenant=tenant, lead_id=lead_id, **described(error))
-        return finished
+            return await lead_by_lead(self._pool, tenant, leads, attempt)
 
-    async def _slice(self, connection: Connection, tenant: str, rows: Mapping[str, Stored]) -> Done:
+    async def _slice(self, connection: Connection, tenant: str, rep_id: str, leads: Sequence[str]) -> Done:
+        rows = await departures.lock_open(connection, tenant, rep_id, leads)
         tasks = [_task(stored) for stored in rows.values()]
         return await decide_and_apply(connection, tenant, tasks, rows, {}, self._follow(tenant), self._clock.now())
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import structlog
 
 from services.router import metrics
-from services.router.apart import described
+from services.router.apart import lead_by_lead
 from services.router.domain.assignment import FAIR
 from services.router.domain.caps import caps_reached
 from services.router.domain.flow import Done
@@ -87,6 +87,8 @@ class Sweep:
             self._measured_at = self._clock.now()
             await self._measure()
         await self._offboarding.sweep()
+        if self._offboarding.goes_on:
+            self._wake.set()
         freed = 0
         async with self._worker.acquire() as connection:
             parked = await lead_rows.tenants_with_parked(connection)
@@ -133,13 +135,15 @@ class Sweep:
         playbook = following.playbook
         if playbook is None:
             return [], 0
-        async with tenant_transaction(self._pool, tenant) as connection:
-            rows = await lock(connection, tenant, playbook, now, after)
-            try:
-                async with connection.transaction():
-                    finished = [await self._try(connection, tenant, rows, following, now)]
-            except HOPELESS:
-                finished = await self._one_by_one(connection, tenant, rows, following, now)
+        rows: dict[str, Stored] = {}
+        try:
+            async with tenant_transaction(self._pool, tenant) as connection:
+                rows = await lock(connection, tenant, playbook, now, after)
+                finished = [await self._try(connection, tenant, rows, following, now)]
+        except HOPELESS:
+            if not rows:
+                raise
+            finished = await self._apart(tenant, rows, following, now)
         for done in finished:
             count(done, now)
         owned = sum(lead.owner_rep is not None for done in finished for lead in done.leads)
@@ -153,20 +157,22 @@ class Sweep:
         tasks = [retried(stored) for stored in rows.values()]
         return await decide_and_apply(connection, tenant, tasks, rows, {}, following, now)
 
-    async def _one_by_one(
-        self, connection: Connection, tenant: str, rows: Mapping[str, Stored], following: Following, now: int
-    ) -> list[Done]:
+    async def _apart(self, tenant: str, rows: Mapping[str, Stored], following: Following, now: int) -> list[Done]:
         """The same lead by lead, so that one that cannot be decided on keeps no other waiting; it is tried again later."""
         assert following.playbook is not None
-        finished = []
-        for lead_id, stored in rows.items():
-            try:
-                async with connection.transaction():
-                    finished.append(await self._try(connection, tenant, {lead_id: stored}, following, now))
-            except HOPELESS as error:
-                metrics.UNDECIDABLE.inc()
-                log.error("undecidable", tenant=tenant, lead_id=lead_id, **described(error))
-                under = following.playbook.sequence
+
+        async def locked(connection: Connection, leads: Sequence[str]) -> dict[str, Stored]:
+            """Without those that others have changed meanwhile."""
+            known = await lead_rows.lock(connection, tenant, leads, ())
+            return {lead_id: stored for lead_id, stored in known.items() if stored == rows[lead_id]}
+
+        async def attempt(connection: Connection, lead_id: str) -> Done:
+            return await self._try(connection, tenant, await locked(connection, [lead_id]), following, now)
+
+        finished, undecidable = await lead_by_lead(self._pool, tenant, rows, attempt)
+        async with tenant_transaction(self._pool, tenant) as connection:
+            under = following.playbook.sequence
+            for stored in (await locked(connection, undecidable)).values():
                 tried = replace(
                     stored.lead, tried_at=now, decided_under=under, waiting_for=(), waiting_until=None, next_change=None
                 )

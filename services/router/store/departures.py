@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.router.store.leads import SELECT, Stored, lead_of
@@ -18,11 +19,12 @@ class Departure:
     said_by: str
 
 
-# Leads that are open: not merged away, their opportunity neither won nor lost.
-OPEN = (
-    " FROM router.leads l WHERE l.tenant = $1 AND l.owner_rep = $2 AND l.merged_into IS NULL AND NOT EXISTS"
+# Of a lead `l`: not merged away, its opportunity neither won nor lost.
+IS_OPEN = (
+    " l.merged_into IS NULL AND NOT EXISTS"
     " (SELECT FROM router.ended_deals e WHERE e.tenant = l.tenant AND e.lead_id = l.lead_id AND e.cycle = l.cycle)"
 )
+OPEN = f" FROM router.leads l WHERE l.tenant = $1 AND l.owner_rep = $2 AND{IS_OPEN}"
 
 
 async def gone(connection: Connection, tenant: str) -> tuple[str, ...]:
@@ -76,21 +78,28 @@ async def count_moved(connection: Connection, tenant: str, rep_id: str) -> int:
     )
 
 
-async def lock_open(connection: Connection, tenant: str, rep_id: str, after: str, most: int) -> dict[str, Stored]:
-    """Open leads of the rep, those whose ids come after `after`; locked, those that others are busy with left out."""
+async def read_open(connection: Connection, tenant: str, rep_id: str, after: str, most: int) -> list[str]:
+    """Open leads of the rep, those whose ids come after `after`, in their order; without a lock."""
     rows = await connection.fetch(
-        f"{SELECT} l WHERE l.lead_id IN (SELECT l.lead_id{OPEN} AND l.lead_id > $3 ORDER BY l.lead_id LIMIT $4)"
-        " AND l.tenant = $1 AND l.owner_rep = $2 ORDER BY l.lead_id FOR UPDATE SKIP LOCKED",
+        f"SELECT l.lead_id{OPEN} AND l.lead_id > $3 ORDER BY l.lead_id LIMIT $4", tenant, rep_id, after, most
+    )
+    return [row["lead_id"] for row in rows]
+
+
+async def lock_open(connection: Connection, tenant: str, rep_id: str, leads: Sequence[str]) -> dict[str, Stored]:
+    """Those of `leads` that are open and still the rep's; locked, those that others are busy with left out."""
+    rows = await connection.fetch(
+        f"{SELECT} l WHERE l.tenant = $1 AND l.owner_rep = $2 AND{IS_OPEN} AND l.lead_id = ANY($3::text[])"
+        " ORDER BY l.lead_id FOR UPDATE SKIP LOCKED",
         tenant,
         rep_id,
-        after,
-        most,
+        leads,
     )
     return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
 
 
 async def unfinished(connection: Connection) -> list[tuple[str, str]]:
-    """Tenants and reps who have left and still have leads; as baton_worker."""
+    """Tenants and reps who have left and still have leads; as baton_worker, who cannot see whether any of these is open."""
     rows = await connection.fetch(
         "SELECT tenant, rep_id FROM router.departures d WHERE EXISTS"
         " (SELECT FROM router.leads l WHERE l.tenant = d.tenant AND l.owner_rep = d.rep_id) ORDER BY at"

@@ -198,6 +198,95 @@ async def test_what_nobody_can_take_stays_until_somebody_can(world, offboarding,
     assert metrics.LEFT_BEHIND._value.get() == 0
 
 
+async def test_a_large_book_is_moved_in_parts_and_the_next_sweep_goes_on_at_once(world, desk, monkeypatch):
+    monkeypatch.setattr(module, "SLICE", 2)
+    await given(world, 18)
+    await desk("POST", "sato")
+    world.policies.changed.clear()
+    sweep = world.sweep()
+    sweep._offboarding._most = 2
+    left = []
+    for _ in range(3):
+        await sweep.sweep()
+        left.append((await owned(world)).get("sato", 0))
+    assert left == [4, 2, 0], "others wait no longer than for one part"
+    assert world.policies.changed.is_set(), "it goes on at once"
+    world.policies.changed.clear()
+    await sweep.sweep()
+    assert not world.policies.changed.is_set()
+
+
+async def test_of_a_large_book_that_nobody_can_take_each_lead_is_tried_once_a_minute(
+    world, offboarding, desk, monkeypatch, team
+):
+    monkeypatch.setattr(module, "SLICE", 2)
+    await given(world, 15)
+    await world.apply(team(capacity=1))
+    await desk("POST", "sato")
+    real, tried = module.decide_and_apply, []
+
+    async def noted(connection, tenant, tasks, *arguments):
+        tried.extend(task.lead.lead_id for task in tasks)
+        return await real(connection, tenant, tasks, *arguments)
+
+    monkeypatch.setattr(module, "decide_and_apply", noted)
+    moving = offboarding(most=2)
+    for _ in range(5):
+        assert await moving.sweep() == 0
+    assert len(tried) == len(set(tried)) == 5
+    assert metrics.LEFT_BEHIND._value.get() == 5
+    world.clock.advance(milliseconds=module.AGAIN)
+    await moving.sweep()
+    assert len(tried) == 7
+
+
+async def test_a_lead_that_cannot_be_decided_on_keeps_no_other_of_who_left_and_is_tried_once_a_minute(
+    world, offboarding, desk, monkeypatch
+):
+    await given(world, 9)
+    await desk("POST", "sato")
+    real, tried = module.decide_and_apply, []
+
+    async def decide_and_apply(connection, tenant, tasks, *arguments):
+        tried.append([task.lead.lead_id for task in tasks])
+        async with tenant_transaction(world.pool, tenant) as other:
+            await other.fetch("SELECT FROM router.pools WHERE tenant = $1 FOR UPDATE NOWAIT", tenant)
+        done = await real(connection, tenant, tasks, *arguments)
+        if "l03" in tried[-1]:
+            raise ValueError("a fault in one lead")
+        return done
+
+    monkeypatch.setattr(module, "decide_and_apply", decide_and_apply)
+    moving = offboarding()
+    assert await moving.sweep() == 2
+    assert tried == [["l00", "l03", "l06"], ["l00"], ["l03"], ["l06"]], (
+        "each on its own, and without the locks of others"
+    )
+    assert metrics.LEFT_BEHIND._value.get() == 1
+    assert await moving.sweep() == 0
+    assert len(tried) == 4, "and not at every sweep"
+
+
+async def test_who_left_with_nothing_but_merged_leads_costs_no_sweep_a_transaction(
+    world, offboarding, desk, monkeypatch
+):
+    [first, *_] = await given(world, 3)
+    await world.router().handle([world.score(first.lead_id, merged_into="l02")])
+    await desk("POST", first.rep_id)
+    assert (await owned(world)).get(first.rep_id) == 1, "in handoff it is theirs until it is withdrawn"
+    looked, real = [], module.departures.read_open
+
+    async def read_open(*arguments):
+        looked.append(arguments)
+        return await real(*arguments)
+
+    monkeypatch.setattr(module.departures, "read_open", read_open)
+    moving = offboarding()
+    for _ in range(3):
+        assert await moving.sweep() == 0
+    assert len(looked) == 1
+
+
 async def test_what_the_whole_pool_had_goes_to_the_manager(world, offboarding, desk, team):
     bodies = team(field=("sato", "tanaka"))
     bodies["reps"].append({"id": "chief", "name": "Chief"})

@@ -165,6 +165,26 @@ async def test_a_lead_that_cannot_be_decided_on_keeps_no_other_waiting(world, te
     assert await world.sweep().sweep() == 1, "and it is tried again later"
 
 
+async def test_lead_by_lead_no_lock_is_kept_from_one_to_the_next(world, team, monkeypatch):
+    await world.apply(team(field=("sato",), capacity=0))
+    await world.router().handle([world.score(f"l{n}") for n in range(3)])
+    await world.apply(team(field=("sato",), capacity=10))
+    real, alone = sweep_module.decide_and_apply, []
+
+    async def decide_and_apply(connection, tenant, tasks, *arguments):
+        leads = [task.lead.lead_id for task in tasks]
+        if "l2" in leads:
+            raise ValueError("a fault in one lead")
+        async with tenant_transaction(world.pool, tenant) as other:
+            await other.fetch("SELECT FROM router.pools WHERE tenant = $1 FOR UPDATE NOWAIT", tenant)
+        alone.extend(leads)
+        return await real(connection, tenant, tasks, *arguments)
+
+    monkeypatch.setattr(sweep_module, "decide_and_apply", decide_and_apply)
+    assert await world.sweep().sweep() == 2
+    assert alone == ["l0", "l1"]
+
+
 async def test_what_waits_is_measured(world, team):
     await world.apply(team(field=("sato",), capacity=0))
     await world.router().handle([world.score("l1")])
