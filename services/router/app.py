@@ -120,7 +120,7 @@ async def run(settings: RouterSettings) -> int:
             "policies": following.run(),
             "consume": consume(),
             "sweep": keep_sweeping(),
-            "traces": Traces(pool, policies.tenants, clock, days=settings.router_trace_days).run(),
+            "traces": Traces(pool, policies.tenants, following.caught_up, clock, days=settings.router_trace_days).run(),
             "relay": Relay(workers, publisher, "router").run(),
             "forget answers": keep_forgetting(workers, "router", clock),
         }

@@ -14,23 +14,35 @@ from shared.kit.database import Pool, tenant_transaction
 
 log = structlog.get_logger(__name__)
 
-HOURLY = 3600.0  # seconds between two looks
+DAILY = 86_400.0  # seconds between two looks: each reads all old decisions anew, and also those that still hold
 DAY = 86_400_000
 
 
 class Traces:
-    """Removes decisions, with their inputs and traces, that are older than `days` and hold no more."""
+    """Removes decisions, with their inputs and traces, that are older than `days` and hold no more.
+
+    known: set when `tenants` are known; before, there is nobody whose decisions could be looked at
+    """
 
     def __init__(
-        self, pool: Pool, tenants: Callable[[], list[str]], clock: Clock, *, days: int, most: int = 1_000
+        self,
+        pool: Pool,
+        tenants: Callable[[], list[str]],
+        known: asyncio.Event,
+        clock: Clock,
+        *,
+        days: int,
+        most: int = 1_000,
     ) -> None:
-        self._pool, self._tenants, self._clock, self._days, self._most = pool, tenants, clock, days, most
+        self._pool, self._tenants, self._known, self._clock = pool, tenants, known, clock
+        self._days, self._most = days, most
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled: a first look as soon as the tenants are known, since a process may not live until the second."""
+        await self._known.wait()
         while True:
             await self.sweep()
-            await asyncio.sleep(HOURLY)
+            await asyncio.sleep(DAILY)
 
     async def sweep(self) -> int:
         """Remove what is too old; how many decisions. Each slice is a transaction, so that nobody waits for it."""
