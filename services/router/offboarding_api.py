@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.words import WAITS, reasons
 from services.router.offboarding import Moves, Offboarding
+from services.router.sight import sight_of
 from services.router.store import departures as rows
 from services.router.store.departures import Departure
 from shared.kit.auth import Caller, Tokens
@@ -66,8 +67,8 @@ class OffboardBody(BaseModel):
     name: str
     left: bool = Field(description="whether it has been said that they left")
     at: str | None
-    reason: str | None
-    said_by: str | None
+    reason: str | None = Field(description="only for who may say that they left")
+    said_by: str | None = Field(description="as `reason`")
     open: int = Field(description="open leads that they still have")
     moved: int = Field(description="leads that others got because they left")
     finished: bool
@@ -88,6 +89,15 @@ def offboarding_routes(
     router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[Depends(bearer)])
     once = Once(pool, "router", clock)
 
+    async def writer(request: Request, rep_id: str) -> Caller:
+        """Raises Problem 403 for who may not say that this rep has left."""
+        caller = await tokens.caller(request)
+        if not MAY.intersection(caller.roles):
+            raise Problem(403, "no_role", "this token has none of the roles api, manager, admin")
+        if not _may(caller, follow(caller.tenant).playbook, rep_id):
+            raise Problem(403, "not_your_team", "a manager says so of reps of the own team")
+        return caller
+
     async def standing(caller: Caller, rep_id: str) -> dict[str, Any]:
         playbook = follow(caller.tenant).playbook
         async with tenant_transaction(pool, caller.tenant) as connection:
@@ -97,13 +107,14 @@ def offboarding_routes(
         if not (said or still or moved or (playbook and rep_id in playbook.reps)):
             raise Problem(404, "rep_not_found", f"the teams policy has no rep {rep_id}, and no lead is theirs")
         rep = playbook.reps.get(rep_id) if playbook else None
+        told = _may(caller, playbook, rep_id)
         return {
             "rep_id": rep_id,
             "name": rep.name if rep else rep_id,
             "left": said is not None,
             "at": iso(said.at) if said else None,
-            "reason": said.reason if said else None,
-            "said_by": said.said_by if said else None,
+            "reason": said.reason if said and told else None,
+            "said_by": said.said_by if said and told else None,
             "open": still,
             "moved": moved,
             "finished": said is not None and still == 0,
@@ -124,7 +135,7 @@ def offboarding_routes(
         weight. Their open leads go to others by the full rules, in the background; what nobody can take yet stays until somebody
         can. Saying it again changes nothing. `dry_run` shows what would become of the first of them, and changes nothing either.
         """
-        caller = await _writer(tokens, request)
+        caller = await writer(request, rep_id)
         before = await standing(caller, rep_id)
         departure = Departure(rep_id, clock.now(), body.reason, caller.name)
         if body.dry_run:
@@ -143,7 +154,7 @@ def offboarding_routes(
     async def back(request: Request, rep_id: Word) -> dict[str, Any]:
         """They get leads again as the teams policy says, and begin in their pools at nothing; leads that moved stay where they
         are."""
-        caller = await _writer(tokens, request)
+        caller = await writer(request, rep_id)
         async with tenant_transaction(pool, caller.tenant) as connection:
             await rows.take_back(connection, caller.tenant, rep_id)
         changed()
@@ -152,12 +163,12 @@ def offboarding_routes(
     return router
 
 
-async def _writer(tokens: Tokens, request: Request) -> Caller:
-    """Raises Problem 403 for who may not say that somebody has left."""
-    caller = await tokens.caller(request)
+def _may(caller: Caller, playbook: Playbook | None, rep_id: str) -> bool:
+    """Whether they may say that this rep has left: systems of everybody, a manager of the own team."""
     if not MAY.intersection(caller.roles):
-        raise Problem(403, "no_role", "this token has none of the roles api, manager, admin")
-    return caller
+        return False
+    sight = sight_of(caller, playbook)
+    return sight.everything or rep_id in sight.reps
 
 
 def _preview(moves: Moves, playbook: Playbook | None) -> dict[str, Any]:

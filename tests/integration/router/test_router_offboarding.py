@@ -323,3 +323,20 @@ async def test_who_may_say_so_and_of_whom(world, desk):
     told = await desk("POST", "sato")
     assert (told["open"], told["finished"], told["said_by"]) == (0, True, "desk")
     assert datetime.fromisoformat(told["at"]) >= started.replace(microsecond=0)
+
+
+async def test_a_manager_says_so_of_the_own_team_only_and_why_they_left_is_for_managers(world, desk, team):
+    bodies = team()
+    bodies["reps"] += [{"id": "desk", "name": "Desk"}, {"id": "other", "name": "Other"}]
+    for rep in bodies["reps"][:4]:
+        rep["manager"] = "other" if rep["id"] == "sato" else "desk"
+    await world.apply(bodies)
+    for asked in ({"dry_run": True}, {"reason": "moves to marketing"}):
+        assert (await desk("POST", "sato", status=403, **asked))["code"] == "not_your_team"
+    assert (await desk("DELETE", "sato", status=403))["code"] == "not_your_team"
+    assert (await desk("GET", "sato"))["left"] is False
+    said = await desk("POST", "mori", reason="moves to marketing")
+    assert (said["reason"], said["said_by"]) == ("moves to marketing", "desk")
+    assert (await desk("GET", "mori"))["reason"] == "moves to marketing"
+    seen = await desk("GET", "mori", role="rep")
+    assert (seen["left"], seen["reason"], seen["said_by"]) == (True, None, None)
