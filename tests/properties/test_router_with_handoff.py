@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,10 +25,11 @@ from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.flow import Desk, Task, work
 from services.router.domain.lead import Lead
-from services.router.domain.lifecycle import Arrival
+from services.router.domain.lifecycle import CLOSING, Arrival
 from services.router.domain.orders import Order, OrderRefusedError
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.records import record_of
+from services.router.domain.stages import DAY
 from shared.schemas import ids
 from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.teams import Queue
@@ -87,6 +89,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
         self.leads: dict[str, Lead] = {}
         self.scores: dict[str, LeadScored] = {}
         self.gone: set[str] = set()
+        self.merged: set[str] = set()  # ever
         self.pools = {pool: PoolState(pool).follow(PLAYBOOK.weights(pool), 1) for pool in PLAYBOOK.pools}
         self.opportunities = {}
         self.said: dict[tuple[str, int], bytes] = {}
@@ -99,6 +102,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
     def score(self, lead, grade, raised, merged):
         self.position += 1
         self.now += 1
+        self.merged |= {lead} if merged == 0 else set()
         hand_raise = HandRaise(type="demo", event_id=f"e{self.position}", at=self.now, received_at=self.now)
         self.scored.append(
             LeadScored(
@@ -121,7 +125,10 @@ class RouterAndHandoff(RuleBasedStateMachine):
 
     @rule(lead=leads, reason=st.sampled_from(PLAYBOOK.routing.decline_reasons))
     def decline(self, lead, reason):
-        self.say(lead, lambda opportunity, rep: decline(opportunity, rep, reason, self.now, note_given=False))
+        until = self.now + 30 * DAY if reason.effect == "on_hold" else None
+        self.say(
+            lead, lambda opportunity, rep: decline(opportunity, rep, reason, self.now, note_given=False, until=until)
+        )
 
     @rule(lead=leads)
     def qualify(self, lead):
@@ -221,10 +228,19 @@ class RouterAndHandoff(RuleBasedStateMachine):
             assert not earlier, "an opportunity of an earlier cycle that nobody closed"
             known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
             assert lead.passed_on or not self.is_qualified(known), "what inside sales found out is lost"
+            if (last := self.closed_by(known)) and lead.lead_id not in self.merged:
+                assert (lead.waiting_reason, lead.waiting_until) == (CLOSING[last.effect], last.until), (
+                    "how it ended is lost"
+                )
             ended = ("declined", "expired", "superseded")
             had = {o.rep_id for o in known.offers if o.state in ended} if known else set()
             passed = () if lead.closed else lead.excluded  # when it comes back, all may have it
             assert set(passed) <= had | self.gone, "nobody is passed over who did not have the lead"
+
+    def closed_by(self, opportunity):
+        """What a rep said who closed the lead in this cycle."""
+        its = [event for event in self.events if opportunity and event.opportunity_id == opportunity.opportunity_id]
+        return next((event for event in its if event.kind == "offer-declined" and event.effect in CLOSING), None)
 
     def is_qualified(self, opportunity):
         """Whether inside sales has qualified the lead in this cycle, and field sales has not returned it since."""
@@ -363,6 +379,41 @@ def test_who_accepted_what_inside_sales_had_qualified_just_before_keeps_it():
     both.settle()
     lead = both.leads["lead-1"]
     assert (lead.owner_rep, lead.accepted, lead.passed_on) == ("mori", True, True)
+
+
+@pytest.mark.parametrize("effect", sorted(CLOSING))
+def test_a_rep_who_closed_a_lead_just_before_a_manager_gave_it_away_is_heard(effect):
+    both = RouterAndHandoff()
+    both.begin("offer")
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    both.accept("lead-1")
+    both.settle()
+    holder, reason = both.leads["lead-1"].owner_rep, PLAYBOOK.decline(effect)
+    both.decline("lead-1", reason)
+    both.give("lead-1", [rep for rep in REPS if rep != holder], too_late=False)
+    both.settle()
+    lead = both.leads["lead-1"]
+    until = both.now + 30 * DAY if effect == "on_hold" else None
+    assert (lead.owner_rep, lead.waiting_reason, lead.waiting_until) == (None, CLOSING[effect], until)
+    both.rewind("events", 10)
+    both.settle()
+    assert both.leads["lead-1"] == lead, "said twice is said once"
+
+
+def test_nobody_is_passed_over_for_a_lead_that_was_closed_given_away_and_merged_in_one_moment():
+    both = RouterAndHandoff()
+    both.begin("offer")
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    holder = both.leads["lead-1"].owner_rep
+    both.decline("lead-1", PLAYBOOK.decline("recycle"))
+    both.give("lead-1", [rep for rep in REPS if rep != holder], too_late=False)
+    both.score("lead-1", "A1", raised=False, merged=0)
+    both.settle()
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    assert both.leads["lead-1"].waiting_reason == "recycled"
 
 
 def accepted_while_it_was_merged():

@@ -174,10 +174,7 @@ def happened(lead: Lead, event: HandoffEvent, playbook: Playbook | None) -> Step
     done it before it heard of the next one."""
     cause = Cause(event.kind, event.event_id, event.at, event.reason, event.rep_id)
     if event.assignment != lead.held_assignment:
-        known = any(held.assignment == event.assignment for held in lead.replaced)
-        return (
-            _qualified_before(lead, event, playbook, cause) if known and event.kind == "lead-qualified" else Step(lead)
-        )
+        return _just_before(lead, event, playbook, cause)
     if event.kind == "offer-accepted":
         return _accepted(lead, event, playbook, cause)
     if event.kind == "routing-refused":
@@ -202,6 +199,27 @@ def _passed_on(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     if lead.merged_into:
         return Step(replace(free.waits("merged", event.at), pool_id=None), cause)
     return Step(free, cause, decide=True)
+
+
+def _just_before(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
+    """The lead was taken from a rep who had just said more of it than that it is not for them: that holds, whoever has it now."""
+    theirs = next((held for held in lead.replaced if held.assignment == event.assignment), None)
+    if theirs and event.kind == "lead-qualified":
+        return _qualified_before(lead, event, playbook, cause)
+    if theirs and event.kind == "offer-declined" and event.effect in CLOSING:
+        return _closed_before(lead, theirs, event, playbook, cause)
+    return Step(lead)
+
+
+def _closed_before(lead: Lead, theirs: Held, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
+    """A rep had closed the lead just before it was taken from them. Handoff refuses it to whoever has it now: that gives the turn
+    back. A merged lead goes on waiting: once it is one of its own again, handoff refuses the next one, too, and it closes then."""
+    if lead.merged_into:
+        return Step(replace(lead, excluded=()))
+    others = tuple(rep for rep in lead.excluded if rep != theirs.rep_id)
+    was = replace(_owned(lead, theirs.rep_id), pool_id=theirs.pool_id, sharing=theirs.sharing, excluded=others)
+    step = _given_back(was, event, playbook, cause)
+    return replace(step, lead=replace(step.lead, replaced=_with_current(lead)[len(lead.replaced) :]))
 
 
 def _qualified_before(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:

@@ -48,15 +48,18 @@ def ends(change: Change) -> list[End]:
     before, cause = change.before, change.cause
     in_force = _how(change)
     theirs = _said_before(change)
-    back = change.given_back or cause.kind == "routing-refused"
     found = [(before.held_assignment, in_force)] if in_force else []
     found += [(theirs, ENDS[cause.kind])] if theirs else []
-    return [End(before.lead_id, assignment, how, cause.at, cause.reason, back) for assignment, how in found]
+    return [
+        End(before.lead_id, assignment, how, cause.at, cause.reason, change.given_back or how == "refused")
+        for assignment, how in found
+    ]
 
 
 def _said_before(change: Change) -> int | None:
-    """The assignment of a rep who qualified the lead just before it went to another; None where nobody did."""
-    if change.cause.kind != "lead-qualified" or change.before.owner_rep == change.cause.rep_id:
+    """The assignment of a rep who qualified or closed the lead just before it went to another; None where nobody did."""
+    kinds = ("lead-qualified", "offer-declined")
+    if change.cause.kind not in kinds or change.before.owner_rep == change.cause.rep_id:
         return None
     theirs = (held.assignment for held in reversed(change.before.replaced) if held.rep_id == change.cause.rep_id)
     return next(theirs, None)
@@ -71,6 +74,8 @@ def _how(change: Change) -> str | None:
     if change.cause.kind == "left":
         return "left"
     if _said_before(change):
+        if change.after.closed:
+            return "refused"  # as handoff will say
         moved = change.before.owner_rep is not None and not change.before.accepted and not change.after.merged_into
         return "withdrawn" if moved else None
     return ENDS.get(change.cause.kind)

@@ -201,6 +201,26 @@ async def test_what_inside_sales_qualified_just_before_a_manager_gave_it_away_go
     assert [row["ended"] for row in rows] == ["passed_on", "withdrawn", None]
 
 
+async def test_a_lead_that_was_put_on_hold_just_before_a_manager_gave_it_away_comes_again_on_its_day(world, calls):
+    await demo(world, "l1")
+    [first] = await world.routed()
+    desk = await calls("kato", "manager")
+    ok(await desk.post("/v1/leads/l1/assign", json={"rep_id": "tanaka", "reason": "r", "mode": "offer"}))
+    second = (await world.routed())[-1]
+    day = world.clock.now() + 30 * 86_400_000
+    held = {"reason": "not_now", "effect": "on_hold", "until": day}
+    refused = {"reason": "closed", "stage": "recycled"}
+    await world.router().handle([world.event(first, "offer-declined", **held)])
+    await world.router().handle([world.event(second, "routing-refused", **refused)])
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('baton.tenant', $1, true)", world.tenant)
+        lead = await connection.fetchrow("SELECT owner_rep, waiting_reason, waiting_until FROM router.leads")
+        rows = await connection.fetch("SELECT ended, reason FROM router.assignments ORDER BY assignment")
+    assert tuple(lead) == (None, "on_hold", day)
+    assert [row["ended"] for row in rows] == ["declined", "refused"]
+    assert rows[0]["reason"] == "not_now"
+
+
 async def test_the_same_order_sent_again_is_done_once(world, calls):
     await demo(world, "l1")
     desk = await calls("kato", "manager")
