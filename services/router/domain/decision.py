@@ -233,6 +233,9 @@ def decide(inputs: Inputs, playbook: Playbook | None) -> Decision:
 
     Raises PoolsNeededError where a rule names a pool of the policy whose balances are not among the inputs.
     """
+    if inputs.left:  # whom the policies name no more is kept with no decision
+        named = tuple(rep_id for rep_id in inputs.left if playbook and rep_id in playbook.reps)
+        inputs = replace(inputs, left=named)
     decision = _decide(inputs, playbook)
     out = {
         one.rep_id: inputs.out[one.rep_id] for one in decision.trace.checks if one.rep_id and one.rep_id in inputs.out

@@ -59,6 +59,8 @@ async def take_back(connection: Connection, tenant: str, rep_id: str) -> None:
         "DELETE FROM router.departures WHERE tenant = $1 AND rep_id = $2 RETURNING rep_id", tenant, rep_id
     )
     if found:
+        # Locked in the order in which whoever decides locks them.
+        await connection.execute("SELECT FROM router.pools WHERE tenant = $1 ORDER BY pool_id FOR UPDATE", tenant)
         await connection.execute("UPDATE router.pools SET policy_sequence = 0 WHERE tenant = $1", tenant)
 
 

@@ -17,6 +17,7 @@ from services.router import offboarding as module
 from services.router.fairness_api import fairness_routes
 from services.router.offboarding import Offboarding
 from services.router.offboarding_api import offboarding_routes
+from services.router.store import departures, trail
 from shared.kit import problems
 from shared.kit.auth import Tokens, token_hash
 from shared.kit.database import tenant_transaction
@@ -148,6 +149,40 @@ async def test_who_left_gets_nothing_more_and_what_they_were_owed_goes_to_the_ot
     report = await desk("GET", "/v1/pools/field/fairness")
     sato = next(one for one in report["next"]["members"] if one["rep_id"] == "sato")
     assert sato["why_not"]["code"] == "left"
+
+
+async def test_a_decision_keeps_who_left_only_while_the_policies_name_them(world, desk, team):
+    await desk("POST", "sato")
+    kept = {}
+    for lead_id, field in (("l1", ("sato", "tanaka")), ("l2", ("tanaka",))):
+        await world.apply(team(field=field))
+        await world.router().handle([world.score(lead_id)])
+        async with tenant_transaction(world.pool, world.tenant) as connection:
+            kept[lead_id] = trail.decision_of((await trail.read(connection, world.tenant, lead_id))[0]).inputs.left
+    assert kept == {"l1": ("sato",), "l2": ()}
+
+
+async def test_who_comes_back_waits_for_the_pools_in_the_order_of_whoever_decides(world, desk):
+    """Whoever decides locks `field`, then `inside`: who holds `inside` and wants `field` would deadlock with them."""
+    await world.router().handle([world.score("f"), world.score("i", "A3")])
+    await desk("POST", "sato")
+    tenant, locked = world.tenant, "SELECT FROM router.pools WHERE tenant = $1 AND pool_id = $2 FOR UPDATE NOWAIT"
+
+    async def come_back():
+        async with tenant_transaction(world.pool, tenant) as connection:
+            # Read as they lie in the table, where `inside` is now the first.
+            await connection.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off")
+            await departures.take_back(connection, tenant, "sato")
+
+    async with tenant_transaction(world.pool, tenant) as connection:
+        moved = "UPDATE router.pools SET joined = joined WHERE tenant = $1 AND pool_id = 'field'"
+        await connection.execute(moved, tenant)
+    async with tenant_transaction(world.pool, tenant) as connection:
+        await connection.fetch(locked, tenant, "field")
+        coming = asyncio.create_task(come_back())
+        await asyncio.wait({coming}, timeout=0.5)  # it waits for `field`
+        await connection.fetch(locked, tenant, "inside")
+    await coming
 
 
 async def test_a_crash_between_two_slices_leaves_the_rest_to_the_next_sweep(world, offboarding, desk, monkeypatch):
