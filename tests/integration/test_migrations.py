@@ -78,3 +78,35 @@ def test_of_migrators_that_start_at_once_each_finds_the_database_migrated(old_da
     assert asyncio.run(_execute(old_database, broken)) == []
     found = "SELECT count(*) FROM pg_indexes WHERE indexname IN ('leads_by_pool', 'leads_by_update')"
     assert asyncio.run(_execute(old_database, found))[0][0] == 2
+
+
+def test_decisions_are_written_while_their_index_is_built(old_database: str) -> None:
+    upgrade(old_database, "0011")
+    insert = (
+        "INSERT INTO router.decisions (tenant, decision_id, lead_id, seq, cycle, cause, inputs, trace, outcome, policies, at)"
+        " VALUES ('t', $1, $1, 1, 1, '{}', '{}', '{}', '{}', '{}', 1)"
+    )
+    comes = (
+        "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE a.datname = current_database() AND a.query LIKE 'CREATE INDEX%' AND NOT l.granted"
+    )
+
+    async def write_meanwhile() -> None:
+        first, second = await asyncpg.connect(old_database), await asyncpg.connect(old_database)
+        try:
+            async with first.transaction():
+                await first.execute(insert, "d1")  # who builds the index waits for its end
+                building = asyncio.create_task(asyncio.to_thread(upgrade, old_database, "0012"))
+                async with asyncio.timeout(30):
+                    while not await second.fetch(comes):
+                        await asyncio.sleep(0.05)
+                await second.execute("SET lock_timeout = '2s'")
+                await second.execute(insert, "d2")
+            await building
+            valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'router.decisions_by_age'::regclass"
+            assert await second.fetchval(valid)
+        finally:
+            await first.close()
+            await second.close()
+
+    asyncio.run(write_meanwhile())

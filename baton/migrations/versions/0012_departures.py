@@ -1,4 +1,8 @@
-"""Reps who have left, whose open leads are moved; how long the traces of decisions are kept."""
+"""Reps who have left, whose open leads are moved; how long the traces of decisions are kept.
+
+The index is built while decisions are written: a transaction that built it would keep the router waiting for as long as it reads
+the table.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # First, because what stands before it is committed: one that is interrupted here begins anew.
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS router.decisions_by_age")
+        op.execute("CREATE INDEX CONCURRENTLY decisions_by_age ON router.decisions (tenant, at)")
     op.execute(
         """
         CREATE TABLE router.departures (
@@ -34,7 +42,6 @@ def upgrade() -> None:
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON router.departures TO baton_app")
     op.execute("GRANT SELECT ON router.departures TO baton_worker")
     op.execute("GRANT DELETE ON router.decisions TO baton_app")
-    op.execute("CREATE INDEX decisions_by_age ON router.decisions (tenant, at)")
 
 
 def downgrade() -> None:
