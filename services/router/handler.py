@@ -103,9 +103,13 @@ class Router:
     async def _handle_tenant(self, tenant: str, items: Sequence[LeadScored | HandoffEvent]) -> None:
         arrived, events = newest_scores(items), events_by_lead(items)
         following, now = self._follow(tenant), self._clock.now()
+        happened = [event for found in events.values() for event in found]
+        if won := account_rows.bought(happened):
+            async with tenant_transaction(self._pool, tenant) as connection:
+                await account_rows.note_customers(connection, tenant, won)
         async with tenant_transaction(self._pool, tenant) as connection:
             rows = await lead_rows.lock(connection, tenant, arrived.keys() | events.keys(), arrived.keys())
-            await account_rows.note_stages(connection, tenant, [event for found in events.values() for event in found])
+            await account_rows.note_stages(connection, tenant, happened)
             tasks = [
                 task_of(rows[lead_id], arrived.get(lead_id), events.get(lead_id, ()))
                 for lead_id in dict.fromkeys(item.lead_id for item in items)  # first come, first served

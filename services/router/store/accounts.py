@@ -229,16 +229,45 @@ async def _registrations(connection: Connection, tenant: str, roots: Sequence[st
     ]
 
 
-async def note_stages(connection: Connection, tenant: str, events: Collection[HandoffEvent]) -> None:
-    """Keep which opportunities have ended, and forget it of those that were opened again. The latest that was said stands."""
+def _latest(events: Collection[HandoffEvent]) -> list[HandoffEvent]:
+    """The latest stage that was said of each lead."""
     newest: dict[str, HandoffEvent] = {}
     for event in events:
         if event.kind == "stage-changed" and event.stage is not None:
             known = newest.get(event.lead_id)
             if known is None or event.at >= known.at:
                 newest[event.lead_id] = event
-    ended = [event for event in newest.values() if event.stage in ENDED]
-    opened = [event for event in newest.values() if event.stage not in ENDED]
+    return list(newest.values())
+
+
+def bought(events: Collection[HandoffEvent]) -> list[str]:
+    """The leads whose opportunity was won."""
+    return [event.lead_id for event in _latest(events) if event.stage == "won"]
+
+
+async def note_customers(connection: Connection, tenant: str, leads: Collection[str]) -> None:
+    """Who has bought is a customer, and so is the legal entity that they are of. In a transaction of its own: accounts are locked
+    in the order of their ids, as `look` does, which would lock others after these otherwise."""
+    rows = await connection.fetch(
+        "SELECT account_id FROM router.accounts WHERE tenant = $1 AND account_id IN"
+        " (SELECT a.entity FROM router.account_leads m JOIN router.accounts a"
+        "   ON a.tenant = m.tenant AND a.account_id = m.account_id"
+        "  WHERE m.tenant = $1 AND m.lead_id = ANY($2::text[])) ORDER BY account_id FOR NO KEY UPDATE",
+        tenant,
+        list(leads),
+    )
+    await connection.execute(
+        "UPDATE router.accounts SET is_customer = true WHERE tenant = $1 AND account_id = ANY($2::text[])",
+        tenant,
+        [row["account_id"] for row in rows],
+    )
+
+
+async def note_stages(connection: Connection, tenant: str, events: Collection[HandoffEvent]) -> None:
+    """Keep which opportunities have ended, and forget it of those that were opened again. The latest that was said stands."""
+    newest = _latest(events)
+    ended = [event for event in newest if event.stage in ENDED]
+    opened = [event for event in newest if event.stage not in ENDED]
     if ended:
         await connection.execute(
             "INSERT INTO router.ended_deals AS d (tenant, lead_id, cycle, stage, at)"
@@ -250,15 +279,6 @@ async def note_stages(connection: Connection, tenant: str, events: Collection[Ha
             [event.cycle for event in ended],
             [event.stage for event in ended],
             [event.at for event in ended],
-        )
-    won = [event.lead_id for event in ended if event.stage == "won"]
-    if won:  # who has bought is a customer, and so is the legal entity that they are of
-        await connection.execute(
-            "UPDATE router.accounts c SET is_customer = true FROM router.account_leads m JOIN router.accounts a"
-            " ON a.tenant = m.tenant AND a.account_id = m.account_id"
-            " WHERE m.tenant = $1 AND m.lead_id = ANY($2::text[]) AND c.tenant = a.tenant AND c.account_id = a.entity",
-            tenant,
-            won,
         )
     if opened:
         await connection.execute(

@@ -480,6 +480,35 @@ async def test_a_deal_that_was_won_makes_the_legal_entity_a_customer(world, book
     assert (lead["stage"], lead["waiting_reason"], lead["owner_rep"]) == ("won", "won", None)
 
 
+async def test_a_won_deal_never_waits_for_another_worker_that_waits_for_it(world, book):
+    """A worker has one company, and wants the next; the batch makes that one a customer, and has a new lead of the first."""
+    first = {"id": "aozora", "name": "株式会社あおぞら機械", "domains": "aozora.co.jp", "prefecture": "東京都"}
+    await book.accounts(first, HINODE)
+    router, lock = world.router(), "SELECT FROM router.accounts WHERE account_id = $1 FOR NO KEY UPDATE"
+    await router.handle([from_hinode(world, "l1")])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-accepted")])
+    won = world.event(routed, "stage-changed", stage="won", event_id="won")
+    new = world.score("l2", attributes={"domain": "aozora.co.jp", "own_domain": True})
+    async with tenant_transaction(world.pool, world.tenant) as worker:
+        await worker.execute(lock, "aozora")
+        batch = asyncio.create_task(router.handle([won, new]))
+        await waits_for(world, batch, await worker.fetchval("SELECT pg_backend_pid()"))
+        await worker.execute(lock, "hinode")
+    await batch
+    assert (await book.known())["hinode"].is_customer
+    assert (await latest(world, "l2"))["account"]["account_id"] == "aozora"
+
+
+async def waits_for(world, task, pid):
+    """Until somebody waits for what the process `pid` has locked."""
+    async with asyncio.timeout(20), world.pool.acquire() as connection:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
+        while not await connection.fetchval(asked, pid):
+            assert not task.done(), task
+            await asyncio.sleep(0.02)
+
+
 async def test_a_lead_of_an_absent_owner_waits_until_they_are_back_where_the_policy_says_so(world, book, policy_bodies):
     await world.apply(policy_bodies["routing"] | {"accounts": {"named_account": {"absent": "wait"}}})
     await book.accounts(HINODE | {"owner": "mori"})
