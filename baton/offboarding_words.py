@@ -16,6 +16,7 @@ WORDS = {
         "stay": "  {n:>5}  stay for now: {why}",
         "lead": "    {lead} → {name}: {why}",
         "more": "    … and {n} more",
+        "question": "{name} ({rep}) gets no leads any more, and the open ones ({open}) move on. Go on?",
         "progress": "moved {moved}, {open} to go",
         "left": "{name} ({rep}) has left: {moved} leads moved on, {open} still to go.",
         "there": "{name} ({rep}) has not left, and gets leads as the teams policy says.",
@@ -29,6 +30,7 @@ WORDS = {
         "stay": "  {n:>5} 件  当面そのまま: {why}",
         "lead": "    {lead} → {name}: {why}",
         "more": "    … ほか {n} 件",
+        "question": "{name}({rep})への配分を止め、対応中の {open} 件を引き継ぎます。実行しますか?",
         "progress": "{moved} 件を引き継ぎ、残り {open} 件",
         "left": "{name}({rep})の退職・異動: {moved} 件を引き継ぎ済み、残り {open} 件。",
         "there": "{name}({rep})は在籍中です。チームの設定どおりにリードを受け取ります。",
@@ -54,6 +56,10 @@ def preview(told: Body, lang: str) -> str:
         lines.append(words["lead"].format(lead=one["lead_id"], name=one["name"], why=one["why"].get(lang, "")))
     more = sum(found["to"].values()) - SHOWN
     return "\n".join([*lines, *([words["more"].format(n=more)] if more > 0 else [])])
+
+
+def question(told: Body, lang: str) -> str:
+    return WORDS[lang]["question"].format(name=told["name"], rep=told["rep_id"], open=told["open"])
 
 
 def progress(told: Body, lang: str) -> str:

@@ -36,7 +36,7 @@ def offboard(
     """
     import httpx
 
-    from baton.offboarding_words import preview, progress, standing
+    from baton.offboarding_words import preview, progress, question, standing
 
     check_language(lang)
     names = environment(here())
@@ -50,8 +50,10 @@ def offboard(
         print(preview(told, lang))
         if dry_run:
             return
-        if not yes and not told["left"] and sys.stdin.isatty():
-            typer.confirm(told["name"], abort=True)
+        if not yes and not told["left"]:
+            if not sys.stdin.isatty():
+                raise OperatorError("nothing has changed, and nobody is there to be asked: --yes moves the leads")
+            typer.confirm(question(told, lang), abort=True)
         told = _ask(client, "POST", url, {"reason": reason})
         since = time.monotonic()
         while not told["finished"] and time.monotonic() - since < STILL:

@@ -80,7 +80,7 @@ def availability_routes(
         start = max(now, _millis(body.away_from)) if body.away_from else now
         until = _millis(body.away_until) if body.away_until else None
         if until is not None and until <= start:
-            raise Problem(422, "ends_before_it_begins", "`away_until` lies after `away_from`, and after now")
+            raise Problem(422, "ends_before_it_begins", "`away_until` has to lie after `away_from`, and after now")
         if max(start, until or 0) > now + AHEAD:
             raise Problem(422, "too_far_ahead", "within a year; leave `away_until` out where nobody knows")
         said = Said(Away(start, until), body.reason, caller.name, now)

@@ -53,7 +53,7 @@ def fairness_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Followin
         end = round(until.timestamp() * 1000) if until else now
         start = round(since.timestamp() * 1000) if since else end - MONTH
         if start >= end:
-            raise Problem(422, "ends_before_it_begins", "`until` lies after `since`")
+            raise Problem(422, "ends_before_it_begins", "`until` has to lie after `since`")
         async with tenant_transaction(pool, tenant) as connection:
             states = {state.pool_id: state for state in await pool_rows.read_pools(connection, tenant)}
             state = states.get(pool_id, PoolState(pool_id))

@@ -25,6 +25,7 @@ from shared.schemas.catalogue import LEAD
 from shared.schemas.policies import KINDS
 from shared.schemas.scores import PolicyRef
 from shared.schemas.touches import Scalar
+from shared.schemas.vocabulary import QUESTIONS
 
 Body = dict[str, Any]
 GIVERS = frozenset({"manager", "admin"})
@@ -180,6 +181,11 @@ def _changed(given: WhatIf) -> Changed:
             near = get_close_matches(name, [*LEAD, *POINTS, "score.grade"], n=1)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise Problem(422, "unknown_field", f"there is no field `{name}` to change.{hint}")
+    for question, code in given.answers.items():
+        if question not in QUESTIONS:
+            raise Problem(422, "unknown_question", f"there is no question `{question}`: {', '.join(QUESTIONS)}")
+        if code not in QUESTIONS[question]:
+            raise Problem(422, "bad_value", f"`{question}` is answered by one of {', '.join(QUESTIONS[question])}")
     return Changed(attributes, given.answers, grade, numbers.get("score.fit"), numbers.get("score.engagement"))
 
 

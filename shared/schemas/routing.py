@@ -32,6 +32,9 @@ class ScoreSummary(Contract):
     as_of: Millis
 
 
+MANAGER = "manager:"  # and a pool, in place of a pool: all of it had had the lead, and it ends with who manages it
+
+
 class LeadRouted(Record):
     """A rep is to be offered a lead. Provisional until handoff has applied it: the offer there is the truth of ownership.
 

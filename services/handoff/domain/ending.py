@@ -30,7 +30,7 @@ def free(opportunity: Opportunity, assignment: int, at: int, reason: str, *, clo
 
 def fire(opportunity: Opportunity, now: int) -> Change:
     """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it, or is told to
-    the manager; what is not due has reminded its holder.
+    the manager, where there is anybody else to take it; what is not due has reminded its holder.
 
     Everything that looks at an opportunity fires what is due first, so that the outcome does not depend on who came first.
     A first touch stops its clock, so a lead that was touched is never taken away here.
@@ -44,7 +44,7 @@ def fire(opportunity: Opportunity, now: int) -> Change:
         if holder is None or clock not in change.opportunity.clocks:
             continue
         if clock.is_due(now):
-            ends = _breach if clock.takes_back() else _escalate
+            ends = _breach if clock.takes_back() and not holder.is_last_resort() else _escalate
             change = change.then(ends(change.opportunity, holder, clock))
         elif reminder := clock.reminder(now):
             change = change.then(_remind(change.opportunity, holder, clock, reminder))

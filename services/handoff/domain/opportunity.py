@@ -8,6 +8,7 @@ from typing import Literal
 from services.handoff.domain.clocks import Clock
 from services.handoff.domain.terms import Promises
 from shared.schemas.handoff import HandoffEvent
+from shared.schemas.routing import MANAGER
 
 # Stages of vocabulary, section 9, as far as the handoff goes; `merged` is ours: the lead became part of another one.
 Stage = Literal["offered", "accepted", "recycled", "disqualified", "merged"]
@@ -40,6 +41,10 @@ class Offer:
     def is_held(self) -> bool:
         """Whether its rep holds the lead now, accepted or not yet."""
         return self.state in ("open", "accepted")
+
+    def is_last_resort(self) -> bool:
+        """Whether it went to who manages the pool, because nobody else is left: a lead is never taken from there."""
+        return self.pool_id.startswith(MANAGER)
 
 
 @dataclass(frozen=True, slots=True)

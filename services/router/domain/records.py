@@ -7,7 +7,7 @@ from services.router.domain.flow import Change
 from services.router.domain.playbook import Playbook
 from services.router.domain.sentence import sentence
 from services.router.domain.words import ended_reasons, reasons
-from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
+from shared.schemas.routing import MANAGER, LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 from shared.schemas.scores import LeadScored
 
 
@@ -64,7 +64,7 @@ def _past_pools(decision: Decision) -> str:
     by = decision.outcome.by
     if by == "person":
         return "person"
-    return f"manager:{decision.trace.pool_id}" if by == "manager" else f"account:{by}"
+    return f"{MANAGER}{decision.trace.pool_id}" if by == "manager" else f"account:{by}"
 
 
 def _relieved(change: Change, decision: Decision) -> str | None:

@@ -20,7 +20,8 @@ MOST = 200  # leads ahead of a rep that are counted
 HOW_ENDED: Mapping[str, Word] = {
     "declined": Word("gave it back", "差し戻し"),
     "expired": Word("ran out of time", "期限超過"),
-    "refused": Word("somebody else had accepted it", "他の担当者が受領済み"),
+    "refused": Word("it could not be given to them any more", "引き渡しが間に合わず取り消し"),
+    "passed_on": Word("passed it on to the next team", "次のチームへ引き継ぎ"),
     "withdrawn": Word("it was withdrawn", "取り下げ"),
     "left": Word("left", "退職・異動"),
     "reassigned": Word("a manager gave it to somebody else", "マネージャーが他の担当者に変更"),
@@ -80,7 +81,7 @@ def _had(name: str, had: Had, playbook: Playbook | None) -> Reason:
     label = known.label if known else Label(en=had.reason, ja=had.reason) if had.ended == "declined" else Label()
     en, ja = (f": {label.en}" if label.en else ""), (f"({label.ja or label.en})" if label.ja or label.en else "")
     text = {
-        "en": f"{name} had this lead before, and {word.en}{en}; who had it is asked again when all have, or in a new cycle",
+        "en": f"{name} had this lead before, and {word.en}{en}; who had it is not asked again in this cycle",
         "ja": f"{name} はこのリードを以前担当し、{word.ja}{ja}。同じサイクルでは再打診しない",
     }
     return Reason(code="earlier_holder", text=text, detail={"ended": had.ended, "reason": had.reason})

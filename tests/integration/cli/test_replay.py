@@ -72,6 +72,9 @@ def _who_has_it_leaves(baton: Any, address: str) -> None:
     dry = baton.run("reps", "offboard", holder, "--dry-run")
     assert (dry.returncode, "open leads:" in dry.stdout) == (0, True), dry.stdout + dry.stderr
     assert " has this lead" in _why_not(baton, address, holder), "a dry run moves nothing"
+    unasked = baton.run("reps", "offboard", holder)
+    assert (unasked.returncode, "--yes moves the leads" in unasked.stderr) == (1, True), "nobody was there to be asked"
+    assert " has this lead" in _why_not(baton, address, holder)
     done = baton.run("reps", "offboard", holder, "--yes", "--reason", "moves to marketing")
     assert (done.returncode, "0 still to go" in done.stdout) == (0, True), done.stdout + done.stderr
     assert "had this lead before, and left" in _why_not(baton, address, holder)

@@ -396,6 +396,8 @@ async def test_a_question_that_makes_no_sense_is_answered_with_what_is_wrong(wor
     assert "`lead.industry`" in typo.json()["detail"]
     assert code(await asked(facts={"lead.employees": "many"})) == (422, "bad_value")
     assert code(await asked(facts={"score.grade": "Z9"})) == (422, "bad_value")
+    assert code(await asked(answers={"Z9": "none"})) == (422, "unknown_question")
+    assert code(await asked(answers={"B1": "rubbish"})) == (422, "bad_value")
     assert code(await asked(policies={"sla": {"default": {}}})) == (422, "bad_policy")
     assert code(await asked(policies={"scoring": {}})) == (422, "invalid_request")
     assert code(await asked("nobody")) == (404, "lead_not_found")

@@ -48,6 +48,18 @@ def test_what_was_late_is_tracked_until_it_is_done_and_once(given, taken, kinds)
     assert kinds(again) == ["activity-logged"]
 
 
+def test_who_manages_a_pool_that_has_had_the_lead_keeps_it_however_late(given, kinds):
+    """There is nobody left to take it to."""
+    strict = Promises(SlaPolicy(default=NAMED.model_copy(update={"untouched": "take_back"})))
+    for pool, taken_back in (("tokyo", True), ("manager:tokyo", False)):
+        offered = route(None, given.routed(mode="assign", pool_id=pool), strict, given.now).opportunity
+        change = fire(offered, given.now + 60 * MINUTE)
+        assert ("offer-expired" in kinds(change), change.opportunity.current() is None) == (taken_back, taken_back), (
+            pool
+        )
+        assert "clock-breached" in kinds(change)
+
+
 def test_an_offer_that_nobody_accepts_goes_on_whatever_else_policy_says(given, kinds):
     offered = route(None, given.routed(), PROMISES, given.now).opportunity
     assert "offer-expired" in kinds(fire(offered, given.now + MINUTE))
