@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -18,11 +18,13 @@ from services.handoff.domain.pausing import NothingRunsError, PausedAlreadyError
 from services.handoff.domain.rep import Activity, NotInsideSalesError, NotTheHolderError, OfferNotOpenError
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Filter, Place, Reads
+from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.problems import Problem, described
 from shared.schemas import ids
 from shared.schemas.policies.routing import DeclineReason
+from shared.sight import Sight, sight_of
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
@@ -72,9 +74,9 @@ class Api:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
     ) -> views.Page:
-        """List opportunities, the newest first."""
-        caller = await self._caller(request)
-        rows = await self._reads.page(caller.tenant, Filter(lead_id, stage, rep_id), _place(after), limit + 1)
+        """List the opportunities that the token may see, the newest first."""
+        caller, sight = await self._caller(request)
+        rows = await self._reads.page(caller.tenant, sight, Filter(lead_id, stage, rep_id), _place(after), limit + 1)
         names = self._policies.rep_names(caller.tenant)
         last = rows[limit - 1] if len(rows) > limit else None
         return views.Page(
@@ -84,20 +86,19 @@ class Api:
 
     async def read(self, request: Request, opportunity_id: str) -> views.Detail:
         """Read an opportunity with its offers, clocks, activities and stages."""
-        return await self._detail(await self._caller(request), opportunity_id)
+        caller, sight = await self._caller(request)
+        return self._view(caller, await self._seen(caller, sight, opportunity_id))
 
     async def accept(self, request: Request, opportunity_id: str, body: Accept | None = None) -> views.Detail:
         """Accept the offer. Accepting again changes nothing and answers the same."""
-        caller = await self._caller(request)
-        rep_id = _rep(caller, body.rep_id if body else None)
+        caller, rep_id = await self._actor(request, opportunity_id, body.rep_id if body else None)
         with _refusals(opportunity_id):
             await self._desk.accept(caller.tenant, _known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
     async def decline(self, request: Request, opportunity_id: str, body: Decline) -> views.Detail:
         """Give the lead back, with a reason; the reason's effect decides what becomes of it."""
-        caller = await self._caller(request)
-        rep_id = _rep(caller, body.rep_id)
+        caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         valid = self._policies.decline_reasons(caller.tenant)
         if body.reason not in valid:
             raise _unknown("reason", body.reason, sorted(valid))
@@ -133,16 +134,14 @@ class Api:
 
     async def qualify(self, request: Request, opportunity_id: str, body: Qualify) -> views.Detail:
         """Pass a lead that inside sales has accepted and qualified on to field sales; the router chooses whom."""
-        caller = await self._caller(request)
-        rep_id = _rep(caller, body.rep_id)
+        caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         with _refusals(opportunity_id):
             await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
     async def pause(self, request: Request, opportunity_id: str, body: Pause) -> views.Detail:
         """Let the clocks of an accepted lead stand while the rep waits for somebody else, until `until` or until resumed."""
-        caller = await self._caller(request)
-        rep_id = _rep(caller, body.rep_id)
+        caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         valid = self._policies.pause_reasons(caller.tenant)
         if body.reason not in valid:
             raise _unknown("reason", body.reason, sorted(valid))
@@ -157,8 +156,7 @@ class Api:
 
     async def resume(self, request: Request, opportunity_id: str, body: Resume | None = None) -> views.Detail:
         """Let the clocks count again. Where they do already, nothing changes."""
-        caller = await self._caller(request)
-        rep_id = _rep(caller, body.rep_id if body else None)
+        caller, rep_id = await self._actor(request, opportunity_id, body.rep_id if body else None)
         with _refusals(opportunity_id):
             await self._desk.resume(caller.tenant, _known_form(opportunity_id), rep_id, caller.name)
         return await self._detail(caller, opportunity_id)
@@ -171,23 +169,20 @@ class Api:
         idempotency_key: Annotated[ShortText | None, Header(description="stands for `id`")] = None,
     ) -> views.Detail:
         """Log what a human did about the lead. A human touch stops the first-touch clock and accepts an open offer."""
-        caller = await self._caller(request)
-        activity = self._activity(caller, body, idempotency_key)
+        caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
+        activity = self._activity(caller.tenant, rep_id, body, idempotency_key)
         with _refusals(opportunity_id):
             await self._desk.log_touch(caller.tenant, _known_form(opportunity_id), activity, body.note, caller.name)
         return await self._detail(caller, opportunity_id)
 
-    def _activity(self, caller: Caller, body: LogActivity, key: str | None) -> Activity:
-        touches, types = self._policies.activity_types(caller.tenant)
+    def _activity(self, tenant: str, rep_id: str | None, body: LogActivity, key: str | None) -> Activity:
+        touches, types = self._policies.activity_types(tenant)
         if body.type not in types:
             raise _unknown("type", body.type, sorted(types))
         now = self._clock.now()
         at = round(body.at.timestamp() * 1000) if body.at else now
         if at > now + AHEAD:
             raise Problem(422, "in_the_future", "`at` lies in the future: log what has been done")
-        rep_id = body.rep_id or (caller.name if "rep" in caller.roles else None)
-        if rep_id:
-            _rep(caller, rep_id)
         return Activity(
             body.id or key or ids.derived_id("activity", body.type, rep_id, at),
             body.type,
@@ -197,16 +192,42 @@ class Api:
             note_given=bool(body.note),
         )
 
-    async def _caller(self, request: Request) -> Caller:
+    async def _caller(self, request: Request) -> tuple[Caller, Sight]:
+        """Raises Problem 401, and 403 for a token without a role."""
         caller = await self._tokens.caller(request)
-        if not FOR_OTHERS.union({"rep"}).intersection(caller.roles):
-            raise Problem(403, "no_role", "this token has none of the roles rep, api, manager, admin")
-        return caller
+        return caller, sight_of(caller, self._policies.teams(caller.tenant))
+
+    async def _actor(self, request: Request, opportunity_id: str, named: str | None) -> tuple[Caller, str | None]:
+        """Who acts, and in whose name; None where that is whoever was asked last. Raises Problem 403, and 404 for an opportunity
+        that they do not see.
+
+        A manager who names nobody acts for the rep who was looked at here: when the lead goes to another team meanwhile, it is
+        too late, rather than done in the name of one of that team.
+        """
+        caller, sight = await self._caller(request)
+        rep_id = _rep(caller, named)
+        if sight.everything:
+            return caller, rep_id
+        row = await self._seen(caller, sight, opportunity_id)
+        rep_id = rep_id or str(row["offers"][-1]["rep_id"])
+        must_be_theirs(sight, row, rep_id)
+        return caller, rep_id
+
+    async def _seen(self, caller: Caller, sight: Sight, opportunity_id: str) -> dict[str, Any]:
+        """Raises Problem 404, also for one that the caller may not see."""
+        row = await self._reads.find(caller.tenant, _known_form(opportunity_id))
+        if row is None or not sees(sight, row):
+            raise _not_found(opportunity_id)
+        return row
 
     async def _detail(self, caller: Caller, opportunity_id: str) -> views.Detail:
+        """What became of an opportunity that the caller was seen to see."""
         row = await self._reads.find(caller.tenant, _known_form(opportunity_id))
         if row is None:
             raise _not_found(opportunity_id)
+        return self._view(caller, row)
+
+    def _view(self, caller: Caller, row: dict[str, Any]) -> views.Detail:
         return views.detail(row, self._policies.rep_names(caller.tenant))
 
 

@@ -90,6 +90,10 @@ class Policies:
         found = self._book.find(tenant, TeamsPolicy)
         return next((rep.zone for rep in found[0].reps if rep.id == rep_id), "UTC") if found else "UTC"
 
+    def teams(self, tenant: str) -> TeamsPolicy | None:
+        found = self._book.find(tenant, TeamsPolicy)
+        return found[0] if found else None
+
     def rep_names(self, tenant: str) -> dict[str, str]:
         found = self._book.find(tenant, TeamsPolicy)
         return {rep.id: rep.name for rep in found[0].reps} if found else {}

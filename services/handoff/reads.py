@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.kit.database import Pool, tenant_transaction
+from shared.sight import Sight
 
 _HEAD = """
     o.opportunity_id::text AS id, o.lead_id, o.cycle, o.stage, o.type, o.in_pipeline, o.is_test, o.lead_class, o.pool_id, o.leg,
@@ -34,9 +35,14 @@ _LIST = f"""
       AND ($4::text IS NULL OR EXISTS (
           SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
           AND f.rep_id = $4 AND f.state IN ('open', 'accepted')))
-      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid))
+      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid)){{seen}}
     ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7
 """
+# What a sight shows, of nothing but the parts that it has: one that is empty would cost the index of the other.
+_SEEN = """
+      AND o.opportunity_id IN (SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND ({tests}))
+"""
+_PARTS = {"reps": "f.rep_id = ANY({}::text[])", "led": "f.pool_id = ANY({}::text[])"}
 _ONE = f"SELECT {_HEAD}{_STORY} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id = $2"
 
 
@@ -68,11 +74,14 @@ class Reads:
             row = await connection.fetchrow(_ONE, tenant, opportunity_id)
             return dict(row) if row else None
 
-    async def page(self, tenant: str, wanted: Filter, after: Place | None, limit: int) -> list[dict[str, Any]]:
-        """The newest opportunities first; at most `limit`."""
+    async def page(
+        self, tenant: str, sight: Sight, wanted: Filter, after: Place | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """The newest opportunities first that `sight` shows; at most `limit`."""
+        seen, values = _seen(sight, 8)
         async with tenant_transaction(self._pool, tenant) as connection:
             rows = await connection.fetch(
-                _LIST,
+                _LIST.format(seen=seen),
                 tenant,
                 wanted.lead_id,
                 wanted.stage,
@@ -80,5 +89,15 @@ class Reads:
                 after.created_at if after else None,
                 after.opportunity_id if after else None,
                 limit,
+                *values,
             )
             return [dict(row) for row in rows]
+
+
+def _seen(sight: Sight, first: int) -> tuple[str, list[list[str]]]:
+    """The test of what `sight` shows, and its values; `first` is the number of the first of them."""
+    if sight.everything:
+        return "", []
+    parts = [(test, list(values)) for name, test in _PARTS.items() if (values := getattr(sight, name))]
+    tests = " OR ".join(test.format(f"${first + n}") for n, (test, _) in enumerate(parts))
+    return _SEEN.format(tests=tests or "false"), [values for _, values in parts]

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 from services.router.domain.lead import Lead
 from services.router.domain.playbook import Playbook
+from shared import sight
 from shared.kit.auth import Caller
-from shared.kit.problems import Problem
-
-WHOLE = frozenset({"api", "admin"})
-ROLES = WHOLE | {"manager", "rep"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +30,13 @@ class Sight:
 
 
 def sight_of(caller: Caller, playbook: Playbook | None) -> Sight:
-    """What `caller` sees. Raises Problem 403 for a token without a role.
-
-    A manager's team are those who name them as their manager, and whom these manage; all reps, where the policy names no managers.
-    """
-    roles = frozenset(caller.roles)
-    if not ROLES & roles:
-        raise Problem(403, "no_role", "this token has none of the roles rep, api, manager, admin")
-    if WHOLE & roles:
-        return Sight(everything=True)
-    if "manager" in roles:
-        return _of_manager(caller.name, playbook)
+    """What `caller` sees. Raises Problem 403 for a token without a role."""
+    seen = sight.sight_of(caller, playbook.teams if playbook else None)
+    if playbook is None or seen.everything or "manager" in caller.roles:
+        return Sight(seen.everything, seen.reps, seen.pools)
     claims = (
         pool.id
-        for pool in (playbook.pools.values() if playbook else ())
+        for pool in playbook.pools.values()
         if pool.mode == "claim" and any(member.rep == caller.name for member in pool.members)
     )
-    return Sight(reps=(caller.name,), claims=tuple(claims))
-
-
-def _of_manager(name: str, playbook: Playbook | None) -> Sight:
-    managers = {rep.id: rep.manager for rep in playbook.reps.values()} if playbook else {}
-    if playbook is None or not any(managers.values()):
-        return Sight(everything=True)
-    team = {name}
-    while more := {rep for rep, manager in managers.items() if manager in team} - team:
-        team |= more
-    pools = (
-        pool.id
-        for pool in playbook.pools.values()
-        if pool.manager == name or any(member.rep in team for member in pool.members)
-    )
-    return Sight(reps=tuple(sorted(team)), pools=tuple(pools))
+    return Sight(reps=seen.reps, claims=tuple(claims))

@@ -20,9 +20,11 @@ from services.handoff.links.page import Words
 from services.handoff.links.signing import BadLinkError, OfferLink, Signer
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
+from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.problems import Problem, described
+from shared.sight import sight_of
 
 LIVES = 7 * 86_400_000  # ms, and no longer than the offer is open
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -72,11 +74,13 @@ class LinksApi:
         caller = await self._tokens.caller(request)
         if not MAKERS.intersection(caller.roles):
             raise Problem(403, "no_role", "this token has none of the roles api, manager, admin")
+        sight = sight_of(caller, self._policies.teams(caller.tenant))
         known = UUID.fullmatch(opportunity_id)
         row = await self._reads.find(caller.tenant, opportunity_id) if known else None
-        if row is None:
+        if row is None or not sees(sight, row):
             raise Problem(404, "not_found", f"there is no opportunity {opportunity_id[:50]!r}")
         offer = row["offers"][-1]
+        must_be_theirs(sight, row, offer["rep_id"])
         if offer["state"] != "open":
             raise Problem(409, "offer_not_open", f"the offer is {offer['state']}", state=offer["state"])
         link = OfferLink(caller.tenant, opportunity_id, offer["assignment"], offer["rep_id"], self._clock.now() + LIVES)

@@ -1,0 +1,232 @@
+"""Who sees which opportunities, and who acts on them: over HTTP, on the app itself and a real Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from services.handoff.app import http_app
+from services.handoff.reads import Filter, Reads
+from shared.kit.auth import token_hash
+from shared.kit.service import Probes
+from shared.schemas.policies import SlaPolicy, TeamsPolicy
+from shared.schemas.policies.sla import LeadClass, PauseReason
+from shared.schemas.policies.teams import Member, Pool, Rep
+from shared.sight import Sight
+
+pytestmark = pytest.mark.servers
+
+# 佐藤 is of 鈴木's team, 田中 of 森's; all are in one pool. 岡 manages a pool of her own, 鈴木 is her manager.
+TEAMS = TeamsPolicy(
+    reps=(
+        Rep(id="sato", name="佐藤", manager="suzuki"),
+        Rep(id="tanaka", name="田中", manager="mori"),
+        Rep(id="oka", name="岡", manager="suzuki"),
+        Rep(id="suzuki", name="鈴木"),
+        Rep(id="mori", name="森"),
+    ),
+    pools=(
+        Pool(id="tokyo", members=(Member(rep="sato"), Member(rep="tanaka"))),
+        Pool(id="osaka", manager="oka", members=(Member(rep="tanaka"),)),
+    ),
+)
+PAUSES = (PauseReason(code="waiting_for_customer", most=3600),)
+SLA = SlaPolicy(default=LeadClass(id="score", accept=60, first_touch=600), pauses=PAUSES)
+ACTS: dict[str, dict[str, Any]] = {
+    "accept": {},
+    "decline": {"reason": "junk"},
+    "qualify": {},
+    "activities": {"type": "call_connected"},
+    "pause": {"reason": "waiting_for_customer"},
+    "resume": {},
+}
+Client = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def client(world, owner, publish) -> AsyncIterator[Client]:
+    """client(name, *roles): one with a token of this name and these roles."""
+    for sequence, policy in enumerate((TEAMS, SLA), start=50):
+        await world.policies.apply(publish(world.tenant, sequence, policy))
+    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
+    made = []
+
+    async def make(name: str, *roles: str) -> httpx.AsyncClient:
+        token = uuid4().hex
+        insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)"
+        await owner.execute(insert, world.tenant, token_hash(token), name, list(roles))
+        headers = {"authorization": f"Bearer {token}"}
+        made.append(
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://handoff", headers=headers)
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.aclose()
+
+
+@pytest.fixture
+async def leads(world, client) -> None:
+    """`his` went to 佐藤, `hers` to 田中, `moved` from 佐藤 on to 田中; `osaka` to 田中 out of 岡's pool."""
+    routed = [
+        world.routed("his"),
+        world.routed("hers", rep="tanaka"),
+        world.routed("moved"),
+        world.routed("moved", assignment=2, rep="tanaka"),
+        world.routed("osaka", rep="tanaka").model_copy(update={"pool_id": "osaka"}),
+    ]
+    for record in routed:
+        await world.handler().handle([record])
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str | None]:
+    return answer.status_code, answer.json().get("code")
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "seen"),
+    [
+        ("sato", "rep", {"his", "moved"}),
+        ("tanaka", "rep", {"hers", "moved", "osaka"}),
+        ("nobody", "rep", set()),
+        ("suzuki", "manager", {"his", "moved", "osaka"}),
+        ("mori", "manager", {"hers", "moved", "osaka"}),
+        ("oka", "manager", {"osaka"}),
+        ("nobody", "manager", set()),
+        ("crm", "api", {"his", "hers", "moved", "osaka"}),
+        ("root", "admin", {"his", "hers", "moved", "osaka"}),
+    ],
+)
+async def test_a_list_and_a_read_show_what_the_token_may_see(client, leads, world, name, role, seen):
+    caller = await client(name, role)
+    pages, after = set(), {}
+    while after is not None:
+        page = (await caller.get("/v1/opportunities", params={"limit": 1} | after)).json()
+        pages |= {item["lead_id"] for item in page["items"]}
+        after = {"after": page["next"]} if page["next"] else None
+    assert pages == seen
+    asked = (await caller.get("/v1/opportunities", params={"rep_id": "tanaka"})).json()["items"]
+    assert {item["lead_id"] for item in asked} == seen & {"hers", "moved", "osaka"}
+    for lead in ("his", "hers", "moved", "osaka"):
+        status = (await caller.get(f"/v1/opportunities/{world.opportunity_id(lead)}")).status_code
+        assert status == (200 if lead in seen else 404)
+
+
+@pytest.mark.parametrize("act", [*ACTS, "link"])
+async def test_nobody_acts_on_what_is_another_teams(client, leads, world, act):
+    sato, suzuki = await client("sato", "rep"), await client("suzuki", "manager")
+    before = await world.story()
+    hers, moved = (f"/v1/opportunities/{world.opportunity_id(lead)}/{act}" for lead in ("hers", "moved"))
+    body = ACTS.get(act)
+    assert code_of(await suzuki.post(hers, json=body)) == (404, "not_found")
+    assert code_of(await suzuki.post(moved, json=body)) == (403, "not_your_team"), "it was 佐藤's; 田中 has it now"
+    assert code_of(await sato.post(hers, json=body)) == ((403, "no_role") if act == "link" else (404, "not_found"))
+    if act != "link":
+        named = {**ACTS[act], "rep_id": "tanaka"}
+        assert code_of(await suzuki.post(moved, json=named)) == (403, "not_your_team")
+        assert code_of(await sato.post(moved, json=named)) == (403, "not_your_name")
+    assert await world.story() == before
+
+
+async def test_a_manager_acts_for_the_team_and_for_who_has_a_lead_of_their_pool(client, leads, world):
+    suzuki, oka = await client("suzuki", "manager"), await client("oka", "manager")
+    his, osaka = (f"/v1/opportunities/{world.opportunity_id(lead)}" for lead in ("his", "osaka"))
+    assert (await suzuki.post(f"{his}/link")).json()["rep_id"] == "sato"
+    assert (await suzuki.post(f"{his}/accept")).json()["owner"] == {
+        "rep_id": "sato",
+        "name": "佐藤",
+        "state": "accepted",
+    }
+    assert (await suzuki.post(f"{his}/pause", json=ACTS["pause"])).json()["pauses"][0]["paused_by"] == "suzuki"
+    assert (await suzuki.post(f"{his}/resume")).status_code == 200
+    [touch] = (await suzuki.post(f"{his}/activities", json=ACTS["activities"])).json()["activities"]
+    assert (touch["rep_id"], touch["logged_by"]) == ("sato", "suzuki")
+    assert (await oka.post(f"{osaka}/link")).json()["rep_id"] == "tanaka"
+    assert (await oka.post(f"{osaka}/decline", json=ACTS["decline"])).json()["stage"] == "disqualified"
+
+
+async def test_a_manager_sees_all_where_the_policy_names_no_managers(client, leads, world, publish):
+    teams = TeamsPolicy(reps=tuple(Rep(id=rep.id, name=rep.name) for rep in TEAMS.reps), pools=TEAMS.pools[:1])
+    await world.policies.apply(publish(world.tenant, 60, teams))
+    mori = await client("mori", "manager")
+    assert len((await mori.get("/v1/opportunities")).json()["items"]) == 4
+    assert (await mori.post(f"/v1/opportunities/{world.opportunity_id('his')}/accept")).status_code == 200
+
+
+async def test_a_token_without_a_role_may_nothing(client, leads, world):
+    nobody, one = await client("suzuki", "viewer"), f"/v1/opportunities/{world.opportunity_id('his')}"
+    answers = [await nobody.get("/v1/opportunities"), await nobody.get(one), await nobody.post(f"{one}/link")]
+    answers += [await nobody.post(f"{one}/{act}", json=body) for act, body in ACTS.items()]
+    assert {code_of(answer) for answer in answers} == {(403, "no_role")}
+
+
+async def test_a_link_acts_for_the_rep_it_was_made_for_whoever_made_it(client, leads, world):
+    suzuki, anyone = await client("suzuki", "manager"), await client("nobody")
+    path = (await suzuki.post(f"/v1/opportunities/{world.opportunity_id('his')}/link")).json()["path"]
+    assert (await anyone.post(path, data={"do": "accept"})).status_code == 200
+    assert ("sato", "accepted") in [(rep, state) for _, rep, state in await world.offers()]
+
+
+MANY = 20_000
+READ = (
+    "SELECT sum(seq_tup_read + idx_tup_fetch)::integer FROM pg_stat_xact_user_tables"
+    " WHERE schemaname = 'handoff' AND relname IN ('opportunities', 'offers')"
+)
+
+
+@pytest.mark.parametrize(
+    "sight", [Sight(reps=("rep7",)), Sight(reps=("rep7", "x"), led=("pool7",))], ids=["rep", "manager"]
+)
+async def test_a_list_reads_no_more_than_its_caller_sees(world, owner, sight):
+    columns = [
+        row["column_name"]
+        for row in await owner.fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'handoff' AND table_name = 'opportunities'"
+        )
+    ]
+    await world.handler().handle([world.routed()])
+    took = {
+        "opportunity_id": "md5($1 || n)::uuid",
+        "lead_id": "'l' || n",
+        "created_at": "o.created_at + n",
+    }
+    values = ", ".join(took.get(column, f"o.{column}") for column in columns)
+    await owner.execute(
+        f"INSERT INTO handoff.opportunities ({', '.join(columns)}) SELECT {values} FROM handoff.opportunities o,"
+        f" generate_series(1, {MANY}) n WHERE o.tenant = $1 AND o.lead_id = 'lead-1'",
+        world.tenant,
+    )
+    await owner.execute(
+        "INSERT INTO handoff.offers (tenant, opportunity_id, assignment, rep_id, rep_name, mode, leg, pool_id, state, offered_at)"
+        " SELECT $1, md5($1 || n)::uuid, 1, 'rep' || n / 10, '', 'offer', 'fs', 'pool' || n / 10, 'declined', 0"
+        f" FROM generate_series(1, {MANY}) n",
+        world.tenant,
+    )
+    await owner.execute("ANALYZE handoff.opportunities")
+    await owner.execute("ANALYZE handoff.offers")
+    async with world.app.acquire() as connection, connection.transaction():
+        before = await connection.fetchval(READ)
+        rows = await Reads(_One(connection)).page(world.tenant, sight, Filter(), None, 51)
+        read = await connection.fetchval(READ) - before
+    assert [row["lead_id"] for row in rows] == [f"l{n}" for n in range(79, 69, -1)]
+    assert 0 < read < 500, "a part of the sight without an index reads all offers of the tenant"
+
+
+class _One:
+    """A pool of the one connection whose reads are counted."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def acquire(self) -> Any:
+        return self
+
+    async def __aenter__(self) -> Any:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None: ...
