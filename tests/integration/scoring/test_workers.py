@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.scoring.wire import INPUTS
-from tests.integration.scoring.town import Town, history, recomputed
+from tests.integration.scoring.town import Town, history, recomputed, roll_call
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
 
@@ -20,7 +20,8 @@ async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(
     """Traps 1 to 6: two workers on a new group, one killed, one stopped, all states lost, records sent twice."""
     rng = Random(7)
     records = history(town.tenant, 2_000, 120, rng)
-    expected = recomputed(records)
+    called = roll_call(town.tenant, records, rng)
+    expected = recomputed(records + called)
     sent = records + rng.sample(records, 200)  # duplicates, late and out of order
     first, second = await asyncio.gather(town.hire(), town.hire())
     await town.send(sent[:700])
@@ -39,6 +40,10 @@ async def test_killed_stopped_and_robbed_workers_end_with_the_recomputed_scores(
     await town.until(second.is_ready)
     assert await second.end(signal.SIGTERM) == 0
     await town.send(sent[1_700:])
+    # A lead of which nothing more is heard after a loss may keep a score of a higher version from before it (README): all are heard
+    # of once more, when as much is read as had ever been.
+    await town.until(town.has_caught_up)
+    await town.send(called)
     assert len(expected) > 60
     await town.agree(expected)
 

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
 from services.scoring import wire
@@ -166,6 +166,14 @@ class Town:
             assert monotonic() < deadline, f"not within {seconds} s; logs: {logs}"
             await self._read()
 
+    async def has_caught_up(self) -> bool:
+        """Whether the states hold all that there is to read."""
+        ends = await self.reader.end_offsets([TopicPartition(topic, n) for topic in wire.INPUTS for n in range(8)])
+        for (topic, partition), end in ends.items():
+            if int(await self.redis.hget(f"{self.group}:{{s:{partition}}}:applied", topic) or 0) < end:
+                return False
+        return True
+
     async def agree(self, states: dict[str, LeadState]) -> None:
         """Wait until what is said of the leads is what these states are worth; of others nothing is said."""
         try:
@@ -233,6 +241,18 @@ def touch(tenant: str, identity: str, kind: str, lead: str, number: int, rng: Ra
             "attributes": {"level": "head"} if rng.random() < 0.1 else {},
         }
     )
+
+
+def roll_call(tenant: str, records: list[Record], rng: Random) -> list[Record]:
+    """One touch more by each identity of these records, for the lead that it is now, and all links once more."""
+    links = [record for record in records if isinstance(record, LinkChanged)]
+    owner = {link.identity_id: link.owner for link in links}
+    kinds = {touch.identity_id: touch.identity_kind for touch in records if isinstance(touch, Touch)}
+    touches = [
+        touch(tenant, identity, kind, owner.get(identity, ids.lead_id(identity)), 10**6 + number, rng)
+        for number, (identity, kind) in enumerate(sorted(kinds.items()))
+    ]
+    return [*touches, *links]
 
 
 def history(tenant: str, touches: int, people: int, rng: Random) -> list[Record]:
