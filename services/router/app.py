@@ -22,6 +22,7 @@ from services.router.offboarding_api import offboarding_routes
 from services.router.ordering import Orders
 from services.router.orders_api import order_routes
 from services.router.policies import Policies
+from services.router.reps_api import rep_routes
 from services.router.settings import RouterSettings
 from services.router.stream import GROUP, TOPICS, worker
 from services.router.sweep import Sweep
@@ -108,6 +109,7 @@ async def run(settings: RouterSettings) -> int:
             )
         )
         app.include_router(why_not_routes(pool, Tokens(pool), policies.following, clock))
+        app.include_router(rep_routes(pool, Tokens(pool), policies.following, clock))
         app.include_router(fairness_routes(pool, Tokens(pool), policies.following, clock))
         once = Once(pool, "router", clock)
         app.include_router(

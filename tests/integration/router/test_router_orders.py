@@ -15,6 +15,7 @@ from services.router.offboarding import Offboarding
 from services.router.offboarding_api import offboarding_routes
 from services.router.ordering import Orders
 from services.router.orders_api import order_routes
+from services.router.reps_api import rep_routes
 from services.router.why_not_api import why_not_routes
 from shared.kit import problems
 from shared.kit.auth import Tokens, token_hash
@@ -34,6 +35,7 @@ async def calls(world, identity_secret, database_url):
     app.include_router(order_routes(Orders(follow, world.clock), once, tokens, follow, world.policies.changed.set))
     moving = Offboarding(world.pool, world.workers, follow, world.clock)
     app.include_router(offboarding_routes(world.pool, tokens, follow, moving, world.clock, lambda: None))
+    app.include_router(rep_routes(world.pool, tokens, follow, world.clock))
     app.include_router(why_not_routes(world.pool, tokens, follow, world.clock))
     app.include_router(routes(Leads(world.pool, follow, world.clock), tokens, identity_secret.encode()))
     owner, opened = await asyncpg.connect(database_url), []
@@ -338,6 +340,32 @@ async def test_the_best_of_a_queue_stands_first_and_then_who_waits_longest(world
         world.clock.advance(seconds=1)
     await demo(world, "young", grade="A1")
     assert await listed(await calls("sato", "rep"), "/v1/claims") == ["old", "young", "good"]
+
+
+async def test_reps_are_listed_with_what_they_have_and_a_rep_sees_themselves_alone(world, team, calls):
+    body = team(field=("sato", "tanaka"))
+    body["reps"][0]["manager"] = "tanaka"
+    await world.apply(body)
+    await demo(world, "l1")
+    desk = await calls("desk", "api")
+    every, after = [], None
+    while True:
+        page = ok(await desk.get("/v1/reps", params={"limit": 2} | ({"after": after} if after else {})))
+        every += page["reps"]
+        if (after := page["next"]) is None:
+            break
+    assert [rep["rep_id"] for rep in every] == sorted({rep["rep_id"] for rep in every})
+    known = {rep["rep_id"]: rep for rep in every}
+    holder = (await world.lead("l1"))["owner_rep"]
+    assert {rep for rep, one in known.items() if one["open"]} == {holder}
+    assert (known["sato"]["pools"], known["sato"]["at_work"], known["sato"]["takes_leads"]) == (["field"], True, True)
+    assert [rep["rep_id"] for rep in ok(await (await calls("sato", "rep")).get("/v1/reps"))["reps"]] == ["sato"]
+    seen = ok(await (await calls("tanaka", "manager")).get("/v1/reps"))["reps"]
+    assert [rep["rep_id"] for rep in seen] == ["sato", "tanaka"]
+    assert code(await (await calls("nobody")).get("/v1/reps")) == (403, "no_role")
+    ok(await desk.post("/v1/reps/sato/offboard", json={}))
+    gone = ok(await desk.get("/v1/reps", params={"after": "mori"}))["reps"][0]
+    assert (gone["rep_id"], gone["takes_leads"]) == ("sato", False)
 
 
 async def test_what_would_be_decided_is_told_in_full_and_nothing_is_written(world, team, calls, policy_bodies):
