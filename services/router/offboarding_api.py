@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field, StringConstraints
 
+from services.router.apart import described
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.words import WAITS, reasons
 from services.router.offboarding import Moves, Offboarding
@@ -17,10 +19,12 @@ from services.router.store import departures as rows
 from services.router.store.departures import Departure
 from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock, iso
-from shared.kit.database import Connection, Pool, tenant_transaction
+from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 from shared.kit.idempotency import Key, Once
 from shared.kit.problems import Problem
 from shared.schemas.routing import Reason
+
+log = structlog.get_logger(__name__)
 
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 MAY = frozenset({"api", "manager", "admin"})
@@ -139,7 +143,16 @@ def offboarding_routes(
         before = await standing(caller, rep_id)
         departure = Departure(rep_id, clock.now(), body.reason, caller.name)
         if body.dry_run:
-            moves = await offboarding.preview(caller.tenant, departure, SHOWN)
+            try:
+                moves = await offboarding.preview(caller.tenant, departure, SHOWN)
+            except HOPELESS as error:
+                log.error("undecidable", tenant=caller.tenant, rep_id=rep_id, **described(error))
+                raise Problem(
+                    409,
+                    "undecidable",
+                    "one of the leads cannot be decided on, as the router's log says of `undecidable`, so that nothing can be"
+                    " shown; without `dry_run` all others move",
+                ) from None
             return before | {"preview": _preview(moves, follow(caller.tenant).playbook)}
 
         async def effect(connection: Connection) -> dict[str, Any]:

@@ -292,6 +292,8 @@ async def test_a_lead_that_cannot_be_decided_on_keeps_no_other_of_who_left_and_i
         return done
 
     monkeypatch.setattr(module, "decide_and_apply", decide_and_apply)
+    shown = await desk("POST", "sato", 409, dry_run=True)
+    assert (shown["code"], tried.pop()) == ("undecidable", ["l00", "l03", "l06"])
     moving = offboarding()
     assert await moving.sweep() == 2
     assert tried == [["l00", "l03", "l06"], ["l00"], ["l03"], ["l06"]], (

@@ -4,6 +4,7 @@ out, thousands of times. Whoever was first, each lead has one owner in the end, 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from random import Random
 
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.servers
 
 REPS = tuple(f"rep-{n}" for n in range(8))
 LEADS = tuple(f"lead-{n:02}" for n in range(40))
-ROUNDS = 30  # races of each lead
+ROUNDS = int(os.environ.get("BATON_RACE_ROUNDS") or 30)  # races of each lead
 SLA = {"kind": "sla", "default": {"id": "score", "accept": 1, "first_touch": 2}}
 SEEING_ALL = Sight(everything=True)
 
