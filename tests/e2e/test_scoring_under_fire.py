@@ -291,11 +291,17 @@ class World:
         return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     def is_done(self) -> bool:
-        """Nothing is due, and everything is acknowledged by the workers, which they do last; what they wrote themselves, too."""
+        """Nothing is due, and everything is acknowledged by the workers, which they do last; what they wrote themselves, too.
+
+        What is read may be due at once, and what was due is written and read: so all is read before one looks, and still after.
+        """
+        if not self._is_read():
+            return False
         self.looked = time.time_ns() // 1_000_000
-        return not asyncio.run(self._due(self.looked)) and asyncio.run(self._committed()) == {
-            tp: end for tp, end in self.ends().items() if end
-        }
+        return not asyncio.run(self._due(self.looked)) and self._is_read()
+
+    def _is_read(self) -> bool:
+        return asyncio.run(self._committed()) == {tp: end for tp, end in self.ends().items() if end}
 
     async def _due(self, until: int) -> dict[int, list[tuple[str, int]]]:
         redis = connect(self.redis_url)
