@@ -9,7 +9,8 @@ from shared.kit.problems import Problem
 from shared.schemas.policies.teams import TeamsPolicy
 
 WHOLE = frozenset({"api", "admin"})
-ROLES = WHOLE | {"manager", "rep"}
+FOR_OTHERS = WHOLE | {"manager"}  # roles that may act in a rep's name
+ROLES = FOR_OTHERS | {"rep"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Header, Query, Request
 
 from services.handoff import views
 from services.handoff.bodies import Accept, Decline, LogActivity, Pause, Qualify, Resume, ShortText
@@ -19,19 +18,18 @@ from services.handoff.domain.rep import Activity, NotInsideSalesError, NotTheHol
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Filter, Place, Reads
 from services.handoff.seeing import must_be_theirs, sees
-from shared.kit.auth import Caller, Tokens
+from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.problems import Problem, described
 from shared.schemas import ids
 from shared.schemas.policies.routing import DeclineReason
-from shared.sight import Sight, sight_of
+from shared.sight import FOR_OTHERS, Sight, sight_of
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
 LATEST = 3 * 366 * 86_400_000  # ms ahead that a lead may want to be called again
 COMES_BACK = frozenset({"on_hold", "recycle", "nurture"})  # effects after which a lead may come back
 AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
-FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
 
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="no such opportunity") | _COMMON
@@ -53,7 +51,7 @@ class Api:
         self._tokens, self._clock = tokens, clock
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix="/v1", tags=["opportunities"], dependencies=[Depends(HTTPBearer(auto_error=False))])
+        router = APIRouter(prefix="/v1", tags=["opportunities"], dependencies=[BEARER])
         one = "/opportunities/{opportunity_id}"
         router.add_api_route("/opportunities", self.list, methods=["GET"], responses=_COMMON)
         router.add_api_route(one, self.read, methods=["GET"], responses=_ONE)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.security import HTTPBearer
-from pydantic import StringConstraints
+from fastapi import APIRouter, Query, Request
 
 from services.router.accounts_bodies import AccountBody, AccountsPage
 from services.router.accounts_views import account_view, summary
+from services.router.bodies import Word
 from services.router.store import accounts as account_rows
-from shared.kit.auth import Tokens
+from shared.kit.auth import BEARER, Tokens
 from shared.kit.database import Pool, tenant_transaction
 from shared.kit.problems import Problem
 from shared.schemas.accounts import AccountKind
 
 Body = dict[str, Any]
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 def account_routes(pool: Pool, tokens: Tokens) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else."""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["accounts"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["accounts"], dependencies=[BEARER])
 
     @router.get("/accounts", response_model=AccountsPage, summary="The tenant's accounts page by page, by id")
     async def page(

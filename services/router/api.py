@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 import asyncpg
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.security import HTTPBearer
-from pydantic import AwareDatetime, StringConstraints
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
 
-from services.router.bodies import DecisionsBody, LeadBody, LeadsPage, PoolsBody
+from services.router.bodies import DecisionsBody, LeadBody, LeadsPage, PoolsBody, Word
 from services.router.domain.lead import PARKED
 from services.router.domain.playbook import Following, Playbook
 from services.router.orders_bodies import QueuePage
@@ -23,17 +22,16 @@ from services.router.store import listing, trail
 from services.router.store import pools as pool_rows
 from services.router.store.listing import Filter, Place
 from services.router.views import decision_view, history_view, lead_view, pool_view, summary_view
-from shared.kit.auth import Caller, Tokens
+from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.problems import Problem
 from shared.schemas.ids import identity_id, tenant_secret
+from shared.sight import FOR_OTHERS
 
 Body = dict[str, Any]
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 Limit = Annotated[int, Query(ge=1, le=200)]
 After = Annotated[Word | None, Query(description="`next` of the page before")]
-FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
 CURSOR = re.compile(r"([A-D][1-4])\.([0-9]{1,15})\.(.{1,200})")
 
 
@@ -155,8 +153,7 @@ def normalise_email(text: str) -> str:
 
 def routes(leads: Leads, tokens: Tokens, master: bytes) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else."""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["leads"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["leads"], dependencies=[BEARER])
 
     @router.get(
         "/leads",

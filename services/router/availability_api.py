@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.security import HTTPBearer
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, Field
 
+from services.router.bodies import Word
 from services.router.domain.playbook import Following, Playbook
 from services.router.store import availability as rows
 from services.router.store.availability import Said
 from shared.availability.people import Away
-from shared.kit.auth import Caller, Tokens
+from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import Pool, tenant_transaction
 from shared.kit.problems import Problem
+from shared.sight import FOR_OTHERS
 
-FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
 AHEAD = 366 * 86_400_000  # ms; for longer there are absences in the policy
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 class SetAway(BaseModel):
@@ -52,8 +51,7 @@ def availability_routes(
     pool: Pool, tokens: Tokens, follow: Callable[[str], Following], clock: Clock, changed: Callable[[], None]
 ) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else. changed: called when somebody may be at work again"""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[BEARER])
 
     async def shown(caller: Caller, rep_id: str) -> dict[str, Any]:
         playbook, now = _playbook(follow, caller, rep_id), clock.now()

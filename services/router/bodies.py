@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.router.accounts_bodies import CheckBody, MatchBody
 from shared.schemas.routing import Leg
 
 Text = dict[str, str]
+Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 class Owner(BaseModel):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.security import HTTPBearer
-from pydantic import AwareDatetime, StringConstraints
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime
 
-from services.router.bodies import FairnessBody
+from services.router.bodies import FairnessBody, Word
 from services.router.domain.assignment import FAIR, assign_from
 from services.router.domain.decision import Trace
 from services.router.domain.fairness import PoolState
@@ -20,20 +19,18 @@ from services.router.store import assignments, availability, departures
 from services.router.store import fairness as rows
 from services.router.store import pools as pool_rows
 from services.router.views import candidates_view
-from shared.kit.auth import Tokens
+from shared.kit.auth import BEARER, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import Pool, tenant_transaction
 from shared.kit.problems import Problem
 
 Body = dict[str, Any]
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 MONTH = 30 * 86_400_000
 
 
 def fairness_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Following], clock: Clock) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else."""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["pools"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["pools"], dependencies=[BEARER])
 
     @router.get(
         "/pools/{pool_id}/fairness",

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 
 from services.router.apart import described
+from services.router.bodies import Word
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.words import WAITS, reasons
 from services.router.offboarding import Moves, Offboarding
 from services.router.sight import sight_of
 from services.router.store import departures as rows
 from services.router.store.departures import Departure
-from shared.kit.auth import Caller, Tokens
+from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
 from shared.kit.idempotency import Key, Once
 from shared.kit.problems import Problem
 from shared.schemas.routing import Reason
+from shared.sight import FOR_OTHERS
 
 log = structlog.get_logger(__name__)
 
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
-MAY = frozenset({"api", "manager", "admin"})
 SHOWN = 500  # leads that a dry run looks at: it locks what the router needs to decide, and so must not last
 
 
@@ -89,14 +88,13 @@ def offboarding_routes(
 ) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else. changed: called when leads are to be moved, or a rep is
     there again"""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[BEARER])
     once = Once(pool, "router", clock)
 
     async def writer(request: Request, rep_id: str) -> Caller:
         """Raises Problem 403 for who may not say that this rep has left."""
         caller = await tokens.caller(request)
-        if not MAY.intersection(caller.roles):
+        if not FOR_OTHERS.intersection(caller.roles):
             raise Problem(403, "no_role", "this token has none of the roles api, manager, admin")
         if not _may(caller, follow(caller.tenant).playbook, rep_id):
             raise Problem(403, "not_your_team", "a manager says so of reps of the own team")
@@ -178,7 +176,7 @@ def offboarding_routes(
 
 def _may(caller: Caller, playbook: Playbook | None, rep_id: str) -> bool:
     """Whether they may say that this rep has left: systems of everybody, a manager of the own team."""
-    if not MAY.intersection(caller.roles):
+    if not FOR_OTHERS.intersection(caller.roles):
         return False
     sight = sight_of(caller, playbook)
     return sight.everything or rep_id in sight.reps

@@ -7,17 +7,17 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from services.router.bodies import Word
 from services.router.domain.orders import Order
 from services.router.domain.playbook import NEEDED, Following, Playbook
 from services.router.ordering import Changed, Orders
-from services.router.orders_bodies import Assign, Claim, GivenBody, WhatIf, WhatIfBody, Word
+from services.router.orders_bodies import Assign, Claim, GivenBody, WhatIf, WhatIfBody
 from services.router.sight import Sight, sight_of
 from services.router.views import decision_body
-from shared.kit.auth import Caller, Tokens
+from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.database import Connection
 from shared.kit.idempotency import Key, Once
 from shared.kit.problems import Problem, described
@@ -26,10 +26,10 @@ from shared.schemas.policies import KINDS
 from shared.schemas.scores import PolicyRef
 from shared.schemas.touches import Scalar
 from shared.schemas.vocabulary import QUESTIONS
+from shared.sight import FOR_OTHERS
 
 Body = dict[str, Any]
 GIVERS = frozenset({"manager", "admin"})
-FOR_OTHERS = frozenset({"api", "manager", "admin"})  # roles that may act in a rep's name
 POINTS = ("score.fit", "score.engagement")
 REFUSED = described(
     _404="`lead_not_found`: there is none, or it is not yours to see",
@@ -43,8 +43,7 @@ def order_routes(
     orders: Orders, once: Once, tokens: Tokens, follow: Callable[[str], Following], freed: Callable[[], None]
 ) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else. freed: called when a rep may have a place again"""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["orders"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["orders"], dependencies=[BEARER])
 
     async def give(
         request: Request, response: Response, caller: Caller, key: str | None, lead_id: str, order: Order, sight: Sight

@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.router.bodies import DecisionBody, LeadSummary
+from services.router.bodies import DecisionBody, LeadSummary, Word
 from shared.schemas.touches import Scalar
 
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 Grade = Annotated[str, StringConstraints(pattern=r"^[A-D][1-4]$")]
 Overlooked = Literal[
     "earlier_holder", "language", "skill", "closed", "absent", "away", "at_capacity", "daily_cap", "weekly_cap"

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
 
+from services.router.bodies import Word
 from services.router.domain.playbook import Following
 from services.router.sight import sight_of
 from services.router.store import availability, departures
 from services.router.store import pools as pool_rows
-from shared.kit.auth import Tokens
+from shared.kit.auth import BEARER, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import Pool, tenant_transaction
-
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 class RepBody(BaseModel):
@@ -43,8 +41,7 @@ class RepsPage(BaseModel):
 
 def rep_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Following], clock: Clock) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else."""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["reps"], dependencies=[BEARER])
 
     @router.get(
         "/reps", response_model=RepsPage, summary="Who takes leads, by id: a rep themselves, a manager the team"

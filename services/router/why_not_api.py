@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
-from fastapi import APIRouter, Depends, Request
-from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
 
-from services.router.bodies import ReasonBody
+from services.router.bodies import ReasonBody, Word
 from services.router.domain.decision import Decision, replay
 from services.router.domain.fairness import PoolState
 from services.router.domain.playbook import Following, Playbook
@@ -20,12 +19,10 @@ from services.router.sight import sight_of
 from services.router.store import assignments, availability, departures, trail
 from services.router.store import leads as lead_rows
 from services.router.store import pools as pool_rows
-from shared.kit.auth import Tokens
+from shared.kit.auth import BEARER, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.problems import Problem
-
-Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,200}$")]  # Postgres knows no NUL
 
 
 class WhyNotBody(BaseModel):
@@ -58,8 +55,7 @@ class ReplayBody(BaseModel):
 
 def why_not_routes(pool: Pool, tokens: Tokens, follow: Callable[[str], Following], clock: Clock) -> APIRouter:
     """The routes; the tenant comes from the token and from nowhere else."""
-    bearer = HTTPBearer(auto_error=False, description="An API token")  # for the description: `Tokens` verifies it
-    router = APIRouter(prefix="/v1", tags=["leads"], dependencies=[Depends(bearer)])
+    router = APIRouter(prefix="/v1", tags=["leads"], dependencies=[BEARER])
 
     @router.get(
         "/leads/{lead_id}/why-not/{rep_id}",

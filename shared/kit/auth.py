@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
 
-from fastapi import Request
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
 from shared.kit.database import Pool
 from shared.kit.problems import Problem
 
+# For the description of an API: `Tokens` verifies.
+BEARER = Depends(HTTPBearer(auto_error=False, description="An API token"))
 CACHE_SECONDS = 30  # a revoked token is refused within this time
 
 

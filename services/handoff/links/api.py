@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 
 from services.handoff.desk import Desk, UnknownOpportunityError
@@ -21,14 +20,13 @@ from services.handoff.links.signing import BadLinkError, OfferLink, Signer
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
-from shared.kit.auth import Tokens
+from shared.kit.auth import BEARER, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.problems import Problem, described
-from shared.sight import sight_of
+from shared.sight import FOR_OTHERS, sight_of
 
 LIVES = 7 * 86_400_000  # ms, and no longer than the offer is open
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-MAKERS = frozenset({"api", "manager", "admin"})
 
 
 class LinkBody(BaseModel):
@@ -63,7 +61,7 @@ class LinksApi:
             methods=["POST"],
             responses=refused,
             tags=["opportunities"],
-            dependencies=[Depends(HTTPBearer(auto_error=False))],
+            dependencies=[BEARER],
         )
         router.add_api_route("/o/{token}", self.show, methods=["GET", "HEAD"], include_in_schema=False)
         router.add_api_route("/o/{token}", self.act, methods=["POST"], include_in_schema=False)
@@ -72,7 +70,7 @@ class LinksApi:
     async def make(self, request: Request, opportunity_id: str) -> LinkBody:
         """A link by which the rep answers the open offer from chat or mail, without signing in."""
         caller = await self._tokens.caller(request)
-        if not MAKERS.intersection(caller.roles):
+        if not FOR_OTHERS.intersection(caller.roles):
             raise Problem(403, "no_role", "this token has none of the roles api, manager, admin")
         sight = sight_of(caller, self._policies.teams(caller.tenant))
         known = UUID.fullmatch(opportunity_id)
@@ -88,22 +86,16 @@ class LinksApi:
 
     async def show(self, request: Request, token: str) -> Response:
         said = page.words(request.headers.get("accept-language", ""))
-        try:
-            link = self._read(token)
-        except BadLinkError:
-            return _html(page.message(said, "bad"), 404)
-        if link is None:
-            return _html(page.message(said, "expired"), 410)
+        link = self._read(said, token)
+        if isinstance(link, Response):
+            return link
         return await self._state(said, link)
 
     async def act(self, request: Request, token: str) -> Response:
         said = page.words(request.headers.get("accept-language", ""))
-        try:
-            link = self._read(token)
-        except BadLinkError:
-            return _html(page.message(said, "bad"), 404)
-        if link is None:
-            return _html(page.message(said, "expired"), 410)
+        link = self._read(said, token)
+        if isinstance(link, Response):
+            return link
         form = parse_qs((await request.body()).decode(errors="replace"))
         do, reason = form.get("do", [""])[0], form.get("reason", [""])[0]
         reasons = self._policies.decline_reasons(link.tenant)
@@ -120,10 +112,13 @@ class LinksApi:
             return await self._state(said, link, 409)
         return _html(page.message(said, "accepted" if do == "accept" else "declined"))
 
-    def _read(self, token: str) -> OfferLink | None:
-        """None for one that has expired. Raises BadLinkError."""
-        link = self._signer.read(token)
-        return link if link.expires_at > self._clock.now() else None
+    def _read(self, said: Words, token: str) -> OfferLink | Response:
+        """What the link names; else why it names nothing."""
+        try:
+            link = self._signer.read(token)
+        except BadLinkError:
+            return _html(page.message(said, "bad"), 404)
+        return link if link.expires_at > self._clock.now() else _html(page.message(said, "expired"), 410)
 
     async def _state(self, said: Words, link: OfferLink, status: int = 200) -> Response:
         """The question while it is open, else what became of it."""

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import SecretStr
 
 from services.handoff.bodies import ShortText
@@ -24,12 +23,12 @@ from services.handoff.outbound.endpoints import (
     UnknownEndpointError,
 )
 from services.handoff.outbound.messages import EVENT_TYPES
-from shared.kit.auth import Caller, Tokens
+from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.problems import Problem, described
+from shared.sight import WHOLE
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
-MANAGERS = frozenset({"api", "admin"})
 
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="no such endpoint, or no such message at it") | _COMMON
@@ -43,7 +42,7 @@ class EndpointsApi:
         self._endpoints, self._tokens, self._allowed = endpoints, tokens, allowed
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix="/v1", tags=["endpoints"], dependencies=[Depends(HTTPBearer(auto_error=False))])
+        router = APIRouter(prefix="/v1", tags=["endpoints"], dependencies=[BEARER])
         many, one = "/endpoints", "/endpoints/{endpoint_id}"
         created = described(_409="`too_many_endpoints`") | _COMMON
         router.add_api_route("/event-types", self.event_types, methods=["GET"], responses=_COMMON)
@@ -179,7 +178,7 @@ class EndpointsApi:
 
     async def _caller(self, request: Request) -> Caller:
         caller = await self._tokens.caller(request)
-        if not MANAGERS.intersection(caller.roles):
+        if not WHOLE.intersection(caller.roles):
             raise Problem(403, "no_role", "this token has none of the roles api, admin")
         return caller
 
