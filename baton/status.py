@@ -94,7 +94,8 @@ async def lags(bootstrap: str) -> dict[str, dict[str, int]]:
 async def _listens(address: str, usual: int) -> bool:
     parts = urlsplit(address if "://" in address else f"kafka://{address.split(',')[0]}")
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port or usual), 2)
+        async with asyncio.timeout(2):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or usual)
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -38,7 +38,8 @@ async def round_trips(bootstrap: str, per_second: int, seconds: float, warm_up: 
     receiving = asyncio.create_task(receive())
     async for _ in ticks(per_second, skipped + wanted):
         await producer.send(topic, str(time.perf_counter_ns()).encode().ljust(BYTES))
-    await asyncio.wait_for(receiving, 60)
+    async with asyncio.timeout(60):
+        await receiving
     await producer.stop()
     await consumer.stop()
     measured = received[skipped:]

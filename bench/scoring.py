@@ -176,7 +176,8 @@ async def _drive(bootstrap: str, touches: Touches, per_second: int) -> list[floa
                 pending = waiting.setdefault(person.lead_id, [])
             pending.append((at, time.perf_counter(), number >= settling))
             sends.create_task(publisher.publish([record]))
-    await asyncio.wait_for(receiving, 60)
+    async with asyncio.timeout(60):
+        await receiving
     await publisher.stop()
     await consumer.stop()
     say(f"produce → lead-scored at {per_second:,}/s: {shown(seen)}")

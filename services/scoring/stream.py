@@ -319,7 +319,8 @@ class Stream:
     async def _stop(self) -> None:
         stopping = asyncio.create_task(self.app.stop())
         try:
-            await asyncio.wait_for(asyncio.shield(stopping), STOPPING_SECONDS)
+            async with asyncio.timeout(STOPPING_SECONDS):
+                await asyncio.shield(stopping)
         except TimeoutError:
             log.error("not_stopped_in_order", seconds=STOPPING_SECONDS)
 

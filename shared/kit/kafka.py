@@ -184,12 +184,14 @@ def _seen(future: asyncio.Future[Any]) -> None:
 async def _close(producer: AIOKafkaProducer) -> None:
     """What is under way may still be acknowledged; after that it has failed, and nothing of it is tried again."""
     try:
-        await asyncio.wait_for(producer.stop(), CLOSING_SECONDS)
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await producer.stop()
     except (KafkaError, TimeoutError) as error:
         log.warning("producer_given_up", error=repr(error))
         with suppress(Exception):  # whatever it is in the middle of
             await producer.client.close()
-            await asyncio.wait_for(producer._sender.close(), CLOSING_SECONDS)
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await producer._sender.close()
         producer._message_accumulator.fail_all(KafkaError("the producer was given up"))
 
 

@@ -16,6 +16,7 @@ import structlog
 from shared.kit import metrics
 from shared.kit.database import Connection, Pool
 from shared.kit.kafka import Outgoing, Publisher
+from shared.kit.pause import pause
 
 log = structlog.get_logger(__name__)
 
@@ -108,18 +109,12 @@ class Relay:
                 while True:
                     self._wake[shard].clear()
                     if not await self.drain(connection, shard):
-                        await self._sleep(shard)
+                        await pause(self._idle, self._wake[shard])
             finally:
                 if not connection.is_closed():
                     await connection.execute(
                         "SELECT pg_advisory_unlock(hashtext($1), $2)", f"{self._schema}.outbox", shard
                     )
-
-    async def _sleep(self, shard: int) -> None:
-        try:
-            await asyncio.wait_for(self._wake[shard].wait(), self._idle)
-        except TimeoutError:
-            return
 
     async def drain(self, connection: Connection, shard: int) -> int:
         """Publish and delete the oldest rows of a shard; how many there were."""

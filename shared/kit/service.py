@@ -72,7 +72,8 @@ async def _holds(check: Check) -> bool:
         result = check()
         if isinstance(result, bool):
             return result
-        return await asyncio.wait_for(result, 2)
+        async with asyncio.timeout(2):
+            return await result
     except Exception as error:  # a check that fails is an answer, not a crash
         log.warning("probe_failed", error=repr(error))
         return False

@@ -124,7 +124,8 @@ async def test_while_the_first_is_at_work_the_second_is_told_so(shop, pools):
     shop.hold.clear()
     async with shop.client() as client:
         first = asyncio.create_task(post(client, "k"))
-        await asyncio.wait_for(shop.entered.wait(), 10)
+        async with asyncio.timeout(10):
+            await shop.entered.wait()
         second = await post(client, "k")
         assert (second.status_code, second.json()["code"]) == (409, "request_in_progress")
         shop.hold.set()
@@ -137,7 +138,8 @@ async def test_a_process_that_dies_before_the_commit_has_done_nothing(shop, pool
     shop.hold.clear()
     async with shop.client() as client:
         dying = asyncio.create_task(post(client, "k"))
-        await asyncio.wait_for(shop.entered.wait(), 10)
+        async with asyncio.timeout(10):
+            await shop.entered.wait()
         dying.cancel()
         await asyncio.wait([dying])
         assert await shop.made(pools[0]) == 0

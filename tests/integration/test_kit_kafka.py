@@ -298,7 +298,8 @@ async def test_a_follower_catches_up_and_keeps_following(
     follower = CompactedTopic(kafka_url, topic, seen.append)
     assert not follower.caught_up.is_set()
     run(follower.run())
-    await asyncio.wait_for(follower.caught_up.wait(), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        await follower.caught_up.wait()
     assert {m.value for m in seen} == {b"%d" % n for n in range(200)}
     await publisher.publish(numbered(topic, range(200, 210)))
     await until(lambda: len(seen) == 210)
@@ -324,7 +325,8 @@ async def test_an_empty_topic_is_caught_up_with_at_once(kafka_url: str, run: Cal
     await create(kafka_url, topic)
     follower = CompactedTopic(kafka_url, topic, lambda _message: None)
     run(follower.run())
-    await asyncio.wait_for(follower.caught_up.wait(), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        await follower.caught_up.wait()
 
 
 async def test_a_follower_waits_for_a_topic_that_is_not_there_yet(
@@ -335,7 +337,8 @@ async def test_a_follower_waits_for_a_topic_that_is_not_there_yet(
     follower = CompactedTopic(kafka_url, topic, seen.append)
     run(follower.run())
     await create(kafka_url, topic)
-    await asyncio.wait_for(follower.caught_up.wait(), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        await follower.caught_up.wait()
     await publisher.publish(numbered(topic, range(1)))
     await until(lambda: len(seen) == 1)
 
@@ -367,7 +370,8 @@ async def test_an_apply_that_is_a_coroutine_is_awaited_in_order(
     applied: Callable[[Message], Awaitable[None]] = apply
     follower = CompactedTopic(kafka_url, topic, applied)
     run(follower.run())
-    await asyncio.wait_for(follower.caught_up.wait(), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        await follower.caught_up.wait()
     assert seen == [b"%d" % n for n in range(10)]
 
 

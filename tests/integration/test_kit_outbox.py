@@ -157,7 +157,8 @@ async def test_a_failed_publish_stops_the_relay_and_the_next_one_publishes_again
     publisher, pool = FakePublisher(), await worker()
     setattr(publisher, failure, True)
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(Relay(pool, publisher, schema).run(), DEADLINE)
+        async with asyncio.timeout(DEADLINE):
+            await Relay(pool, publisher, schema).run()
     assert caught.group_contains(KafkaError)
     relay = start(Relay(pool, publisher, schema))
     await until_empty(pool, schema)

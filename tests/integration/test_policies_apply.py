@@ -171,7 +171,8 @@ async def test_what_is_applied_is_what_services_read_from_the_topic(
 
     follower = CompactedTopic(kafka_url, POLICIES, take)
     following = asyncio.create_task(follower.run())
-    await asyncio.wait_for(follower.caught_up.wait(), DEADLINE)
+    async with asyncio.timeout(DEADLINE):
+        await follower.caught_up.wait()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     found = book.find(tenant, SlaPolicy)

@@ -16,6 +16,7 @@ from services.handoff.outbound.queue import Claim, Delivery
 from services.handoff.outbound.schedule import judge
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
+from shared.kit.pause import pause
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +63,7 @@ class Sender:
                     turns.add(turn)
                     turn.add_done_callback(turns.discard)
                 if not claimed:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._served.wait(), self._poll)
+                    await pause(self._poll, self._served)
 
     async def send_due(self) -> int:
         """One turn of every endpoint that has something due; how many tries were made."""

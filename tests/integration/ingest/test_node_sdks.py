@@ -54,7 +54,8 @@ async def send(clients: Path, client: str, url: str, key: str) -> list[str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, complained = await asyncio.wait_for(process.communicate(), 90)
+    async with asyncio.timeout(90):
+        said, complained = await process.communicate()
     assert process.returncode == 0, complained.decode()
     wrong: list[str] = orjson.loads(said.splitlines()[-1])
     return wrong

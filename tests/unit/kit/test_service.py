@@ -82,7 +82,8 @@ async def test_told_to_stop_it_answers_first_then_cancels_its_tasks_then_closes(
         os.kill(os.getpid(), number)
         service.answer.set()
         assert (await slow).json() == "done"
-    assert await asyncio.wait_for(serving, DEADLINE) == 0
+    async with asyncio.timeout(DEADLINE):
+        assert await serving == 0
     assert service.journal == ["answered", "cancelled", "closed"]
 
 
@@ -96,7 +97,8 @@ async def test_a_task_that_fails_stops_the_service_with_1(service: Service) -> N
     serving = service.run(consume=consume(), other=service.endless())
     async with service.up():
         broken.set()
-    assert await asyncio.wait_for(serving, DEADLINE) == 1
+    async with asyncio.timeout(DEADLINE):
+        assert await serving == 1
     assert service.journal == ["cancelled", "closed"]
 
 
@@ -104,5 +106,6 @@ async def test_a_task_that_merely_ends_stops_the_service_as_well(service: Servic
     async def done() -> None:
         return
 
-    assert await asyncio.wait_for(service.run(done=done(), other=service.endless()), DEADLINE) == 1
+    async with asyncio.timeout(DEADLINE):
+        assert await service.run(done=done(), other=service.endless()) == 1
     assert service.journal[-1] == "closed"

@@ -227,7 +227,8 @@ async def test_a_worker_that_is_not_live_ends_by_itself(stream: Stream, settings
     """Trap 10: where nobody asks a probe, its supervisor starts it anew all the same."""
     stream.app.consumer.last_sign = monotonic() - settings.liveness_seconds - 1
     with pytest.raises(StalledError, match="no progress"):
-        await asyncio.wait_for(stream.run(), 20)
+        async with asyncio.timeout(20):
+            await stream.run()
 
 
 async def test_it_is_not_ready_before_it_has_joined_its_group(stream: Stream) -> None:
