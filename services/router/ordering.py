@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from services.router.domain.decision import Decision
-from services.router.domain.facts import Answer, Scored
+from services.router.domain.facts import Scored
 from services.router.domain.flow import Done, Task
 from services.router.domain.matching.keys import asked
 from services.router.domain.orders import Order, OrderRefusedError
@@ -19,6 +19,7 @@ from shared.kit.clock import Clock
 from shared.kit.database import Connection
 from shared.kit.person import reveal
 from shared.kit.problems import Problem
+from shared.qualification.answers import Answer
 from shared.schemas.touches import Scalar
 
 REFUSALS = {

@@ -8,10 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from services.router.accounts_views import check_view, match_view
-from services.router.domain.asking import Question
 from services.router.domain.assignment import due_after
 from services.router.domain.decision import Decision, Trace
-from services.router.domain.evidence import Assessed, Assessment, assess
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.gate import cell, gate_facts
@@ -25,6 +23,8 @@ from services.router.store.leads import Stored
 from services.router.store.trail import decision_of
 from shared.kit.clock import iso
 from shared.kit.person import reveal
+from shared.qualification.asking import Question
+from shared.qualification.assessing import Assessed, Assessment, assess
 from shared.schemas.policies.qualification import Cells
 from shared.schemas.scores import LeadScored
 from shared.words.view import glance, in_full

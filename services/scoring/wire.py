@@ -11,7 +11,7 @@ import msgspec
 
 from services.scoring.domain.account import ScoredAccount
 from services.scoring.domain.better import Better
-from services.scoring.domain.memory import OUTCOME, Raised
+from services.scoring.domain.memory import ANSWERED, CONFIDENCE, OUTCOME, Raised
 from services.scoring.domain.parts import Part, Partial
 from services.scoring.domain.people import MOST_MOMENTS, Person
 from services.scoring.domain.score import Scored
@@ -22,7 +22,7 @@ from shared.schemas.ids import derived_id
 from shared.schemas.person import SealedPerson
 from shared.schemas.scores import Version
 from shared.schemas.topics import ACCOUNT_SIGNALS, HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
-from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE, TOUCH_TYPES
+from shared.schemas.vocabulary import OUTCOME_OF_REASON, OUTCOME_OF_STAGE, TOUCH_TYPES, VOID
 
 # What a state can hold: a number beyond 64 bits would be read, and then stop the worker that writes it.
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -89,6 +89,10 @@ class HandoffEvent(msgspec.Struct, tag_field="record", tag="handoff-event", gc=F
     reason: str | None = None
     stage: str | None = None
     activity: str | None = None
+    evidence: dict[str, str] | None = None
+    source: str | None = None
+    confidence: float | None = None
+    observed_at: Whole | None = None
 
 
 class AccountSignal(msgspec.Struct, tag_field="record", tag="account-signal", omit_defaults=True, gc=False):
@@ -146,6 +150,8 @@ def outcome(event: HandoffEvent) -> Touch | None:
     Handoff tells a decline twice: as the end of the offer, and as the change of stage that follows from it. It is one outcome.
     """
     event_id, kind = event.event_id, None
+    if event.kind in ("answer-recorded", "answer-voided"):
+        return _answer(event)
     if event.kind == "activity-logged":
         kind = event.activity if event.activity in TOUCH_TYPES else None
     elif event.kind in ("offer-declined", "stage-changed"):
@@ -167,6 +173,30 @@ def outcome(event: HandoffEvent) -> Touch | None:
         trusted=True,
         event=event.reason,
         campaign=f"cycle/{event.cycle}",
+    )
+
+
+def _answer(event: HandoffEvent) -> Touch | None:
+    """What a rep learnt of the lead, at the moment at which it was learnt. One that is void takes the place of the answer that it
+    was, and of nothing that was learnt later. How sure it is travels beside it, of the same moment."""
+    if event.source is None or event.observed_at is None or not event.evidence:
+        return None
+    void = event.kind == "answer-voided"
+    evidence = dict.fromkeys(event.evidence, VOID) if void else dict(event.evidence)
+    if event.confidence is not None and not void:
+        evidence |= {question + CONFIDENCE: str(event.confidence) for question in event.evidence}
+    return Touch(
+        tenant=event.tenant,
+        lead_id=event.lead_id,
+        identity_id=OUTCOMES + event.lead_id,
+        identity_kind=OUTCOME,
+        event_id=event.event_id,
+        source_id=event.source,
+        type=ANSWERED,
+        at=event.observed_at + void,
+        received_at=event.at,
+        trusted=True,
+        evidence=evidence,
     )
 
 
@@ -203,12 +233,13 @@ class IdentityRef(msgspec.Struct, gc=False):
     kind: str
 
 
-class Evidence(msgspec.Struct, gc=False):
+class Evidence(msgspec.Struct, omit_defaults=True, gc=False):
     criterion: str
     code: Scalar
     source_id: str
     observed_at: int
     trusted: bool
+    confidence: float | None = None
 
 
 class HandRaise(msgspec.Struct, gc=False):
@@ -306,7 +337,14 @@ def lead_scored(tenant: str, lead: str, saying: Saying, scored: Scored, merged_i
         hand_raise=HandRaise(raised.type, *_when(raised.raised)) if raised else None,
         attributes=scored.attributes,
         evidence=[
-            Evidence(answer.criterion, answer.told.value, answer.source_id, answer.told.at, answer.told.trusted)
+            Evidence(
+                answer.criterion,
+                answer.told.value,
+                answer.source_id,
+                answer.told.at,
+                answer.told.trusted,
+                answer.confidence,
+            )
             for answer in scored.evidence
         ],
         touches=[

@@ -17,6 +17,11 @@ HandoffKind = Literal[
     "lead-qualified",
     "routing-refused",
     "activity-logged",
+    "answer-recorded",
+    "answer-voided",
+    "stakeholder-changed",
+    "stakeholder-moved",
+    "approval-changed",
     "clock-met",
     "clock-met-late",
     "clock-reminder",
@@ -37,6 +42,9 @@ class HandoffEvent(Record):
     clock:      accept, first_touch or qualify, for clock events and expiries; `due_at` is its due time, and the time of a breach
     share:      for clock-reminder: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
+    evidence:   for answer-recorded and answer-voided: question -> code (vocabulary, section 10), as learnt at `observed_at` from
+                `source`, and how sure (`confidence`, 0 to 1), where that was said
+    subject:    for what happens to a person of the customer's: the stakeholder
     until:      for a decline: when the lead asked to be called again, as the rep was told; for clocks-paused: when they go on by
                 themselves
     """
@@ -62,3 +70,8 @@ class HandoffEvent(Record):
     holder: str | None = None
     held: int | None = None
     until: Millis | None = None
+    evidence: dict[str, str] | None = None
+    source: str | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    observed_at: Millis | None = None
+    subject: str | None = None

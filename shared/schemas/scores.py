@@ -80,13 +80,17 @@ class IdentityRef(Contract):
 
 
 class Evidence(Contract):
-    """The latest answer to one qualification question by one source, and how sure it is (0 to 1)."""
+    """The latest answer to one qualification question by one source.
+
+    confidence: how sure it is (0 to 1), where who gave it said so; else its source says
+    """
 
     criterion: str
     code: str
     source_id: str
     observed_at: Millis
     trusted: bool = False
+    confidence: float | None = Field(default=None, ge=0, le=1)
 
 
 class HandRaise(Contract):

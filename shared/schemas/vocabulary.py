@@ -319,6 +319,25 @@ ASKING: Mapping[str, Asking] = {
     ),
 }
 
+
+class AnswerSource(NamedTuple):
+    """How people of sales came to know an answer, and how sure it then is (0 to 1), unless they say otherwise."""
+
+    words: Word
+    confidence: float
+
+
+# As evidence names them: a slash is in no id of a sender, so that none can be mistaken for one.
+ANSWER_SOURCES: Mapping[str, AnswerSource] = {
+    "handoff/form": AnswerSource(Word("form or survey", "フォーム・アンケート"), 0.5),
+    "handoff/inside_sales": AnswerSource(Word("inside sales", "インサイドセールス"), 0.8),
+    "handoff/meeting": AnswerSource(Word("meeting with field sales", "商談"), 0.9),
+    "handoff/document": AnswerSource(Word("document of the customer's", "お客様の書面"), 1.0),
+}
+VOID = "void"  # the code of an answer that holds no more, because who gave it has moved
+# Questions whose answers rest on the post of who gave them: the part in the decision, the route, the money, who speaks for it.
+OF_THE_POST: frozenset[str] = frozenset({"A1", "A2", "E1", "P1"})
+
 BUYING_ROLES: Words = {
     "initiator": Word("Initiator", "発案者"),
     "influencer": Word("Influencer", "影響者"),

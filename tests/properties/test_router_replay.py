@@ -13,7 +13,7 @@ from services.router.domain.account import Known, Party
 from services.router.domain.assignment import due_after
 from services.router.domain.caps import Taken
 from services.router.domain.decision import Inputs, decide, replay
-from services.router.domain.facts import Answer, Scored, Touched
+from services.router.domain.facts import Scored, Touched
 from services.router.domain.fairness import PoolState, give
 from services.router.domain.lead import Cause
 from services.router.domain.matching.result import Matched
@@ -22,6 +22,7 @@ from services.router.domain.sentence import sentence
 from services.router.domain.words import reasons, why_not
 from services.router.store.trail import INPUTS, OUTCOME, TRACE
 from shared.availability.people import NotAtWork
+from shared.qualification.answers import Answer
 from shared.schemas.policies import QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 

@@ -21,6 +21,11 @@ EVENT_TYPES = {
     "lead.qualified": "inside sales has qualified the lead and passed it on",
     "routing.refused": "the router was overtaken: `holder` keeps the lead",
     "activity.logged": "somebody did something about the lead: `activity`",
+    "answer.recorded": "a question of qualification was answered: `evidence`, as learnt at `observed_at` from `source`",
+    "answer.voided": "an answer holds no more, because who gave it has moved",
+    "stakeholder.changed": "a person of the customer's was entered, changed or removed: `subject`",
+    "stakeholder.moved": "a person of the customer's has moved: `subject`",
+    "approval.changed": "the approval route (稟議) was drawn up, changed, or went on to `reason`",
     "clock.reminder": "an SLA clock still runs, and `share` percent of its time have passed",
     "clock.met": "what an SLA clock asks for was done in time",
     "clock.met.late": "what a breached SLA clock asked for was done after all, by the same holder: `at` against `due_at`",
@@ -30,7 +35,7 @@ EVENT_TYPES = {
     "stage.changed": "the opportunity moved to `stage`",
 }
 _ENVELOPE = frozenset({"record", "tenant", "kind", "event_id", "note_given"})
-_TIMES = ("at", "due_at", "until")
+_TIMES = ("at", "due_at", "until", "observed_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from services.router.domain.assignment import (
 from services.router.domain.assignment import Before as AskedFirst
 from services.router.domain.before_pools import Before, Check, ParkedBy, before_pools, is_target
 from services.router.domain.caps import Taken
-from services.router.domain.evidence import Assessment, assess
 from services.router.domain.exploring import explores
 from services.router.domain.facts import Facts, Scored
 from services.router.domain.fairness import PoolState, give
@@ -33,6 +32,7 @@ from services.router.domain.orders import Order, OrderRefusedError, outside
 from services.router.domain.playbook import Following, Playbook
 from services.router.domain.queues import REASONS, Queued, kind_of, queued
 from shared.availability.people import NotAtWork
+from shared.qualification.assessing import Assessment, assess
 from shared.schemas.ids import derived_id
 from shared.schemas.policies.qualification import Verdict
 from shared.schemas.policies.routing import asks_absence

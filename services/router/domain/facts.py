@@ -8,7 +8,8 @@ from typing import get_args
 
 import orjson
 
-from shared.schemas.scores import Evidence, LeadScored
+from shared.qualification.answers import Answer
+from shared.schemas.scores import LeadScored
 from shared.schemas.touches import ConsentChannel, Scalar
 
 Facts = dict[str, Scalar]
@@ -43,23 +44,6 @@ class Touched:
     type: str
     received_at: int
     event_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The latest answer of one source to one question."""
-
-    question: str
-    code: str
-    source_id: str
-    observed_at: int
-    trusted: bool
-
-    @staticmethod
-    def of(evidence: Evidence) -> Answer:
-        return Answer(
-            evidence.criterion, evidence.code, evidence.source_id, evidence.observed_at, trusted=evidence.trusted
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +147,7 @@ class Scored:
             self.grade,
             self.hand_raise.event_id if self.hand_raise else None,
             self.attributes or {},
-            sorted([a.question, a.source_id, a.code, a.observed_at] for a in self.answers),
+            sorted([a.question, a.source_id, a.code, a.observed_at, *_said(a)] for a in self.answers),
         ]
         if self.is_test:
             seen.append("test")
@@ -172,3 +156,8 @@ class Scored:
         if self.trend == "falling":
             seen.append("falling")  # a gate may ask for it
         return sha256(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _said(answer: Answer) -> list[float]:
+    """How sure it was said to be; nothing, where nobody said so, so that a hash of before stays the same."""
+    return [] if answer.confidence is None else [answer.confidence]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.router.domain.evidence import Assessment
 from services.router.domain.gate import Gated, Holding, Lowered
 from services.router.domain.playbook import Playbook
+from shared.qualification.assessing import Assessment
 from shared.schemas.policies.base import Label
 from shared.schemas.policies.qualification import Verdict
 from shared.schemas.routing import Leg, Reason

@@ -18,6 +18,8 @@ MOST_ACCOUNTS = 10  # companies that an identity named last, by account key and 
 MOST_DOMAINS = 10  # that it named first: to know when each began
 MOST_VERDICTS = 500  # events condemned last, of one identity
 REAL, TEST = 1, 2  # bits of Memory.seen
+ANSWERED = "answered"  # type of what stands for an answer that a rep was given: no touch, so that no rule counts it
+CONFIDENCE = ".confidence"  # and a question before it: how sure the answer is, of the same source and event
 OUTCOME = "outcome"  # kind of the identity that stands for what sales says of a lead
 
 
@@ -160,8 +162,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
                 begin_domain(self.begun, domain, at)
         for condemned in touch.condemns:
             _condemn(self.condemned, event_of(condemned), touch.received_at)
-        for name, code in touch.evidence.items():
-            _hear(self.evidence.setdefault(name, {}), touch.source_id, Told(at, event_id, code, touch.trusted))
+        self._hear_evidence(touch)
         for name, value in person.items():
             _hear(self.person, name, Told(at, event_id, value))
         if touch.automated:  # a scanner's click is no touch of a person's
@@ -189,6 +190,17 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         self.kind = OUTCOME
         self.received_at = max(self.received_at, at)
         self.mark(at, event_id, slots)
+
+    def hear_answer(self, touch: TouchLike) -> None:
+        """Take in what a rep was told of the lead; nothing that the lead did."""
+        self.kind = OUTCOME
+        self.received_at = max(self.received_at, touch.received_at)
+        self._hear_evidence(touch)
+
+    def _hear_evidence(self, touch: TouchLike) -> None:
+        for name, code in touch.evidence.items():
+            told = Told(touch.at, touch.event_id, code, touch.trusted)
+            _hear(self.evidence.setdefault(name, {}), touch.source_id, told)
 
     def absorb(self, other: Memory) -> None:
         """Join what another worker remembers of the same identity."""

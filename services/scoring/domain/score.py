@@ -16,6 +16,7 @@ from services.scoring.domain.engagement import NOBODY, Engagement, engagement
 from services.scoring.domain.fit import Fitness, Look, facts_of, fit
 from services.scoring.domain.ledger import DAY, event_of
 from services.scoring.domain.memory import (
+    CONFIDENCE,
     LATEST_TOUCHES,
     OUTCOME,
     TEST,
@@ -31,6 +32,7 @@ from services.scoring.domain.parts import NEVER, Partial
 from services.scoring.domain.rules import Rules, RuleSet
 from services.scoring.domain.state import LeadState
 from shared.schemas.touches import Scalar
+from shared.schemas.vocabulary import ANSWER_SOURCES, VOID
 
 
 class Answer(NamedTuple):
@@ -39,6 +41,7 @@ class Answer(NamedTuple):
     criterion: str
     source_id: str
     told: Told
+    confidence: float | None = None
 
 
 class HandRaise(NamedTuple):
@@ -282,7 +285,17 @@ def _evidence(memories: Iterable[Memory]) -> list[Answer]:
                 key = (criterion, source)
                 if key not in latest or told[:2] > latest[key][:2]:
                     latest[key] = told
-    return [Answer(criterion, source, latest[criterion, source]) for criterion, source in sorted(latest)]
+    said = {key: told for key, told in latest.items() if key[1] in ANSWER_SOURCES}
+    return [
+        Answer(criterion, source, told, _confidence(told, said.get((criterion + CONFIDENCE, source))))
+        for (criterion, source), told in sorted(latest.items())
+        if source not in ANSWER_SOURCES or not (told.value == VOID or criterion.endswith(CONFIDENCE))
+    ]
+
+
+def _confidence(told: Told, said: Told | None) -> float | None:
+    """How sure the answer is: what was said of it by the very event that told it."""
+    return float(said.value) if said and said[:2] == told[:2] else None
 
 
 def _latest_touches(memories: Sequence[Memory], condemned: Set[bytes]) -> list[Recent]:

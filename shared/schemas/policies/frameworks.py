@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from shared.schemas.policies.base import Label, RuleId, Strict
 from shared.schemas.policies.calendars import Zone
-from shared.schemas.vocabulary import ASKING
+from shared.schemas.vocabulary import ANSWER_SOURCES, ASKING
 
 Codes = tuple[str, ...]
 Ways = tuple[dict[str, Codes], ...]
@@ -67,14 +67,17 @@ class Criterion(Strict):
 
 
 class Confidence(Strict):
-    """How sure an answer is (0 to 1): by its source, else by whether that one is trusted."""
+    """How sure an answer is (0 to 1): as who gave it said, else by its source, else by whether that one is trusted."""
 
     sources: dict[str, Share] = Field(default_factory=dict)
     trusted: Share = 0.8
     untrusted: Share = 0.5
 
-    def of(self, source_id: str, *, trusted: bool) -> float:
-        return self.sources.get(source_id, self.trusted if trusted else self.untrusted)
+    def of(self, source_id: str, *, trusted: bool, said: float | None = None) -> float:
+        if said is not None:
+            return said
+        usual = ANSWER_SOURCES[source_id].confidence if source_id in ANSWER_SOURCES else None
+        return self.sources.get(source_id, usual if usual is not None else self.trusted if trusted else self.untrusted)
 
 
 class Fiscal(Strict):

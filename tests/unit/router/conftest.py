@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.router.domain.facts import Answer, Scored, Touched
+from services.router.domain.facts import Scored, Touched
 from services.router.domain.playbook import Playbook
+from shared.qualification.answers import Answer
 from shared.schemas.policies import LifecyclePolicy, QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.scores import PolicyRef
 from shared.schemas.vocabulary import STAGES

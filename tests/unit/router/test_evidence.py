@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from services.router.domain.evidence import DAY, Assessed, assess, fiscal_year_end
-from services.router.domain.facts import Answer
+from shared.qualification.answers import Answer
+from shared.qualification.assessing import DAY, Assessed, assess, fiscal_year_end
 from shared.schemas.policies.frameworks import PRESETS, BantPolicy, Framework
 from shared.schemas.vocabulary import ASKING, QUESTIONS
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.router.domain.facts import Answer, Scored
+from services.router.domain.facts import Scored
 from services.router.domain.gate import GateRules, Holding, cell, gate, holding, leg
+from shared.qualification.answers import Answer
 from shared.schemas.policies.qualification import Gate, Hold
 from shared.schemas.scores import LeadScored
 

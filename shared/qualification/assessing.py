@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from services.router.domain.asking import Part, Question, Wanted, worth_asking
-from services.router.domain.facts import Answer, Facts
+from shared.qualification.answers import Answer
+from shared.qualification.asking import Part, Question, Wanted, worth_asking
 from shared.schemas.catalogue import BANT
 from shared.schemas.policies.frameworks import Codes, Confidence, Criterion, Fiscal, Framework
+from shared.schemas.touches import Scalar
 
 DAY = 86_400_000
 State = Literal["met", "unmet", "expired", "missing", "conflicting"]
@@ -62,9 +63,9 @@ class Assessment:
         """Whether anything is: an answer that meets a criterion."""
         return any(one.state == "met" for one in self.criteria)
 
-    def facts(self) -> Facts:
+    def facts(self) -> dict[str, Scalar]:
         """The fields of `bant.*` and `framework.*` that routing rules may name."""
-        letters: Facts = {
+        letters: dict[str, Scalar] = {
             name: one.state == "met" for one in self.criteria if (name := f"bant.{one.criterion}") in BANT
         }
         if letters:
@@ -122,7 +123,9 @@ class _Looking:
         fiscal_month: int | None,
     ) -> None:
         self._criterion = criterion
-        self._sure: Callable[[Answer], float] = lambda one: confidence.of(one.source_id, trusted=one.trusted)
+        self._sure: Callable[[Answer], float] = lambda one: confidence.of(
+            one.source_id, trusted=one.trusted, said=one.confidence
+        )
         self._ways = criterion.all_ways
         questions = {question for way in self._ways for question in way}
         newest: dict[tuple[str, str], Answer] = {}
