@@ -13,12 +13,14 @@ class FakeStates:
     """States in memory. Fails once where told to: `fail_before` or `fail_after` the next save took effect.
 
     superseded: set it to have these states refused as those of an earlier epoch
+    started: how often the server was; a higher number is another run
     """
 
     epoch = 0
 
     def __init__(self) -> None:
         self.superseded = False
+        self.started = 1
         self.applied: dict[int, dict[str, int]] = {}
         self.states: dict[int, dict[str, bytes]] = {}
         self.dues: dict[int, dict[str, int]] = {}
@@ -80,6 +82,9 @@ class FakeStates:
         known = list(self.states.get(partition, {}))
         end = cursor + about
         return end if end < len(known) else 0, known[cursor:end]
+
+    async def run(self, partition: int) -> str:
+        return f"run-{self.started}"
 
     async def rescoring(self, partitions: Sequence[int]) -> dict[int, dict[str, str]]:
         return {partition: dict(self.noted.get(partition, {})) for partition in partitions}

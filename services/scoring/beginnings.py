@@ -13,7 +13,7 @@ from services.scoring.wire import INPUTS
 
 log = structlog.get_logger(__name__)
 
-Begin = Callable[[int, Applied], Awaitable[None]]
+Begin = Callable[[int, Applied, Plan], Awaitable[None]]
 ReadLogs = Callable[[], Awaitable[Mapping[int, Mapping[str, Log]]]]
 
 
@@ -24,7 +24,7 @@ class RecordsLostError(RuntimeError):
 class Beginnings:
     """Where to read partitions from, once their states are fit to go on from there.
 
-    begin: called of each before it is read, with what is applied to it
+    begin: called of each before it is read, with what is applied to it, and what is planned
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Beginnings:
                 await self._states.save([Change(partition, applied, begun)])
                 applied = begun
             if self._begin:
-                await self._begin(partition, applied)
+                await self._begin(partition, applied, planned)
             if planned.lost:
                 await self._accept(partition, planned, applied)
             self._forget(partition)

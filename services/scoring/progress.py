@@ -1,6 +1,7 @@
 """How far re-scoring is in one partition: what is noted beside its states, and what follows from that. Pure.
 
-The notes: which policy sequence all subjects of a tenant were last re-scored by, and the pass that is under way.
+The notes: which policy sequence all subjects of a tenant were last re-scored by, and the pass that is under way; which run of the
+store the partition was last begun with, and up to where it has to be read after a loss before a pass begins.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 Notes = dict[str, str | None]  # field -> value; None for one that goes
 Sequences = Mapping[str, int]  # tenant -> sequence of its scoring policy
 
-PASS = "pass"
+PASS, BEHIND, RUN = "pass", "behind", "run"
 _DONE = "done/"
 
 
@@ -38,8 +39,12 @@ class Pass(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    """behind: the position to reach before anything is re-scored; 0 for none"""
+
     done: Sequences
     under_way: Pass | None
+    behind: int = 0
+    run: str | None = None
 
 
 def done(tenant: str) -> str:
@@ -54,7 +59,7 @@ def read(noted: Mapping[str, str]) -> Progress:
         under_way = msgspec.json.decode(noted[PASS], type=Pass) if PASS in noted else None
     except msgspec.MsgspecError:
         under_way = None
-    return Progress(finished, under_way)
+    return Progress(finished, under_way, int(noted.get(BEHIND, 0)), noted.get(RUN))
 
 
 def write(under_way: Pass | None) -> Notes:
@@ -77,7 +82,19 @@ def resumed(under_way: Pass, known: Sequences) -> Pass | None:
 
 
 def finished(under_way: Pass) -> Notes:
-    return write(None) | {done(tenant): str(sequence) for tenant, sequence in under_way.targets.items()}
+    return (
+        write(None) | {BEHIND: None} | {done(tenant): str(sequence) for tenant, sequence in under_way.targets.items()}
+    )
+
+
+def after_a_loss(progress: Progress, behind: int) -> Notes:
+    """What to note when the states have lost something that they may have told of already.
+
+    While they are read again, what is said of a lead can be of a lower version than what was said before. So once as much is read
+    as can have been then, which is when the position has come to `behind`, all are told once more.
+    """
+    notes: Notes = {done(tenant): None for tenant in progress.done}
+    return notes | write(None) | {BEHIND: str(max(behind, progress.behind))}
 
 
 def at_the_beginning(progress: Progress, known: Sequences, *, empty: bool) -> Notes:

@@ -1,4 +1,5 @@
-"""A new policy re-scores what it governs: leads and accounts that nothing happens to, in the background, a page at a time.
+"""A new policy re-scores what it governs: leads and accounts that nothing happens to, in the background, a page at a time. After
+a loss of the store everything is told once more in the same way.
 
 How far it is stands in the store beside the states, and is written with what it speaks of or not at all (`progress.py`): whoever
 owns the partition next goes on from there.
@@ -17,7 +18,8 @@ from services.scoring import metrics, progress
 from services.scoring.handler import Scorer
 from services.scoring.pace import Pace
 from services.scoring.policies import Policies
-from services.scoring.progress import Pass
+from services.scoring.progress import Notes, Pass, Progress
+from services.scoring.seek import Plan
 from services.scoring.states import Applied, Change, States
 from services.scoring.subjects import parse
 from services.scoring.wire import INPUTS
@@ -52,13 +54,12 @@ class Rescoring:
             cost = await self.step()
             await asyncio.sleep(self._pace.after(cost, loop.time()) if cost else LOOK_SECONDS)
 
-    async def begin(self, partition: int, applied: Applied) -> None:
+    async def begin(self, partition: int, applied: Applied, planned: Plan) -> None:
         """Before the first record of a partition is read by this worker, to which so much is applied."""
+        run = await self._states.run(partition)
         while True:
-            noted = (await self._states.rescoring([partition]))[partition]
-            notes = progress.at_the_beginning(
-                progress.read(noted), self._policies.sequences(), empty=not any(applied.values())
-            )
+            found = progress.read((await self._states.rescoring([partition]))[partition])
+            notes = self._notes(partition, found, applied, planned, run)
             if not notes:
                 return
             as_it_is = {topic: applied.get(topic, 0) for topic in INPUTS}
@@ -67,6 +68,16 @@ class Rescoring:
                 return
             applied = refused[partition]  # its last owner has written once more, and may have noted something, too
 
+    def _notes(self, partition: int, found: Progress, applied: Applied, planned: Plan, run: str) -> Notes:
+        notes: Notes = {} if found.run == run else {progress.RUN: run}
+        restarted = found.run is not None and found.run != run
+        # A store that was started anew may have lost what was never committed; not where it has all that there is.
+        if planned.behind or (restarted and sum(applied.get(topic, 0) for topic in INPUTS) < planned.end):
+            log.warning("states_behind", partition=partition, applied=dict(applied), end=planned.end)
+            return notes | progress.after_a_loss(found, planned.end)
+        empty = not any(applied.values())
+        return notes | progress.at_the_beginning(found, self._policies.sequences(), empty=empty)
+
     async def step(self) -> float:
         """A page of each partition where something is to be re-scored; what that cost, in subjects."""
         owned = self._owned(self._clock.now())
@@ -74,7 +85,8 @@ class Rescoring:
         self._hide(self._shown - owned.keys())
         cost = 0.0
         for partition in owned:
-            under_way = await self._under_way(partition, progress.read(noted[partition]))
+            found = progress.read(noted[partition])
+            under_way = await self._under_way(partition, found) if await self._may(partition, found) else None
             if under_way is None:
                 self._hide({partition})
             else:
@@ -82,7 +94,14 @@ class Rescoring:
                 cost += await self._page(partition, under_way)
         return cost
 
-    async def _under_way(self, partition: int, found: progress.Progress) -> Pass | None:
+    async def _may(self, partition: int, found: Progress) -> bool:
+        """Whether what is said now is of a higher version than all that was said before a loss."""
+        if not found.behind:
+            return True
+        applied = (await self._states.load({partition: []}))[partition].applied
+        return sum(applied.get(topic, 0) for topic in INPUTS) >= found.behind
+
+    async def _under_way(self, partition: int, found: Progress) -> Pass | None:
         known = self._policies.sequences()
         if found.under_way and (resumed := progress.resumed(found.under_way, known)):
             return resumed

@@ -22,12 +22,16 @@ class Plan:
     """offsets: where to begin, by topic;  reset: the states are ahead of the log and must be dropped first
     lost:  records, by topic, that are needed and no longer in the log
     added: topics that the states were built without, and the first offset of each that is still in the log
+    behind: the states have lost something that was acknowledged
+    end:   the sum of the topics' ends, beyond which nothing was ever applied
     """
 
     offsets: Mapping[str, int]
     reset: bool
     lost: Mapping[str, int]
     added: Mapping[str, int]
+    behind: bool = False
+    end: int = 0
 
 
 def plan(logs: Mapping[str, Log], applied: Applied) -> Plan:
@@ -48,4 +52,11 @@ def plan(logs: Mapping[str, Log], applied: Applied) -> Plan:
         topic: log.start if log.committed is None else max(log.start, min(log.committed, known.get(topic, 0)))
         for topic, log in logs.items()
     }
-    return Plan(offsets, reset, {topic: records for topic, records in lost.items() if records > 0}, added)
+    return Plan(
+        offsets,
+        reset,
+        {topic: records for topic, records in lost.items() if records > 0},
+        added,
+        any((log.committed or 0) > known.get(topic, 0) for topic, log in logs.items()),
+        sum(log.end for log in logs.values()),
+    )

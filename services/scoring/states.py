@@ -97,6 +97,10 @@ class States(Protocol):
         """How many subjects each partition has."""
         ...
 
+    async def run(self, partition: int) -> str:
+        """Which start of the store's server this is: another may have lost the last of what the one before had acknowledged."""
+        ...
+
     async def reset(self, partition: int) -> None:
         """Forget the partition: no states, nothing applied, nothing due, nothing re-scored."""
         ...
@@ -186,6 +190,8 @@ for i = 1, #found[2], 2 do
 end
 return {found[1], names, run}
 """
+# KEYS: one of the partition's, so that the server that has it answers
+RUN = "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')"
 PLACES = 2**43  # what HSCAN's cursors are below; what is above them in ours is the run, and both fit into 63 bits
 
 KEPT = ("states", "due", "rescoring")  # by partition, beside what is applied
@@ -289,6 +295,11 @@ class RedisStates:
         answer: Any = await self._persistently(lambda: _answer(self._redis.eval(SUBJECTS, 1, key, run, place, about)))
         following, names, run = answer
         return (run * PLACES + int(following) if int(following) else 0), [name.decode() for name in names]
+
+    async def run(self, partition: int) -> str:
+        key = self._key(partition, "rescoring")
+        answer: Any = await self._persistently(lambda: _answer(self._redis.eval(RUN, 1, key)))
+        return str(answer.decode())
 
     async def rescoring(self, partitions: Sequence[int]) -> dict[int, dict[str, str]]:
         answers = await self._persistently(lambda: self._each(partitions, "hgetall", "rescoring"))

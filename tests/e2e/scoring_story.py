@@ -185,17 +185,6 @@ class Story:
             out.insert(self.rng.randrange(len(out)), poison)
         return out
 
-    def roll_call(self) -> list[Outgoing]:
-        """One more touch for every lead that is or was known: for the one that each identity had first, and for its present one."""
-        touches = []
-        for identity in sorted(identity for identity in self._events if not identity.startswith("device")):
-            kind = "email" if identity.startswith("mail") else "user"
-            heard = self.now - self.rng.randrange(DAYS * DAY)
-            for lead in sorted({ids.lead_id(identity), self._whose(identity)}):
-                touches.append(a_touch(identity, kind, lead, f"{identity} {lead}", heard, heard))
-        self.records += touches
-        return [as_sent(touch) for touch in touches]
-
     def _poisons(self) -> Iterator[Outgoing]:
         """Records that nobody can read, under the keys of leads that are well."""
         touch = a_touch("mail-0", "email", ids.lead_id("mail-0"), "poison", self.now, self.now)

@@ -119,3 +119,7 @@ async def test_a_partitions_keys_share_a_slot(redis: Redis) -> None:
     await RedisStates(redis, group=group).save([Change(3, {}, {B: 1}, {"acme/ann": b"x"})])
     keys = sorted([key async for key in redis.scan_iter(f"{group}:*")])
     assert keys == [f"{group}:{{s:3}}:applied".encode(), f"{group}:{{s:3}}:states".encode()]
+
+
+async def test_every_run_of_the_server_has_a_name(states: States) -> None:
+    assert await states.run(0) == await states.run(5) != ""

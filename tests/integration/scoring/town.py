@@ -243,18 +243,6 @@ def touch(tenant: str, identity: str, kind: str, lead: str, number: int, rng: Ra
     )
 
 
-def roll_call(tenant: str, records: list[Record], rng: Random) -> list[Record]:
-    """One touch more by each identity of these records, for the lead that it is now, and all links once more."""
-    links = [record for record in records if isinstance(record, LinkChanged)]
-    owner = {link.identity_id: link.owner for link in links}
-    kinds = {touch.identity_id: touch.identity_kind for touch in records if isinstance(touch, Touch)}
-    touches = [
-        touch(tenant, identity, kind, owner.get(identity, ids.lead_id(identity)), 10**6 + number, rng)
-        for number, (identity, kind) in enumerate(sorted(kinds.items()))
-    ]
-    return [*touches, *links]
-
-
 def history(tenant: str, touches: int, people: int, rng: Random) -> list[Record]:
     """Touches by mail and by device; a third of the devices become known, a few people turn out to be another, and back."""
     owner: dict[str, str] = {}
@@ -299,11 +287,11 @@ def recomputed(records: list[Record]) -> dict[str, LeadState]:
 
 
 def worth(lead: str, state: LeadState, said: LeadScored) -> dict[str, Any]:
-    """What is to be said of it: as of when it was last heard of, or as of the moment at which time alone changed something since.
+    """What is to be said of it: as of when it was last heard of, or of when time alone changed something or all were told again.
 
     Tests start long after this module is read, on a busy machine minutes, in which a few of the leads pass an edge.
     """
-    scored = score(state, lead, RULES, said.as_of if said.cause == "time" else 0)
+    scored = score(state, lead, RULES, said.as_of if said.cause != "input" else 0)
     saying = wire.Saying(Version(1, 1, 0, scored.as_of), wire.PolicyRef(1, "h"), said.cause, said.change_id)
     out = wire.lead_scored(said.tenant, lead, saying, scored)
     return LeadScored.model_validate_json(wire.encode(out)).model_dump(exclude={"version"})

@@ -42,6 +42,15 @@ def test_states_ahead_of_the_log_are_dropped_and_both_topics_read_from_the_start
     assert planned.offsets == {IN: 0, TR: 0}
 
 
+def test_states_are_behind_where_more_was_committed_than_is_applied() -> None:
+    two = {IN: Log(0, 500, committed=200), TR: Log(0, 40, committed=None)}
+    assert not plan(two, {IN: 200, TR: 0}).behind
+    assert not plan({IN: Log(0, 500, committed=None)}, {}).behind, "a new group"
+    assert plan(two, {IN: 199, TR: 40}).behind
+    assert plan(two, {}).behind
+    assert plan(two, {}).end == 540
+
+
 def logs(start: int = 0, end: int = 100, committed: int | None = None) -> dict[int, Mapping[str, Log]]:
     return {3: {IN: Log(start, end, committed), TR: Log(0, 0, None)}}
 

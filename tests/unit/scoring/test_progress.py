@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from services.scoring.progress import Pass, Progress, at_the_beginning, finished, read, resumed, stale, write
+from services.scoring.progress import (
+    Pass,
+    Progress,
+    after_a_loss,
+    at_the_beginning,
+    finished,
+    read,
+    resumed,
+    stale,
+    write,
+)
 
 PASS = Pass({"acme": 6, "beta": 3}, total=10, began_at=1, cursor=7, seen=4, said={"acme": 2})
 
@@ -67,6 +77,15 @@ def test_the_same_of_a_pass_that_is_under_way() -> None:
     assert under_way
     assert under_way.targets == {"beta": 3}
     assert at_the_beginning(read(before), {"acme": 6, "beta": 3}, empty=False) == {}
+
+
+def test_after_a_loss_nothing_is_re_scored_and_no_pass_under_way_until_as_much_is_read_as_ever_was() -> None:
+    before = noted(write(PASS), {"done/acme": "5", "run": "a"})
+    after = noted(before, after_a_loss(read(before), 700))  # type: ignore[arg-type]
+    assert read(after) == Progress({}, None, 700, "a")
+    again = noted(after, after_a_loss(read(after), 650))  # type: ignore[arg-type]
+    assert read(again).behind == 700, "of two losses both"
+    assert read(noted(again, finished(PASS))).behind == 0  # type: ignore[arg-type]
 
 
 def test_something_is_always_left_of_a_pass_that_is_under_way() -> None:

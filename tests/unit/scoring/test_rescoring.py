@@ -18,6 +18,7 @@ from services.scoring.handler import Scorer
 from services.scoring.policies import Policies
 from services.scoring.progress import read
 from services.scoring.rescoring import Rescoring
+from services.scoring.seek import Plan
 from services.scoring.states import Change
 from services.scoring.wire import INPUTS, Touch
 from shared.kit.kafka import FakePublisher
@@ -30,6 +31,7 @@ DAY = 86_400_000
 NOW = 1_790_000_000_000
 PEOPLE = [f"person-{number}" for number in range(25)]
 LEADS = {lead_id(person) for person in PEOPLE}
+NOTHING_LOST = Plan({}, reset=False, lost={}, added={})
 POLICY: dict[str, Any] = {
     "kind": "scoring",
     "hand_raises": [],
@@ -100,6 +102,10 @@ def said(bench: Any) -> list[LeadScored]:
 
 def noted(bench: Any) -> Any:
     return read(bench.states.noted.get(0, {}))
+
+
+def lost(end: int, *, behind: bool = True) -> Plan:
+    return Plan({}, reset=False, lost={}, added={}, behind=behind, end=end)
 
 
 # --- what it says ----------------------------------------------------------------------------------------------------------
@@ -193,7 +199,7 @@ async def test_without_any_note_everything_is_re_scored_once(town: Any) -> None:
 
 async def test_leads_that_come_to_an_empty_partition_are_not_said_twice(bench: Any) -> None:
     office = Office(bench)
-    await office.rescoring.begin(0, {})
+    await office.rescoring.begin(0, {}, NOTHING_LOST)
     bench.touch("ann", 1)
     await office.scorer.handle(bench.log.all())
     assert await office.all() == 0
@@ -202,7 +208,7 @@ async def test_leads_that_come_to_an_empty_partition_are_not_said_twice(bench: A
 
 async def test_a_partition_with_states_is_begun_without_a_note(town: Any) -> None:
     office = Office(town)
-    await office.rescoring.begin(0, town.states.applied[0])
+    await office.rescoring.begin(0, town.states.applied[0], NOTHING_LOST)
     await office.all()
     assert len(said(town)) == len(LEADS)
 
@@ -219,7 +225,7 @@ async def test_a_worker_that_scored_by_the_policy_before_re_scores_when_it_has_r
 
     town.policies = old
     slow = Office(town)
-    await slow.rescoring.begin(0, town.states.applied[0])
+    await slow.rescoring.begin(0, town.states.applied[0], NOTHING_LOST)
     town.touch(PEOPLE[0], 99)
     await slow.scorer.handle([town.log.slice(TOUCHPOINTS.name, len(PEOPLE))])
     town.publish_policy("acme", points(10), 3)
@@ -242,8 +248,8 @@ async def test_a_note_of_the_last_owner_that_comes_in_between_does_not_stand_eit
     states = Finishing()
     states.applied, states.noted = town.states.applied, {0: {"done/beta": "1"}}
     town.states = states
-    await Office(town).rescoring.begin(0, dict(states.applied[0]))
-    assert noted(town) == read({})
+    await Office(town).rescoring.begin(0, dict(states.applied[0]), NOTHING_LOST)
+    assert noted(town).done == {}
 
 
 async def test_a_lead_that_is_new_in_a_batch_decided_by_the_policy_before_is_re_scored_too(
@@ -518,6 +524,44 @@ def test_marks_of_rules_that_no_policy_reads_any_more_are_bounded_and_make_room(
         assert len(memory.marks[key]) == 32, "the rule that is read now has all its marks"
 
 
+# --- after a loss of the store ---------------------------------------------------------------------------------------------
+
+
+async def test_after_a_loss_all_are_told_once_more_when_as_much_is_read_as_ever_was(town: Any) -> None:
+    await Office(town).all()
+    known, town.states = town.states, FakeStates()
+    town.publisher.records.clear()
+    office = Office(town)
+    await office.rescoring.begin(0, {}, lost(len(PEOPLE)))
+    await office.scorer.handle([town.log.slice(TOUCHPOINTS.name, 0, 20)])
+    town.publisher.records.clear()
+    assert await office.all() == 0, "some of them would be told by a version below that of before the loss"
+    await office.scorer.handle([town.log.slice(TOUCHPOINTS.name, 20)])
+    town.publisher.records.clear()
+    await office.all()
+    assert {score.lead_id for score in said(town)} == LEADS
+    assert {(score.cause, score.version.position) for score in said(town)} == {
+        ("policy", sum(known.applied[0].values()))
+    }
+    assert noted(town) == read({"done/acme": "2", "run": "run-1"})
+    assert await office.all() == 0
+
+
+async def test_a_store_that_was_started_anew_may_have_lost_what_was_never_committed(town: Any) -> None:
+    applied = dict(town.states.applied[0])
+    await Office(town).rescoring.begin(0, applied, lost(len(PEOPLE), behind=False))
+    await Office(town).all()
+    town.publisher.records.clear()
+    for started, end, told in ((1, 26, 0), (2, 25, 0), (2, 26, 0), (3, 26, 25)):
+        town.states.started = started
+        office = Office(town)
+        await office.rescoring.begin(0, applied, lost(end, behind=False))
+        town.states.applied[0][TOUCHPOINTS.name] = 26
+        await office.all()
+        town.states.applied[0] = dict(applied)
+        assert len(said(town)) == told, f"run {started}, {end} records"
+
+
 async def test_reset_forgets_what_was_re_scored(town: Any) -> None:
     await Office(town).all()
     await town.states.reset(0)
@@ -525,5 +569,5 @@ async def test_reset_forgets_what_was_re_scored(town: Any) -> None:
 
 
 async def test_beginning_names_every_topic_so_that_the_fence_holds(bench: Any) -> None:
-    await Office(bench).rescoring.begin(0, {})
+    await Office(bench).rescoring.begin(0, {}, NOTHING_LOST)
     assert bench.states.applied[0] == dict.fromkeys(INPUTS, 0)
