@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.harness import ROOT, write
 
-NAMES = ("ingest", "webhook", "scoring", "rescore", "pipeline", "router")
+NAMES = ("ingest", "webhook", "scoring", "rescore", "pipeline", "router", "clocks")
 ALONE = ("fire", "arrivals")  # only where asked for: they take minutes, and one needs a data set
 
 

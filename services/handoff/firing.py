@@ -65,9 +65,7 @@ class Firing:
         return breached
 
     async def _sleep_seconds(self) -> float:
-        next_due: int | None = await self._pool.fetchval(
-            "SELECT min(next_at) FROM handoff.clocks WHERE state = 'running'"
-        )
+        next_due: int | None = await self._pool.fetchval(f"SELECT min(next_at) FROM handoff.clocks WHERE {store.ACTS}")
         if next_due is None:
             return self._poll
         return min(self._poll, max(SHORTEST_SLEEP, (next_due - self._clock.now()) / 1000))

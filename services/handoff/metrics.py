@@ -24,6 +24,9 @@ MOVED = Counter(
     "Running SLA clocks moved because a policy, a calendar or somebody's being away changed",
 )
 REMINDERS = Counter("baton_handoff_clock_reminders_total", "Reminders of SLA clocks that still run", ["kind"])
+ESCALATIONS = Counter(
+    "baton_handoff_clock_escalations_total", "Steps of SLA clocks that are told to a manager", ["kind"]
+)
 ACTIVITIES = Counter("baton_handoff_activities_total", "Activities logged")
 WEBHOOKS_SENT = Counter("baton_handoff_webhook_tries_total", "Webhooks sent, by what came of the try", ["outcome"])
 WEBHOOKS_ENDED = Counter(
@@ -57,5 +60,7 @@ def count(events: Iterable[HandoffEvent]) -> None:
             CLOCKS_ENDED.labels(event.clock, event.kind.removeprefix("clock-")).inc()
         elif event.kind == "clock-reminder" and event.clock:
             REMINDERS.labels(event.clock).inc()
+        elif event.kind == "clock-escalated" and event.clock:
+            ESCALATIONS.labels(event.clock).inc()
         elif event.kind == "activity-logged":
             ACTIVITIES.inc()

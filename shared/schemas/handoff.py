@@ -25,6 +25,7 @@ HandoffKind = Literal[
     "clock-met",
     "clock-met-late",
     "clock-reminder",
+    "clock-escalated",
     "clocks-paused",
     "clocks-resumed",
     "clock-breached",
@@ -38,9 +39,9 @@ class HandoffEvent(Record):
     assignment: the assignment that it concerns
     reason:     a code of vocabulary, section 8 (decline, recycle, loss), why routing was refused, or why clocks were paused
     effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner;
-                for a breach that leaves the lead where it is: tell_manager
+                for a breach that leaves the lead where it is, and for clock-escalated: tell_manager, tell_their_manager
     clock:      accept, first_touch or qualify, for clock events and expiries; `due_at` is its due time, and the time of a breach
-    share:      for clock-reminder: percent of the clock's time that had passed at `at`
+    share:      for clock-reminder and clock-escalated: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     evidence:   for answer-recorded and answer-voided: question -> code (vocabulary, section 10), as learnt at `observed_at` from
                 `source`, and how sure (`confidence`, 0 to 1), where that was said

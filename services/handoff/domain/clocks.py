@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from services.handoff.domain.terms import SECOND, Terms, shared
+from services.handoff.domain.terms import SECOND, Doing, Terms, shared
 from shared.availability.calendar import ALWAYS
 
 ClockKind = Literal["accept", "first_touch", "qualify"]
 ClockState = Literal["running", "met", "breached", "cancelled"]
-Reminder = tuple[int, int]  # percent of the time, and when that has passed (ms)
+Reminder = tuple[int, int]  # percent of the time, and when that has passed (ms): above 100 after a breach
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class Clock:
     terms:      by which `due_at` and `reminders` were found; None for what is older than terms are, and stays as it is
     elapsed:    time counted before `counted_to` (ms), by the terms of that time;  head: of it, before the offer was made
     paused:     plain time (ms) that it stood still, and will until `counted_to` where that lies ahead
-    reminders:  those still to come, in order;  reminded: the highest share told already
+    reminders:  steps still to come, in order: before the breach, or after one that left the lead with its holder
+    reminded:   the highest share told already
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
     done_at:    for a breach: when what it waits for happened after all, while the same rep held the lead
     """
@@ -51,23 +52,42 @@ class Clock:
 
     def met(self, now: int) -> Clock:
         """The clock after what it waits for has happened; one that has ended stays as it ended."""
-        return replace(self, state="met", ended_at=now) if self.is_running() else self
+        return replace(self, state="met", ended_at=now, reminders=()) if self.is_running() else self
 
     def cancelled(self, now: int) -> Clock:
         """The clock of an offer that ended otherwise; one that has ended stays as it ended."""
-        return replace(self, state="cancelled", ended_at=now) if self.is_running() else self
+        return replace(self, state="cancelled", ended_at=now, reminders=()) if self.is_running() else self
 
     def breached(self) -> Clock:
         """The clock after its time has passed; one that has ended stays as it ended."""
-        return replace(self, state="breached", ended_at=self.due_at) if self.is_running() else self
+        return replace(self, state="breached", ended_at=self.due_at, reminders=()) if self.is_running() else self
+
+    def followed(self) -> Clock:
+        """The clock that was breached and left the lead with its holder: with the steps that follow, in the time of its terms."""
+        if self.terms is None:
+            return self
+        promised, calendar = self.terms.promised(self.kind, self.head) or 0, self.terms.calendar()
+        after = [(share, promised * (share - 100) // 100) for share in self.terms.shares() if share > 100]
+        moments = ((share, calendar.add_open(self.due_at, time), time) for share, time in after)
+        # Who is never at work again has plain time, as before the breach.
+        return replace(self, reminders=tuple((s, self.due_at + time if at is None else at) for s, at, time in moments))
+
+    def ends(self) -> Clock:
+        """The clock of an offer that ended: nothing follows any more."""
+        return replace(self, reminders=()) if self.reminders else self
 
     def reminder(self, now: int) -> Reminder | None:
-        """The last one whose moment has come and that has not been told; those before it are told with it."""
-        return next((found for found in reversed(self.reminders) if self.is_running() and found[1] <= now), None)
+        """The last step whose moment has come and that has not been done; those before it are done with it."""
+        coming = (step for step in reversed(self.reminders) if (step[0] < 100) == self.is_running())
+        return next((step for step in coming if step[1] <= now), None)
+
+    def doing(self, reminder: Reminder) -> Doing:
+        return self.terms.doing(reminder[0]) if self.terms else "remind"
 
     def done(self, now: int) -> Clock:
         """The clock that was breached, after what it waits for has happened; once."""
-        return replace(self, done_at=now) if self.state == "breached" and self.done_at is None else self
+        late = self.state == "breached" and self.done_at is None
+        return replace(self, done_at=now, reminders=()) if late else self
 
     def takes_back(self) -> bool:
         """Whether its breach takes the lead from the holder, instead of being told to their manager."""
@@ -119,7 +139,8 @@ class Clock:
             due_at = terms.closing(due_at)
         if terms.at_most is not None:
             due_at = min(due_at, max(self.counted_to, self.started_at + terms.at_most * SECOND + self.paused))
-        shares = ((share, promised * share // 100 - self.elapsed) for share in terms.remind if share > self.reminded)
+        before = (share for share in terms.shares() if self.reminded < share < 100)
+        shares = ((share, promised * share // 100 - self.elapsed) for share in before)
         moments = ((share, calendar.add_open(self.counted_to, missing)) for share, missing in shares if missing > 0)
         coming = tuple((share, at) for share, at in moments if at is not None and at < due_at)
         return replace(self, terms=terms, due_at=due_at, reminders=coming)

@@ -12,11 +12,12 @@ from services.handoff.domain.opportunity import Change, Offer, OfferState, Oppor
 def end_offer(
     opportunity: Opportunity, offer: Offer, state: OfferState, at: int, reason: str | None, effect: str | None = None
 ) -> Opportunity:
-    """The opportunity after `offer` ended as `state`: its clocks that still run are cancelled. The stage is left as it is."""
+    """The opportunity after `offer` ended as `state`: its clocks that still run are cancelled, and nothing follows those that were
+    breached. The stage is left as it is."""
     ended = opportunity.with_offer(replace(offer, state=state, ended_at=at, reason=reason, effect=effect))
-    for clock in ended.running():
+    for clock in ended.clocks:
         if clock.assignment == offer.assignment:
-            ended = ended.with_clock(clock.cancelled(at))
+            ended = ended.with_clock(clock.cancelled(at).ends())
     return ended
 
 
@@ -30,56 +31,71 @@ def free(opportunity: Opportunity, assignment: int, at: int, reason: str, *, clo
 
 def fire(opportunity: Opportunity, now: int) -> Change:
     """What of its clocks is due has breached, at its due time, and takes the lead from a rep who has not touched it, or is told to
-    the manager, where there is anybody else to take it; what is not due has reminded its holder.
+    the manager, where there is nobody else to take it; what is not due has reminded its holder; and the steps of policy are done.
 
     Everything that looks at an opportunity fires what is due first, so that the outcome does not depend on who came first.
     A first touch stops its clock, so a lead that was touched is never taken away here.
     """
     change = Change(opportunity)
-    for clock in sorted(
-        opportunity.running(), key=lambda clock: (clock.due_at, clock.kind)
-    ):  # accept before first_touch
-        holder = change.opportunity.current()
-        # A breach cancels the other clock of its offer, which is then no longer the one seen here.
-        if holder is None or clock not in change.opportunity.clocks:
-            continue
-        if clock.is_due(now):
-            ends = _breach if clock.takes_back() and not holder.is_last_resort() else _escalate
-            change = change.then(ends(change.opportunity, holder, clock))
-        elif reminder := clock.reminder(now):
-            change = change.then(_remind(change.opportunity, holder, clock, reminder))
+    while done := _next(change.opportunity, now):
+        change = change.then(done)
     return change
 
 
-def _escalate(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:
+def _next(opportunity: Opportunity, now: int) -> Change | None:
+    """What happens first of what has to happen by `now`: breaches, then steps before and after them; None where there is nothing.
+
+    Each ends a clock or uses up a step, and a breach may do so for the other clocks of its offer.
+    """
+    holder = opportunity.current()
+    if holder is None:
+        return None
+    theirs = [clock for clock in opportunity.clocks if clock.assignment == holder.assignment]
+    due = [clock for clock in theirs if clock.is_due(now)]
+    if due:
+        clock = min(due, key=lambda clock: (clock.due_at, clock.kind))  # accept before first_touch
+        return (_breach if _may_take(holder, clock) else _tell)(opportunity, holder, clock)
+    steps = [(step[1], clock.kind, clock, step) for clock in theirs if (step := clock.reminder(now))]
+    if not steps:
+        return None
+    _, _, clock, step = min(steps, key=lambda found: found[:2])
+    return _step(opportunity, holder, clock, step)
+
+
+def _may_take(holder: Offer, clock: Clock) -> bool:
+    return clock.takes_back() and not holder.is_last_resort()
+
+
+def _tell(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:
     """The manager is told, and the lead stays with its holder; that it is late is kept."""
-    breached = opportunity.with_clock(clock.breached())
+    breached = opportunity.with_clock(clock.breached().followed())
     told = events.of_clock(breached, "clock-breached", clock.due_at, offer, clock, effect="tell_manager")
     return Change(breached, (told,))
 
 
-def _remind(opportunity: Opportunity, offer: Offer, clock: Clock, reminder: Reminder) -> Change:
-    """The holder hears how much of the time has passed; of several reminders at once only the last."""
-    share, at = reminder
-    told = events.of_clock(opportunity, "clock-reminder", at, offer, clock, str(share), share=share)
-    return Change(opportunity.with_clock(clock.told(reminder)), (told,))
+def _step(opportunity: Opportunity, offer: Offer, clock: Clock, step: Reminder) -> Change:
+    """The holder hears how much of the time has passed, or the manager does, or the lead is taken back; of several at once only the
+    last is done."""
+    share, at = step
+    doing, after = clock.doing(step), opportunity.with_clock(clock.told(step))
+    if doing == "remind":
+        return Change(after, (events.of_clock(after, "clock-reminder", at, offer, clock, str(share), share=share),))
+    if doing == "take_back" and clock.kind != "qualify" and not offer.is_last_resort():
+        return _expired(after, offer, clock, at)
+    effect = "tell_manager" if doing == "take_back" else doing  # who may keep it however late is told on
+    told = events.of_clock(after, "clock-escalated", at, offer, clock, str(share), share=share, effect=effect)
+    return Change(after, (told,))
 
 
 def _breach(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:
-    due_at = clock.due_at
     breached = opportunity.with_clock(clock.breached())
-    expired = end_offer(breached, offer, "expired", due_at, reason=clock.kind, effect="reroute")
-    told = (
-        events.of_clock(expired, "clock-breached", due_at, offer, clock),
-        events.of_offer(
-            expired,
-            "offer-expired",
-            due_at,
-            offer,
-            reason=clock.kind,
-            effect="reroute",
-            clock=clock.kind,
-            due_at=due_at,
-        ),
-    )
-    return Change(expired, told).then(free(expired, offer.assignment, due_at, clock.kind, closes_in=None))
+    told = events.of_clock(breached, "clock-breached", clock.due_at, offer, clock)
+    return Change(breached, (told,)).then(_expired(breached, offer, clock, clock.due_at))
+
+
+def _expired(opportunity: Opportunity, offer: Offer, clock: Clock, at: int) -> Change:
+    """The lead is taken from its holder, at `at`, because of this clock."""
+    expired = end_offer(opportunity, offer, "expired", at, reason=clock.kind, effect="reroute")
+    more = {"reason": clock.kind, "effect": "reroute", "clock": clock.kind, "due_at": clock.due_at}
+    told = events.of_offer(expired, "offer-expired", at, offer, **more)
+    return Change(expired, (told,)).then(free(expired, offer.assignment, at, clock.kind, closes_in=None))

@@ -20,6 +20,7 @@ from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Rep
 
 SECOND = 1000
+Doing = Literal["remind", "tell_manager", "tell_their_manager", "take_back"]
 
 
 def class_of(sla: SlaPolicy, lead_class: str) -> LeadClass:
@@ -50,6 +51,7 @@ class Terms(Strict):
     due_date: bool = False
     at_most: int | None = None
     remind: tuple[int, ...] = ()
+    escalate: tuple[tuple[int, Doing], ...] = ()
     hours: Hours | None = None
 
     @classmethod
@@ -62,6 +64,7 @@ class Terms(Strict):
             due_date=lead_class.due_date,
             at_most=lead_class.at_most,
             remind=lead_class.remind,
+            escalate=tuple((step.at, step.do) for step in lead_class.escalate),
             hours=hours if lead_class.time == "business" else None,
         )
 
@@ -72,6 +75,14 @@ class Terms(Strict):
     def calendar(self) -> Calendar:
         """Open while the clock counts."""
         return _calendar(self.hours) if self.hours else ALWAYS
+
+    def doing(self, share: int) -> Doing:
+        """What happens when so many percent of the time have passed."""
+        return dict(self.escalate).get(share, "remind")
+
+    def shares(self) -> tuple[int, ...]:
+        """At which something happens before and after the breach, in order."""
+        return tuple(sorted({*self.remind, *(share for share, _ in self.escalate)}))
 
     def text(self) -> str:
         """As it is stored. What is as always is left out, so that terms of before a new field came remain the same."""

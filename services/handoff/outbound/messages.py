@@ -27,6 +27,7 @@ EVENT_TYPES = {
     "stakeholder.moved": "a person of the customer's has moved: `subject`",
     "approval.changed": "the approval route (稟議) was drawn up, changed, or went on to `reason`",
     "clock.reminder": "an SLA clock still runs, and `share` percent of its time have passed",
+    "clock.escalated": "an SLA clock at `share` percent of its time: the manager is told, or theirs, as `effect` says",
     "clock.met": "what an SLA clock asks for was done in time",
     "clock.met.late": "what a breached SLA clock asked for was done after all, by the same holder: `at` against `due_at`",
     "clocks.paused": "the clocks stand still, because of `reason`",

@@ -6,12 +6,13 @@ deadlock with it. Rows of the outbox are numbered after that lock, so the events
 """
 
 from services.handoff.store.activities import add_activity, find_activity
-from services.handoff.store.loading import CLAIM_DUE, claim_due, lock
+from services.handoff.store.loading import ACTS, CLAIM_DUE, claim_due, lock
 from services.handoff.store.moving import Group, away, claim_moved, groups
 from services.handoff.store.pauses import pauses, save_pause
 from services.handoff.store.saving import SCHEMA, Write, save
 
 __all__ = [
+    "ACTS",
     "CLAIM_DUE",
     "SCHEMA",
     "Group",

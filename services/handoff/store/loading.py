@@ -25,11 +25,13 @@ async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[st
     return {key[1]: found for key, found in (await whole(connection, rows)).items()}
 
 
+# What something is still to happen of: as the index `clocks_acting` has it.
+ACTS = "(state = 'running' OR (state = 'breached' AND remind_shares[1] > 100))"
 # The limit stands outside of the locking, so that who finds the oldest locked goes on to the next ones.
-CLAIM_DUE = """
+CLAIM_DUE = f"""
     SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn
     FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
-    WHERE c.state = 'running' AND c.next_at <= $1 ORDER BY c.next_at, c.tenant, c.opportunity_id LIMIT $2
+    WHERE {ACTS} AND c.next_at <= $1 ORDER BY c.next_at, c.tenant, c.opportunity_id LIMIT $2
     FOR UPDATE OF o SKIP LOCKED
 """
 

@@ -203,7 +203,8 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
         " ended_at = excluded.ended_at, due_at = excluded.due_at, elapsed = excluded.elapsed,"
         " counted_to = excluded.counted_to, reminded = excluded.reminded, paused = excluded.paused, basis = excluded.basis,"
         " remind_shares = excluded.remind_shares, remind_at = excluded.remind_at, done_at = excluded.done_at"
-        " WHERE clocks.state = 'running' OR (clocks.done_at IS NULL AND excluded.done_at IS NOT NULL)",
+        " WHERE clocks.state = 'running' OR clocks.remind_shares[1] > 100"
+        " OR (clocks.done_at IS NULL AND excluded.done_at IS NOT NULL)",
         tenant,
         *_columns(rows),
     )

@@ -12,6 +12,15 @@ Seconds = Annotated[int, Field(ge=1, le=90 * 86_400)]
 Percent = Annotated[int, Field(ge=1, le=99)]
 
 
+class Step(Strict):
+    """at: percent of the clock's time that have passed: below 100 before its breach, above 100 after it, while nothing has happened
+    do: the holder's manager is told, or the manager of that one; or the lead goes to somebody else
+    """
+
+    at: Annotated[int, Field(ge=1, le=1000)]
+    do: Literal["tell_manager", "tell_their_manager", "take_back"]
+
+
 class LeadClass(Strict):
     """Leads with one promise (vocabulary, section 6). The first class one of whose `touch_types` is the qualifying touch decides.
 
@@ -28,6 +37,7 @@ class LeadClass(Strict):
                  due together
     at_most:     with `business`: seconds of plain time after a clock began when it is due however little the holder was at work
     remind:      percent of the time that has passed when the holder is reminded
+    escalate:    what else happens, step by step, before the breach and after one that left the lead with its holder
     """
 
     id: RuleId
@@ -41,6 +51,7 @@ class LeadClass(Strict):
     due_date: bool = False
     at_most: Seconds | None = None
     remind: tuple[Percent, ...] = Field(default=(), max_length=5)
+    escalate: tuple[Step, ...] = Field(default=(), max_length=5)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -50,7 +61,20 @@ class LeadClass(Strict):
             raise ValueError("`due_date` is the end of a working day: plain time has none")
         if list(self.remind) != sorted(set(self.remind)):
             raise ValueError("`remind` is in rising order, and names no share twice")
+        self._check_steps()
         return self
+
+    def _check_steps(self) -> None:
+        shares = [step.at for step in self.escalate]
+        if shares != sorted(set(shares)):
+            raise ValueError("`escalate` is in rising order, and names no share twice")
+        if {*self.remind, 100}.intersection(shares):
+            raise ValueError("`escalate` names no share of `remind`, nor 100: `untouched` says what the breach does")
+        backs = [step for step in self.escalate if step.do == "take_back"]
+        if backs and (backs != [self.escalate[-1]] or backs[0].at < 100 or self.untouched == "take_back"):
+            raise ValueError(
+                "`take_back` is the last step, above 100, and only with `untouched: tell_manager`: else the breach does it"
+            )
 
 
 class PauseReason(Strict):

@@ -201,3 +201,20 @@ async def test_a_trade_fairs_cards_are_due_together_when_the_holder_goes_home(of
         await office.handler().handle([office.routed(f"lead-{n}")])
         office.clock.advance(seconds=1200)
     assert await due(office) == [MONDAY + 9 * HOUR] * 3
+
+
+async def test_after_a_breach_the_steps_of_policy_follow_in_the_holders_time_each_once(office):
+    """Of a lead that nobody touches: due at noon on Monday, after an hour of Friday; told on two hours of work later."""
+    steps = ({"at": 150, "do": "tell_their_manager"}, {"at": 225, "do": "take_back"})
+    await office.apply(sla(untouched="tell_manager", escalate=steps))
+    await office.handler().handle([office.routed(mode="assign")])
+    acts = [("clock-breached", 3), ("clock-escalated", 5), ("offer-expired", 8)]  # hours after nine on Monday
+    for told, (_, hours) in enumerate(acts):
+        for moment, expected in ((MONDAY + hours * HOUR - 1, told), (MONDAY + hours * HOUR, told + 1)):
+            office.clock.advance(milliseconds=moment - office.clock.now())
+            await asyncio.gather(office.firing().fire_due(), office.firing().fire_due())
+            events = [e for e in await office.events() if e["kind"] in dict(acts)]
+            assert [(e["kind"], (e["at"] - MONDAY) / HOUR) for e in events] == acts[:expected]
+    assert [event["effect"] for event in events] == ["tell_manager", "tell_their_manager", "reroute"]
+    assert await office.clocks() == [(1, "first_touch", "breached")]
+    assert await office.offers() == [(1, "sato", "expired")]

@@ -148,3 +148,87 @@ def test_what_makes_no_sense_with_plain_time_is_refused():
     for wrong in ({"due_date": True}, {"at_most": 60}):
         with pytest.raises(ValidationError):
             LeadClass(id="fair", accept=60, first_touch=60, **wrong)
+
+
+STEPS = ({"at": 80, "do": "tell_manager"}, {"at": 150, "do": "tell_their_manager"}, {"at": 200, "do": "take_back"})
+STEPWISE = Promises(
+    SlaPolicy(default=LeadClass.model_validate(NAMED.model_dump() | {"remind": (50,), "escalate": STEPS}))
+)
+
+
+@pytest.fixture
+def stepwise(given):
+    """A lead that a rep has been told to take, and has not touched: the first touch is due after ten minutes."""
+    return route(None, given.routed(mode="assign", qualifying_at=given.now), STEPWISE, given.now).opportunity
+
+
+def step_by_step(opportunity, moments):
+    """What is told at each of them: minute since the offer, kind, share, effect."""
+    told = []
+    for moment in moments:
+        change = fire(opportunity, moment)
+        opportunity = change.opportunity
+        told += [(round((e.at - moments[0]) / MINUTE), e.kind, e.share, e.effect) for e in change.events]
+    return told
+
+
+def test_a_clock_escalates_step_by_step_until_the_lead_is_taken_back(given, stepwise):
+    told = step_by_step(stepwise, [given.now + minute * MINUTE for minute in range(30)])
+    assert told == [
+        (5, "clock-reminder", 50, None),
+        (8, "clock-escalated", 80, "tell_manager"),
+        (10, "clock-breached", None, "tell_manager"),
+        (15, "clock-escalated", 150, "tell_their_manager"),
+        (20, "offer-expired", None, "reroute"),
+    ]
+
+
+def test_who_looks_once_and_late_finds_the_last_of_the_steps(given, stepwise, clocks):
+    change = fire(stepwise, given.now + 60 * MINUTE)
+    assert [(e.kind, e.at - given.now) for e in change.events] == [
+        ("clock-breached", 10 * MINUTE),
+        ("offer-expired", 20 * MINUTE),
+    ]
+    assert change.opportunity.current() is None
+    assert clocks(change) == {(1, "first_touch"): "breached"}
+    assert fire(change.opportunity, given.now + 90 * MINUTE).events == ()
+
+
+def test_nothing_follows_once_what_was_late_is_done(given, stepwise, kinds):
+    late = fire(stepwise, given.now + 11 * MINUTE).opportunity
+    touched = log_touch(late, given.touch(), given.now + 12 * MINUTE)
+    assert "clock-met-late" in kinds(touched)
+    assert fire(touched.opportunity, given.now + 60 * MINUTE).events == ()
+
+
+def test_nothing_follows_when_the_lead_has_gone_to_somebody_else(given, stepwise):
+    late = fire(stepwise, given.now + 11 * MINUTE).opportunity
+    moved = route(late, given.routed(2, "tanaka", mode="assign"), STEPWISE, given.now + 12 * MINUTE).opportunity
+    after = fire(moved, given.now + 21 * MINUTE)
+    assert {e.rep_id for e in after.events} == {"tanaka"}
+
+
+def test_a_lead_that_was_touched_or_has_nobody_else_to_go_to_is_never_taken_by_a_step(given, kinds):
+    for more, minutes in (({"leg": "is"}, 60), ({"pool_id": "manager:tokyo", "mode": "assign"}, 60)):
+        opportunity = route(None, given.routed(qualifying_at=given.now, **more), STEPWISE, given.now).opportunity
+        if "leg" in more:
+            opportunity = log_touch(opportunity, given.touch(), given.now).opportunity
+        change = fire(opportunity, given.now + minutes * MINUTE)
+        assert change.opportunity.current().rep_id == "sato"
+        assert [e.effect for e in change.events if e.kind == "clock-escalated"] == ["tell_manager"], more
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"escalate": ({"at": 100, "do": "tell_manager"},)}, "100"),
+        ({"remind": (50,), "escalate": ({"at": 50, "do": "tell_manager"},)}, "names no share"),
+        ({"escalate": ({"at": 200, "do": "tell_manager"}, {"at": 150, "do": "tell_manager"})}, "rising"),
+        ({"escalate": ({"at": 150, "do": "take_back"}, {"at": 200, "do": "tell_manager"})}, "last step"),
+        ({"escalate": ({"at": 90, "do": "take_back"},)}, "last step"),
+        ({"untouched": "take_back", "escalate": ({"at": 150, "do": "take_back"},)}, "last step"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(wrong, said):
+    with pytest.raises(ValidationError, match=said):
+        LeadClass.model_validate(NAMED.model_dump() | wrong)
