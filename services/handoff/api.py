@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from services.handoff import views
 from services.handoff.bodies import Accept, Decline, LogActivity, Pause, Qualify, Resume, ShortText
@@ -20,6 +20,7 @@ from services.handoff.reads import Filter, Place, Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock
+from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.schemas import ids
 from shared.schemas.policies.routing import DeclineReason
@@ -51,7 +52,7 @@ class Api:
         self._tokens, self._clock = tokens, clock
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix="/v1", tags=["opportunities"], dependencies=[BEARER])
+        router = APIRouter(prefix="/v1", tags=["opportunities"], dependencies=[BEARER], route_class=OnceRoute)
         one = "/opportunities/{opportunity_id}"
         router.add_api_route("/opportunities", self.list, methods=["GET"], responses=_COMMON)
         router.add_api_route(one, self.read, methods=["GET"], responses=_ONE)
@@ -159,21 +160,15 @@ class Api:
             await self._desk.resume(caller.tenant, _known_form(opportunity_id), rep_id, caller.name)
         return await self._detail(caller, opportunity_id)
 
-    async def log_activity(
-        self,
-        request: Request,
-        opportunity_id: str,
-        body: LogActivity,
-        idempotency_key: Annotated[ShortText | None, Header(description="stands for `id`")] = None,
-    ) -> views.Detail:
+    async def log_activity(self, request: Request, opportunity_id: str, body: LogActivity) -> views.Detail:
         """Log what a human did about the lead. A human touch stops the first-touch clock and accepts an open offer."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
-        activity = self._activity(caller.tenant, rep_id, body, idempotency_key)
+        activity = self._activity(caller.tenant, rep_id, body)
         with _refusals(opportunity_id):
             await self._desk.log_touch(caller.tenant, _known_form(opportunity_id), activity, body.note, caller.name)
         return await self._detail(caller, opportunity_id)
 
-    def _activity(self, tenant: str, rep_id: str | None, body: LogActivity, key: str | None) -> Activity:
+    def _activity(self, tenant: str, rep_id: str | None, body: LogActivity) -> Activity:
         touches, types = self._policies.activity_types(tenant)
         if body.type not in types:
             raise _unknown("type", body.type, sorted(types))
@@ -182,7 +177,7 @@ class Api:
         if at > now + AHEAD:
             raise Problem(422, "in_the_future", "`at` lies in the future: log what has been done")
         return Activity(
-            body.id or key or ids.derived_id("activity", body.type, rep_id, at),
+            body.id or ids.derived_id("activity", body.type, rep_id, at),
             body.type,
             min(at, now),
             rep_id,

@@ -37,6 +37,7 @@ from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.database import Pool, open_pool
 from shared.kit.dead_letters import DeadLetters
+from shared.kit.idempotency import Once, keep_forgetting
 from shared.kit.kafka import KafkaPublisher, KafkaSource
 from shared.kit.loop import Worker
 from shared.kit.outbox import SHARDS, Relay
@@ -64,6 +65,8 @@ def http_app(
     problems.install(app)
     probes.install(app)
     desk, reads, tokens = Desk(pool, clock, policies), Reads(pool), Tokens(pool)
+    # For OnceRoute, by which every POST under /v1 takes an Idempotency-Key.
+    app.state.once, app.state.tokens, app.state.seals = Once(pool, SCHEMA, clock), tokens, Seals(secret)
     app.include_router(Api(desk, reads, policies, tokens, clock).router())
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
@@ -123,6 +126,7 @@ async def run(settings: HandoffSettings) -> int:
             "clocks": _after(follower.caught_up, firing.run),
             "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
             "webhooks": sender.run(),
+            "answers": keep_forgetting(workers, SCHEMA, clock),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },
         closing=closing,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import asyncpg
@@ -54,9 +57,39 @@ async def _json(connection: Any) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The transaction of `one_transaction`; of this task alone, because a connection does one thing at a time."""
+
+    pool: Pool
+    tenant: str
+    connection: Connection
+    task: asyncio.Task[Any] | None
+
+
+_whole: ContextVar[_Whole | None] = ContextVar("whole", default=None)
+
+
 @asynccontextmanager
 async def tenant_transaction(pool: Pool, tenant: str) -> AsyncIterator[Connection]:
-    """A transaction that sees the rows of `tenant` and no others."""
+    """A transaction that sees the rows of `tenant` and no others; a part of `one_transaction` where that is under way, and then
+    undone with it."""
+    whole = _whole.get()
+    if whole and (whole.pool, whole.tenant, whole.task) == (pool, tenant, asyncio.current_task()):
+        async with whole.connection.transaction():
+            yield whole.connection
+        return
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT set_config('baton.tenant', $1, true)", tenant)
         yield connection
+
+
+@asynccontextmanager
+async def one_transaction(pool: Pool, tenant: str) -> AsyncIterator[Connection]:
+    """A transaction of which every `tenant_transaction` of this task is a part until it ends: all of them hold, or none."""
+    async with tenant_transaction(pool, tenant) as connection:
+        token = _whole.set(_Whole(pool, tenant, connection, asyncio.current_task()))
+        try:
+            yield connection
+        finally:
+            _whole.reset(token)

@@ -2,22 +2,27 @@
 
 The key is kept with its answer by the transaction that has the effect: both are there, or neither. So a caller who got no answer
 sends the request again. What was refused had no effect: it is not kept, and is looked at anew.
+
+`OnceRoute` does it for every POST of a router, `APIRouter(route_class=OnceRoute)`; `Once.do` for one route by hand.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from fastapi import Header, Request, Response
+import orjson
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
 
-from shared.kit.auth import Caller
+from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock
-from shared.kit.database import Connection, Pool, tenant_transaction
-from shared.kit.problems import Problem
+from shared.kit.database import Connection, Pool, one_transaction, tenant_transaction
+from shared.kit.problems import Problem, described
 
 KEPT = 86_400_000  # ms that an answer is given again
 HOURLY = 3600.0  # seconds between two looks at what is older
@@ -63,6 +68,15 @@ def create_table(schema: str) -> str:
     """
 
 
+class Seals(Protocol):
+    """Keeps what is personal or secret from whoever reads the table."""
+
+    def seal(self, tenant: str, name: str, secret: bytes, /) -> bytes: ...
+
+    def open(self, tenant: str, name: str, sealed: bytes, /) -> bytes:
+        """Raises ValueError for what was sealed under another name or secret."""
+
+
 class Once:
     """Does a request once. schema: of the service, which has the table"""
 
@@ -96,6 +110,28 @@ class Once:
             answer = await effect(connection)
             await self._keep(connection, caller, name, digest, answer)
             return answer
+
+    async def answer(
+        self, request: Request, caller: Caller, key: str, seals: Seals, work: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """What `work` answers, or answered when it was asked first, byte for byte; kept sealed. All that it does to the database
+        is one transaction, with the key. Raises Problem 400, 409 and 422, and what `work` raises."""
+        name, digest = parse(key), await digest_of(request)
+        sealed_as = f"answer\0{caller.name}\0{name}"
+        try:
+            async with one_transaction(self._pool, caller.tenant) as connection:
+                await self._be_alone(connection, caller, name)
+                kept = await self._answered(connection, caller, name, digest)
+                if kept is not None:
+                    return _again(_opened(seals, caller.tenant, sealed_as, kept))
+                response = await work(request)
+                if response.status_code >= 300:
+                    raise _RefusedError(response)
+                sealed = seals.seal(caller.tenant, sealed_as, _written(response))
+                await self._keep(connection, caller, name, digest, {"sealed": b64encode(sealed).decode()})
+                return response
+        except _RefusedError as refused:
+            return refused.response
 
     async def _be_alone(self, connection: Connection, caller: Caller, key: str) -> None:
         """The only one at work with this key until the transaction ends. Raises Problem 409."""
@@ -135,6 +171,74 @@ class Once:
             answer,
             self._clock.now(),
         )
+
+
+class OnceRoute(APIRoute):
+    """A route whose POST is done once for each `Idempotency-Key`; without one, or with another method, it is a route as any.
+
+    Its application has `state.once`, `state.tokens` and `state.seals`. The handler may begin transactions by `tenant_transaction`
+    of the pool of `once` as it likes; they hold together with the key. What it refuses it must raise or answer with 300 or more.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        if "POST" in (more.get("methods") or ()):
+            known = list(more.get("dependencies") or ())
+            more["dependencies"] = known if _KEY in known else [*known, _KEY]
+            more["responses"] = _ALSO | (more.get("responses") or {})
+        super().__init__(path, endpoint, **more)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        work = super().get_route_handler()
+        if "POST" not in (self.methods or ()):
+            return work
+
+        async def handle(request: Request) -> Response:
+            key = request.headers.get("idempotency-key")
+            if key is None:
+                return await work(request)
+            state = request.app.state
+            once: Once = state.once
+            tokens: Tokens = state.tokens
+            return await once.answer(request, await tokens.caller(request), key, state.seals, work)
+
+        return handle
+
+
+async def _documented(idempotency_key: Key = None) -> None:
+    """For the OpenAPI document: `OnceRoute` reads it."""
+
+
+_KEY = Depends(_documented)
+_ALSO = described(
+    _400="`bad_idempotency_key`",
+    _409="`request_in_progress`: the first request of this Idempotency-Key is still at work",
+)
+
+
+class _RefusedError(Exception):
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+def _written(response: Response) -> bytes:
+    kept = {"status": response.status_code, "type": response.media_type, "body": bytes(response.body).decode()}
+    return orjson.dumps(kept)
+
+
+def _opened(seals: Seals, tenant: str, sealed_as: str, kept: Body) -> Body:
+    try:
+        opened: Body = orjson.loads(seals.open(tenant, sealed_as, b64decode(kept["sealed"])))
+    except ValueError:
+        raise Problem(
+            409, "answer_unreadable", "it was done, and its answer cannot be read any more: read it anew"
+        ) from None
+    return opened
+
+
+def _again(kept: Body) -> Response:
+    headers = {"Idempotency-Replayed": "true"}
+    return Response(kept["body"] or None, kept["status"], headers, kept["type"])
 
 
 async def keep_forgetting(workers: Pool, schema: str, clock: Clock) -> None:

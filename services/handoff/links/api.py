@@ -22,6 +22,7 @@ from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import BEARER, Tokens
 from shared.kit.clock import Clock, iso
+from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.sight import FOR_OTHERS, sight_of
 
@@ -47,7 +48,7 @@ class LinksApi:
         self._tokens, self._clock, self._signer = tokens, clock, signer
 
     def router(self) -> APIRouter:
-        router = APIRouter()
+        router = APIRouter(route_class=OnceRoute)
         refused = described(
             _401="no token, or an unknown one",
             _403="the token may not do this",

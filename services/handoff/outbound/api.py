@@ -24,6 +24,7 @@ from services.handoff.outbound.endpoints import (
 )
 from services.handoff.outbound.messages import EVENT_TYPES
 from shared.kit.auth import BEARER, Caller, Tokens
+from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.sight import WHOLE
 
@@ -42,7 +43,7 @@ class EndpointsApi:
         self._endpoints, self._tokens, self._allowed = endpoints, tokens, allowed
 
     def router(self) -> APIRouter:
-        router = APIRouter(prefix="/v1", tags=["endpoints"], dependencies=[BEARER])
+        router = APIRouter(prefix="/v1", tags=["endpoints"], dependencies=[BEARER], route_class=OnceRoute)
         many, one = "/endpoints", "/endpoints/{endpoint_id}"
         created = described(_409="`too_many_endpoints`") | _COMMON
         router.add_api_route("/event-types", self.event_types, methods=["GET"], responses=_COMMON)
