@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -15,8 +14,9 @@ from services.handoff.desk import ActivityIdTakenError, Desk, UnknownOpportunity
 from services.handoff.domain.opportunity import Stage
 from services.handoff.domain.pausing import NothingRunsError, PausedAlreadyError, PauseLimitError
 from services.handoff.domain.rep import Activity, NotInsideSalesError, NotTheHolderError, OfferNotOpenError
+from services.handoff.paging import UUID, cursor, place
 from services.handoff.policies import Policies, nearest
-from services.handoff.reads import Filter, Place, Reads
+from services.handoff.reads import Filter, Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock
@@ -26,8 +26,6 @@ from shared.schemas import ids
 from shared.schemas.policies.routing import DeclineReason
 from shared.sight import FOR_OTHERS, Sight, sight_of
 
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
 LATEST = 3 * 366 * 86_400_000  # ms ahead that a lead may want to be called again
 COMES_BACK = frozenset({"on_hold", "recycle", "nurture"})  # effects after which a lead may come back
 AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
@@ -75,12 +73,12 @@ class Api:
     ) -> views.Page:
         """List the opportunities that the token may see, the newest first."""
         caller, sight = await self._caller(request)
-        rows = await self._reads.page(caller.tenant, sight, Filter(lead_id, stage, rep_id), _place(after), limit + 1)
+        rows = await self._reads.page(caller.tenant, sight, Filter(lead_id, stage, rep_id), place(after), limit + 1)
         names = self._policies.rep_names(caller.tenant)
         last = rows[limit - 1] if len(rows) > limit else None
         return views.Page(
             items=[views.summary(row, names) for row in rows[:limit]],
-            next=f"{last['created_at']}.{last['id']}" if last else None,
+            next=cursor(last["created_at"], last["id"]) if last else None,
         )
 
     async def read(self, request: Request, opportunity_id: str) -> views.Detail:
@@ -277,12 +275,3 @@ def _unknown(what: str, wrong: str, valid: list[str]) -> Problem:
     near = nearest(wrong, valid)
     hint = f" Did you mean `{near}`?" if near else ""
     return Problem(422, f"unknown_{what}", f"there is no {what} `{wrong}`.{hint}", valid=valid, suggestion=near)
-
-
-def _place(after: str | None) -> Place | None:
-    if after is None:
-        return None
-    found = CURSOR.fullmatch(after)
-    if not found:
-        raise Problem(422, "bad_cursor", "`after` is not the `next` of a page")
-    return Place(int(found[1]), found[2])

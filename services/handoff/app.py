@@ -15,6 +15,9 @@ from fastapi import FastAPI
 from services.handoff.api import Api
 from services.handoff.bodies import BodyLimit
 from services.handoff.desk import Desk
+from services.handoff.exports.api import ExportsApi
+from services.handoff.feed.api import feed_routes
+from services.handoff.feed.log import keep_forgetting as keep_forgetting_feed
 from services.handoff.firing import Firing
 from services.handoff.handler import Handoff
 from services.handoff.links.api import LinksApi
@@ -70,6 +73,8 @@ def http_app(
     app.include_router(Api(desk, reads, policies, tokens, clock).router())
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
+    app.include_router(ExportsApi(reads, policies, tokens).router())
+    app.include_router(feed_routes(pool, tokens))
     app.add_middleware(BodyLimit)
     return app
 
@@ -127,6 +132,7 @@ async def run(settings: HandoffSettings) -> int:
             "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
             "webhooks": sender.run(),
             "answers": keep_forgetting(workers, SCHEMA, clock),
+            "feed": keep_forgetting_feed(workers, clock, settings.handoff_webhook_days),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },
         closing=closing,

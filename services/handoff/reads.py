@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from services.handoff.paging import Place
 from shared.kit.database import Pool, tenant_transaction
 from shared.sight import Sight
 
@@ -55,14 +56,6 @@ class Filter:
     rep_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the list: after the opportunity of this time and id."""
-
-    created_at: int
-    opportunity_id: str
-
-
 class Reads:
     """Opportunities of a tenant, as rows."""
 
@@ -86,8 +79,8 @@ class Reads:
                 wanted.lead_id,
                 wanted.stage,
                 wanted.rep_id,
-                after.created_at if after else None,
-                after.opportunity_id if after else None,
+                after.at if after else None,
+                after.id if after else None,
                 limit,
                 *values,
             )

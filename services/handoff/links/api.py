@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,6 +16,7 @@ from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError
 from services.handoff.links import page
 from services.handoff.links.page import Words
 from services.handoff.links.signing import BadLinkError, OfferLink, Signer
+from services.handoff.paging import UUID
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
@@ -27,7 +27,6 @@ from shared.kit.problems import Problem, described
 from shared.sight import FOR_OTHERS, sight_of
 
 LIVES = 7 * 86_400_000  # ms, and no longer than the offer is open
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class LinkBody(BaseModel):

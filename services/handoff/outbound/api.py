@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -23,13 +22,11 @@ from services.handoff.outbound.endpoints import (
     UnknownEndpointError,
 )
 from services.handoff.outbound.messages import EVENT_TYPES
+from services.handoff.paging import UUID, cursor, place
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.sight import WHOLE
-
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
 
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="no such endpoint, or no such message at it") | _COMMON
@@ -147,12 +144,12 @@ class EndpointsApi:
         caller = await self._caller(request)
         with _refusals(endpoint_id):
             rows = await self._endpoints.deliveries(
-                caller.tenant, _known_form(endpoint_id), state, _place(after), limit + 1
+                caller.tenant, _known_form(endpoint_id), state, place(after), limit + 1
             )
         last = rows[limit - 1] if len(rows) > limit else None
         return bodies.DeliveryPage(
             items=[bodies.DeliveryBody(**bodies.delivery(row)) for row in rows[:limit]],
-            next=f"{last['created_at']}.{last['message_id']}" if last else None,
+            next=cursor(last["created_at"], last["message_id"]) if last else None,
         )
 
     async def delivery(self, request: Request, endpoint_id: str, message_id: str) -> bodies.DeliveryDetail:
@@ -219,12 +216,3 @@ def _known_form(some_id: str) -> str:
 
 def _not_found(some_id: str) -> Problem:
     return Problem(404, "not_found", f"there is no {some_id[:50]!r}")
-
-
-def _place(after: str | None) -> tuple[int, str] | None:
-    if after is None:
-        return None
-    found = CURSOR.fullmatch(after)
-    if not found:
-        raise Problem(422, "bad_cursor", "`after` is not the `next` of a page")
-    return int(found[1]), found[2]

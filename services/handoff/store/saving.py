@@ -11,6 +11,7 @@ import orjson
 from services.handoff.domain.clocks import Clock
 from services.handoff.domain.opportunity import Change, Offer, Opportunity
 from services.handoff.domain.terms import Terms
+from services.handoff.feed import log as feed
 from services.handoff.outbound import messages, queue
 from shared.kit import outbox
 from shared.kit.database import Connection
@@ -47,7 +48,9 @@ async def save(connection: Connection, tenant: str, writes: Sequence[Write], now
     events = [event for write in writes for event in write.change.events]
     await _add_history(connection, tenant, [event for event in events if event.kind == "stage-changed"])
     await outbox.enqueue(connection, SCHEMA, tenant, [_outgoing(event) for event in events])
-    await queue.put(connection, tenant, [messages.of_event(event) for event in events], now)
+    told = [messages.of_event(event) for event in events]
+    await queue.put(connection, tenant, told, now)
+    await feed.append(connection, tenant, told, now)
 
 
 def _outgoing(event: HandoffEvent) -> Outgoing:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
+import httpx
 import orjson
 import pytest
 
+from services.handoff.app import http_app
 from services.handoff.desk import Desk
 from services.handoff.firing import Firing
 from services.handoff.handler import Handoff
 from services.handoff.policies import Policies
+from shared.kit.auth import token_hash
 from shared.kit.clock import FakeClock
 from shared.kit.database import open_pool
 from shared.kit.kafka import Message
+from shared.kit.service import Probes
 from shared.schemas import ids
 from shared.schemas.policies import Label, PolicyPublished, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.routing import DeclineReason, RoutingRule
@@ -293,3 +298,23 @@ def crashing() -> type[CrashingPool]:
 @pytest.fixture
 def crash() -> type[CrashError]:
     return CrashError
+
+
+@pytest.fixture
+async def calling(world: World, owner: Any) -> AsyncIterator[Callable[..., Any]]:
+    """calling(name, *roles): a client of the API itself, with a token of this name and these roles."""
+    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
+    made: list[httpx.AsyncClient] = []
+
+    async def make(name: str, *roles: str) -> httpx.AsyncClient:
+        token = uuid4().hex
+        insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)"
+        await owner.execute(insert, world.tenant, token_hash(token), name, list(roles))
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        headers = {"authorization": f"Bearer {token}"}
+        made.append(httpx.AsyncClient(transport=transport, base_url="http://handoff", headers=headers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.aclose()

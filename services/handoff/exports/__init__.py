@@ -1,0 +1,1 @@
+"""Opportunities as files for spreadsheets."""
