@@ -34,6 +34,9 @@ from services.handoff.reads import Reads
 from services.handoff.settings import HandoffSettings
 from services.handoff.store import SCHEMA
 from services.handoff.stream import decode
+from services.handoff.telling.facts import Gathering
+from services.handoff.telling.sending import Senders
+from services.handoff.telling.teller import Teller
 from shared.kit import problems
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, SystemClock
@@ -86,9 +89,9 @@ async def run(settings: HandoffSettings) -> int:
     pool = await _until_up("postgres", lambda: open_pool(url, "baton_app", application="handoff"))
     closing.push_async_callback(pool.close)
     # One connection for each shard of the relay, one to listen, two for the firing of clocks, one to move them,
-    # four to send webhooks.
+    # four to send webhooks, four to tell people.
     workers = await _until_up(
-        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 8)
+        "postgres", lambda: open_pool(url, "baton_worker", application="handoff-worker", size=SHARDS + 12)
     )
     closing.push_async_callback(workers.close)
     publisher, source = KafkaPublisher(kafka), KafkaSource(kafka, GROUP, [LEAD_ROUTED])
@@ -114,6 +117,16 @@ async def run(settings: HandoffSettings) -> int:
         poll_seconds=settings.handoff_poll_seconds,
         kept_days=settings.handoff_webhook_days,
     )
+    teller = Teller(
+        workers,
+        policies,
+        Senders(settings.handoff_secrets_file),
+        Gathering(workers, Signer(settings.master_secret()), settings.handoff_public_url),
+        clock,
+        most=settings.handoff_notify_channels,
+        poll_seconds=settings.handoff_poll_seconds,
+        kept_days=settings.handoff_notify_days,
+    )
     probes = Probes()
     probes.ready |= {
         "policies": follower.caught_up.is_set,
@@ -133,6 +146,7 @@ async def run(settings: HandoffSettings) -> int:
             "webhooks": sender.run(),
             "answers": keep_forgetting(workers, SCHEMA, clock),
             "feed": keep_forgetting_feed(workers, clock, settings.handoff_webhook_days),
+            "notifications": _after(follower.caught_up, teller.run),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },
         closing=closing,

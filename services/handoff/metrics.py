@@ -40,6 +40,19 @@ ENDPOINTS_DISABLED = Gauge(
     "baton_handoff_endpoints_disabled",
     "Endpoints disabled because they failed for days or answered 410, of all tenants",
 )
+MESSAGES_SENT = Counter(
+    "baton_handoff_notification_messages_total", "Messages sent to people, by what came of the try", ["outcome"]
+)  # told, refused, timed_out, unsendable
+NOTIFICATIONS_ENDED = Counter(
+    "baton_handoff_notifications_total", "Notifications that are done with: told or failed", ["outcome"]
+)
+NOTIFICATIONS_LATE = Gauge(
+    "baton_handoff_notification_late_seconds",
+    "For how long the due notification that waits longest could have been sent and was not: its channel was free",
+)
+CHANNELS_FAILING = Gauge(
+    "baton_handoff_channels_failing", "Channels to people on which the last tries have all failed, of all tenants"
+)
 
 _OUTCOMES = {
     "offer-opened": "opened",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, field_validator
 
 from services.handoff.outbound.addresses import Allowed
@@ -17,6 +19,10 @@ class HandoffSettings(ServiceSettings):
     handoff_webhook_allow: hosts, addresses and networks that webhooks may reach although they are not public, comma-separated
     handoff_webhook_endpoints: endpoints served at once
     handoff_webhook_days: for which messages and the log of their deliveries are kept
+    handoff_public_url: under which reps reach this API, without which notifications hold no links; `https://baton.example.jp`
+    handoff_secrets_file: NAME=value lines that `env:NAME` of channels stands for, before the environment
+    handoff_notify_channels: channels on which people are told at once
+    handoff_notify_days: for which notifications and the log of their tries are kept
     """
 
     database_url: str
@@ -27,6 +33,10 @@ class HandoffSettings(ServiceSettings):
     handoff_webhook_allow: str = ""
     handoff_webhook_endpoints: int = Field(default=32, ge=1, le=500)
     handoff_webhook_days: int = Field(default=30, ge=4, le=400)  # the schedule of tries takes 3.2 days
+    handoff_public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$")
+    handoff_secrets_file: Path | None = None
+    handoff_notify_channels: int = Field(default=16, ge=1, le=200)
+    handoff_notify_days: int = Field(default=30, ge=1, le=400)
 
     @field_validator("handoff_webhook_allow")
     @classmethod

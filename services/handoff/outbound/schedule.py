@@ -47,12 +47,12 @@ def judge(answer: Answer, *, message_id: str, tries: int, failures: int, nothing
     if tries > len(DELAYS):
         return Verdict("failed", None, failures, paused_until, "failing" if nothing_since else None)
     asked = min((answer.retry_after or 0) * 1000, LONGEST_WAIT)
-    return Verdict("pending", now + max(_delay(message_id, tries), asked), failures, paused_until)
+    delay = jittered(DELAYS[tries - 1], message_id, tries)
+    return Verdict("pending", now + max(delay, asked), failures, paused_until)
 
 
-def _delay(message_id: str, tries: int) -> int:
+def jittered(delay: int, message_id: str, tries: int) -> int:
     """Spread by the message, so that what failed together does not come again together."""
-    delay = DELAYS[tries - 1]
     return delay + delay * JITTER * (crc32(f"{message_id} {tries}".encode()) % 1000) // 100_000
 
 

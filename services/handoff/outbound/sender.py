@@ -14,9 +14,9 @@ from services.handoff.outbound import queue, signing
 from services.handoff.outbound.post import Answer, Poster
 from services.handoff.outbound.queue import Claim, Delivery
 from services.handoff.outbound.schedule import judge
+from services.handoff.turns import take_turns
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
-from shared.kit.pause import pause
 
 log = structlog.get_logger(__name__)
 
@@ -47,23 +47,13 @@ class Sender:
         self._workers, self._poster, self._seals, self._clock = workers, poster, seals, clock
         self._most, self._poll, self._kept = most, poll_seconds, kept_days * DAY
         self._token = str(uuid4())  # of this process: a claim is no event, and need not be derived
-        self._served = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled, or until Postgres fails: then the process restarts, and what it had claimed is free a minute later."""
-        turns: set[asyncio.Task[int]] = set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._count())
             tasks.create_task(self._forget())
-            while True:
-                self._served.clear()
-                claimed = await self._claim(self._most - len(turns))
-                for one in claimed:
-                    turn = tasks.create_task(self._turn(one))
-                    turns.add(turn)
-                    turn.add_done_callback(turns.discard)
-                if not claimed:
-                    await pause(self._poll, self._served)
+            await take_turns(self._claim, self._turn, most=self._most, poll_seconds=self._poll)
 
     async def send_due(self) -> int:
         """One turn of every endpoint that has something due; how many tries were made."""
@@ -71,7 +61,7 @@ class Sender:
         return sum(await asyncio.gather(*map(self._turn, claimed)))
 
     async def _claim(self, most: int) -> list[Claim]:
-        return await queue.claim(self._workers, self._token, most, self._clock.now()) if most > 0 else []
+        return await queue.claim(self._workers, self._token, most, self._clock.now())
 
     async def _turn(self, claimed: Claim) -> int:
         began, tries = monotonic(), 0
@@ -84,7 +74,6 @@ class Sender:
                     break
         finally:
             await queue.release(self._workers, claimed)
-            self._served.set()
         return tries
 
     async def _send(self, claimed: Claim, secrets: list[bytes], delivery: Delivery, failures: int) -> tuple[int, bool]:

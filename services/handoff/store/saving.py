@@ -13,6 +13,7 @@ from services.handoff.domain.opportunity import Change, Offer, Opportunity
 from services.handoff.domain.terms import Terms
 from services.handoff.feed import log as feed
 from services.handoff.outbound import messages, queue
+from services.handoff.telling import queue as notifications
 from shared.kit import outbox
 from shared.kit.database import Connection
 from shared.kit.kafka import Outgoing
@@ -51,6 +52,7 @@ async def save(connection: Connection, tenant: str, writes: Sequence[Write], now
     told = [messages.of_event(event) for event in events]
     await queue.put(connection, tenant, told, now)
     await feed.append(connection, tenant, told, now)
+    await notifications.put(connection, tenant, [(write.before, write.change) for write in writes], now)
 
 
 def _outgoing(event: HandoffEvent) -> Outgoing:

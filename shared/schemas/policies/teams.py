@@ -4,16 +4,40 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.schemas.catalogue import ROUTING_FIELDS
 from shared.schemas.policies.base import Label, Policy, RuleId, Strict, condition_of
 from shared.schemas.policies.calendars import Calendar, Period, Zone
 from shared.schemas.policies.sla import Seconds
+from shared.schemas.policies.sources import SecretReference
 
 Cap = Annotated[int, Field(ge=0, le=10_000)]
 Level = Annotated[int, Field(ge=1, le=5)]
 Word = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Channel(Strict):
+    """A way to tell people: a chat or mail service, by its Apprise URL.
+
+    url:      where the URL is kept, because it holds a secret; `{to}` in it stands for who is told
+    personal: may show the person's and the company's name; without it a notification names neither
+    room:     is read by several people: it gets no links, since whoever has one answers for the rep
+    """
+
+    id: RuleId
+    label: Label = Label()
+    url: SecretReference
+    personal: bool = False
+    room: bool = False
+
+
+class Address(Strict):
+    """Where a rep is told on a channel. to: what `{to}` in its URL stands for; the rep's `email` where it is left out"""
+
+    channel: RuleId
+    to: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 class Rep(Strict):
@@ -24,6 +48,8 @@ class Rep(Strict):
     languages, skills, level: what a pool may ask for or prefer;  active: takes new leads at all
     calendar: when they are at work, at any time where none is named;  absences: when not, whatever else holds
     on_call:  when they are at work although the calendar is closed
+    notify:   where they are told of offers, reminders and what is late, on all of these channels;  tell_in: in which language; the
+              first of `languages` that is Japanese or English, where it is left out, else that of their zone
     """
 
     id: RuleId
@@ -41,6 +67,15 @@ class Rep(Strict):
     calendar: RuleId | None = None
     absences: tuple[Period, ...] = ()
     on_call: tuple[Period, ...] = ()
+    notify: tuple[Address, ...] = Field(default=(), max_length=5)
+    tell_in: Literal["ja", "en"] | None = None
+
+    @model_validator(mode="after")
+    def _one_address_a_channel(self) -> Rep:
+        channels = [address.channel for address in self.notify]
+        if len(channels) != len(set(channels)):
+            raise PydanticCustomError("notify", "`notify` names a channel twice")
+        return self
 
 
 class Member(Strict):
@@ -113,5 +148,6 @@ class Pool(Strict):
 class TeamsPolicy(Policy):
     kind: Literal["teams"] = "teams"
     calendars: tuple[Calendar, ...] = ()
+    channels: tuple[Channel, ...] = Field(default=(), max_length=50)
     reps: tuple[Rep, ...]
     pools: tuple[Pool, ...]

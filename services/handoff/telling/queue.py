@@ -1,0 +1,422 @@
+"""Notifications in Postgres: put there by the transaction of what they tell of, addressed, claimed channel by channel, noted try by
+try.
+
+Lock order: opportunity rows, then notifications; who claims a channel or addresses notifications locks no opportunity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import orjson
+
+from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.telling.happenings import Audience, Kind, happenings, over
+from services.handoff.telling.schedule import Verdict
+from shared.kit.database import Connection, Pool
+from shared.schemas import ids
+
+State = Literal["pending", "told", "failed", "dropped", "unreachable"]
+LEASE = 60_000  # ms; longer than any turn: who claimed a channel and died leaves it after that
+AT_ONCE = 200  # notifications that a turn looks at
+_ENDED = ("taken_back", "withdrawn")  # told only to who may have heard of the offer
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """rep_id: while it is new, whom it concerns, and then who is told;  about: see Happening;  concerns: whom it concerns
+    attempts: so far;  waits: for the hours of who is told;  lead_class: of the lead
+    """
+
+    tenant: str
+    notification_id: str
+    kind: Kind
+    rep_id: str
+    audience: Audience
+    channel_id: str
+    opportunity_id: str
+    assignment: int
+    about: dict[str, Any]
+    concerns: str
+    created_at: int
+    due_at: int
+    attempts: int
+    lead_class: str
+
+    def to(self, rep_id: str, channel_id: str) -> Notification:
+        """The same for one person on one channel; again is the same one."""
+        made = ids.derived_id("notification", self.tenant, self.notification_id, rep_id, channel_id)
+        return replace(self, notification_id=made, rep_id=rep_id, channel_id=channel_id)
+
+
+_ROW = """
+    n.tenant, n.notification_id::text, n.kind, n.rep_id, n.audience, n.channel_id, n.opportunity_id::text, n.assignment,
+    n.about, n.concerns, n.created_at, n.due_at, n.attempts,
+    (SELECT o.lead_class FROM handoff.opportunities o WHERE (o.tenant, o.opportunity_id) = (n.tenant, n.opportunity_id))
+    AS lead_class
+"""
+
+
+async def put(
+    connection: Connection, tenant: str, changes: Sequence[tuple[Opportunity | None, Change]], now: int
+) -> None:
+    """Queue what is to be told of these changes, and drop what waits and is over by them, in the transaction of `connection`.
+    changes: each with what was there before. Again is once"""
+    ended = [one for before, change in changes for one in over(before, change)]
+    if ended:
+        await connection.execute(
+            "UPDATE handoff.notifications n SET state = 'dropped', why = 'over', ended_at = $4"
+            " FROM unnest($2::uuid[], $3::bigint[]) AS e(opportunity_id, assignment)"
+            " WHERE n.tenant = $1 AND (n.opportunity_id, n.assignment) = (e.opportunity_id, e.assignment)"
+            " AND n.state IN ('new', 'pending') AND n.attempts = 0"
+            " AND EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment)"
+            "   = (n.tenant, n.opportunity_id, n.assignment) AND (f.state NOT IN ('open', 'accepted')"
+            "   OR (f.state = 'accepted' AND (n.kind = 'offer' OR n.about ->> 'clock' = 'accept'))))",
+            tenant,
+            [opportunity_id for opportunity_id, _ in ended],
+            [assignment for _, assignment in ended],
+            now,
+        )
+    found = [one for before, change in changes for one in happenings(before, change)]
+    if found:
+        await connection.execute(
+            "INSERT INTO handoff.notifications (tenant, notification_id, kind, rep_id, concerns, audience, opportunity_id,"
+            " assignment, about, state, created_at, due_at)"
+            " SELECT $1, n.id, n.kind, n.rep_id, n.rep_id, n.audience, n.opportunity_id, n.assignment, n.about::jsonb, 'new',"
+            " $9, $9 FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::bigint[], $8::text[])"
+            " AS n(id, kind, rep_id, audience, opportunity_id, assignment, about) ON CONFLICT DO NOTHING",
+            tenant,
+            [one.notification_id for one in found],
+            [one.kind for one in found],
+            [one.rep_id for one in found],
+            [one.audience for one in found],
+            [one.opportunity_id for one in found],
+            [one.assignment for one in found],
+            [orjson.dumps(one.about).decode() for one in found],
+            now,
+        )
+
+
+async def new(connection: Connection, most: int) -> list[Notification]:
+    """What nobody has addressed yet, the oldest first, locked; what another process addresses is left to it."""
+    rows = await connection.fetch(
+        f"SELECT {_ROW} FROM handoff.notifications n WHERE n.state = 'new' ORDER BY n.created_at LIMIT $1"
+        " FOR UPDATE SKIP LOCKED",
+        most,
+    )
+    return [Notification(**dict(row)) for row in rows]
+
+
+async def pool_of(connection: Connection, one: Notification) -> str | None:
+    """The pool that the offer is from."""
+    found: str | None = await connection.fetchval(
+        "SELECT pool_id FROM handoff.offers WHERE (tenant, opportunity_id, assignment) = ($1, $2::uuid, $3)",
+        one.tenant,
+        one.opportunity_id,
+        one.assignment,
+    )
+    return found
+
+
+async def address(
+    connection: Connection, one: Notification, reached: Sequence[tuple[str, str]], *, kept: bool, now: int
+) -> None:
+    """Put one row in the place of `one` for each person and channel that it reaches. kept: it is kept where it reaches nobody"""
+    if one.kind in _ENDED:
+        reached = [each for each in reached if await _may_have_heard(connection, one, *each, now)]
+        kept = False
+    made = [one.to(*each) for each in reached]
+    if made or not kept:
+        await connection.execute(
+            "DELETE FROM handoff.notifications WHERE tenant = $1 AND notification_id = $2::uuid",
+            one.tenant,
+            one.notification_id,
+        )
+    else:
+        await connection.execute(
+            "UPDATE handoff.notifications SET state = 'unreachable', ended_at = $3"
+            " WHERE tenant = $1 AND notification_id = $2::uuid",
+            one.tenant,
+            one.notification_id,
+            now,
+        )
+    for each in made:
+        await connection.execute(
+            "INSERT INTO handoff.channels (tenant, channel_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            each.tenant,
+            each.channel_id,
+        )
+        await connection.execute(
+            "INSERT INTO handoff.notifications (tenant, notification_id, kind, rep_id, concerns, audience, channel_id,"
+            " opportunity_id, assignment, about, state, created_at, due_at)"
+            " VALUES ($1, $2::uuid, $3, $4, $5, $6, $7, $8::uuid, $9, $10, 'pending', $11, $12) ON CONFLICT DO NOTHING",
+            each.tenant,
+            each.notification_id,
+            each.kind,
+            each.rep_id,
+            each.concerns,
+            each.audience,
+            each.channel_id,
+            each.opportunity_id,
+            each.assignment,
+            each.about,
+            each.created_at,
+            each.due_at,
+        )
+
+
+async def _may_have_heard(connection: Connection, one: Notification, rep_id: str, channel_id: str, now: int) -> bool:
+    """Whether they had accepted the offer that ended, were told of it, or are being told; what waits of it is told no more."""
+    of_offer = (
+        " WHERE n.tenant = $1 AND n.opportunity_id = $2::uuid AND n.assignment = $3 AND n.rep_id = $4 AND n.channel_id = $5"
+        " AND n.kind NOT IN ('taken_back', 'withdrawn')"
+    )
+    values = one.tenant, one.opportunity_id, one.assignment, rep_id, channel_id
+    await connection.execute(
+        f"UPDATE handoff.notifications n SET state = 'dropped', why = 'over', ended_at = $6 {of_offer}"
+        " AND n.state IN ('new', 'pending') AND n.attempts = 0",
+        *values,
+        now,
+    )
+    heard: bool = await connection.fetchval(
+        f"SELECT EXISTS (SELECT FROM handoff.notifications n {of_offer} AND n.attempts > 0)"
+        " OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment) = ($1, $2::uuid, $3)"
+        "   AND f.accepted_at IS NOT NULL)",
+        *values,
+    )
+    return heard
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A channel whose turn it is. failures: in a row"""
+
+    tenant: str
+    channel_id: str
+    failures: int
+    token: str
+
+
+# The channel that was served longest ago comes first, so that a busy one does not keep others waiting.
+_CLAIM = """
+    WITH ready AS (
+        SELECT c.tenant, c.channel_id FROM handoff.channels c
+        WHERE c.claimed_until <= $1 AND c.paused_until <= $1
+          AND (c.tenant, c.channel_id) <> ALL (SELECT * FROM unnest($5::text[], $6::text[]))
+          AND EXISTS (SELECT FROM handoff.notifications n
+            WHERE (n.tenant, n.channel_id) = (c.tenant, c.channel_id) AND n.state = 'pending' AND n.due_at <= $1)
+        ORDER BY c.served_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+    UPDATE handoff.channels c SET claimed_until = $1 + $3, claim = $4::uuid FROM ready
+    WHERE (c.tenant, c.channel_id) = (ready.tenant, ready.channel_id)
+    RETURNING c.tenant, c.channel_id, c.failures
+"""
+
+
+async def claim(workers: Pool, token: str, most: int, but: Sequence[tuple[str, str]], now: int) -> list[Claim]:
+    """Channels that have something due and that nobody serves, for the claimer `token` (a UUID) alone until it releases them.
+    but: tenant and channel of those that are not wanted"""
+    rows = await workers.fetch(_CLAIM, now, most, LEASE, token, [one[0] for one in but], [one[1] for one in but])
+    return [Claim(row["tenant"], row["channel_id"], row["failures"], token) for row in rows]
+
+
+async def release(workers: Pool, claimed: Claim) -> None:
+    await workers.execute(
+        "UPDATE handoff.channels SET claimed_until = 0, claim = NULL"
+        " WHERE tenant = $1 AND channel_id = $2 AND claim = $3::uuid",
+        claimed.tenant,
+        claimed.channel_id,
+        claimed.token,
+    )
+
+
+async def due(workers: Pool, claimed: Claim, now: int) -> list[Notification]:
+    """What is due on the channel, the oldest first."""
+    rows = await workers.fetch(
+        f"SELECT {_ROW} FROM handoff.notifications n"
+        " WHERE n.tenant = $1 AND n.channel_id = $2 AND n.state = 'pending' AND n.due_at <= $3"
+        " ORDER BY n.due_at, n.created_at, n.notification_id LIMIT $4",
+        claimed.tenant,
+        claimed.channel_id,
+        now,
+        AT_ONCE,
+    )
+    return [Notification(**dict(row)) for row in rows]
+
+
+async def postpone(workers: Pool, found: Sequence[Notification], until: int, *, waits: bool) -> None:
+    """They are due at `until` (ms). waits: because of the hours of who is told, so that it may become sooner"""
+    await workers.execute(
+        "UPDATE handoff.notifications SET due_at = $3, waits = $4"
+        " WHERE tenant = $1 AND notification_id = ANY($2::uuid[]) AND state = 'pending'",
+        found[0].tenant,
+        [one.notification_id for one in found],
+        until,
+        waits,
+    )
+
+
+async def drop(workers: Pool, found: Sequence[Notification], why: str, now: int) -> None:
+    """They are not told any more, because of `why`."""
+    await workers.execute(
+        "UPDATE handoff.notifications SET state = 'dropped', why = $3, ended_at = $4"
+        " WHERE tenant = $1 AND notification_id = ANY($2::uuid[]) AND state = 'pending'",
+        found[0].tenant,
+        [one.notification_id for one in found],
+        why,
+        now,
+    )
+
+
+# What a notification is about still holds. An offer that has been answered wants no answer; a clock that has stopped needs no
+# reminder, and what was late is not, once it was done.
+_HOLDS = """
+    CASE n.kind
+        WHEN 'offer' THEN EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment)
+            = (n.tenant, n.opportunity_id, n.assignment) AND f.state = 'open')
+        WHEN 'assigned' THEN EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment)
+            = (n.tenant, n.opportunity_id, n.assignment) AND f.state IN ('open', 'accepted'))
+        WHEN 'reminder' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id, c.assignment)
+            = (n.tenant, n.opportunity_id, n.assignment) AND c.kind = n.about ->> 'clock' AND c.state = 'running')
+        WHEN 'late' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id, c.assignment)
+            = (n.tenant, n.opportunity_id, n.assignment) AND c.kind = n.about ->> 'clock' AND c.done_at IS NULL
+            AND c.state IN ('running', 'breached'))
+        ELSE true
+    END
+"""
+
+
+async def begin(workers: Pool, found: Sequence[Notification], now: int) -> set[str]:
+    """Those that still hold, and are tried from now on; what does not is dropped. From here on they count as heard: a crash may
+    hide that they were."""
+    rows = await workers.fetch(
+        f"UPDATE handoff.notifications n SET attempts = CASE WHEN {_HOLDS} THEN n.attempts + 1 ELSE n.attempts END,"
+        f" state = CASE WHEN {_HOLDS} THEN n.state ELSE 'dropped' END,"
+        f" why = CASE WHEN {_HOLDS} THEN n.why ELSE 'over' END,"
+        f" ended_at = CASE WHEN {_HOLDS} THEN n.ended_at ELSE $3 END"
+        " WHERE n.tenant = $1 AND n.notification_id = ANY($2::uuid[]) AND n.state = 'pending'"
+        " RETURNING n.notification_id::text, n.state",
+        found[0].tenant,
+        [one.notification_id for one in found],
+        now,
+    )
+    return {row["notification_id"] for row in rows if row["state"] == "pending"}
+
+
+async def note(
+    workers: Pool,
+    claimed: Claim,
+    sent: Sequence[tuple[Notification, Verdict]],
+    outcome: str,
+    took_ms: int,
+    failures: int,
+    paused_until: int,
+    now: int,
+) -> bool:
+    """Note what came of a message that told all of `sent`; whether the channel is still ours and not paused."""
+    async with workers.acquire() as connection, connection.transaction():
+        ours = await connection.fetchval(
+            "UPDATE handoff.channels SET failures = $3, paused_until = $4, served_at = $5"
+            " WHERE tenant = $1 AND channel_id = $2"
+            " RETURNING paused_until <= $5 AND claim IS NOT DISTINCT FROM $6::uuid",
+            claimed.tenant,
+            claimed.channel_id,
+            failures,
+            paused_until,
+            now,
+            claimed.token,
+        )
+        for one, verdict in sent:
+            await connection.execute(
+                "UPDATE handoff.notifications SET state = $3, due_at = coalesce($4, due_at),"
+                " ended_at = CASE WHEN $4::bigint IS NULL THEN $5::bigint END"
+                " WHERE tenant = $1 AND notification_id = $2::uuid AND state = 'pending'",
+                one.tenant,
+                one.notification_id,
+                verdict.state,
+                verdict.due_at,
+                now,
+            )
+            await connection.execute(
+                "INSERT INTO handoff.notification_tries (tenant, notification_id, number, at, outcome, took_ms)"
+                " VALUES ($1, $2::uuid, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+                one.tenant,
+                one.notification_id,
+                one.attempts + 1,
+                now,
+                outcome,
+                took_ms,
+            )
+    return bool(ours)
+
+
+async def last_reminded(workers: Pool, claimed: Claim, rep_id: str, since: int) -> int | None:
+    """When the rep was last reminded on the channel (ms), if after `since`."""
+    found: int | None = await workers.fetchval(
+        "SELECT max(ended_at) FROM handoff.notifications WHERE tenant = $1 AND channel_id = $2 AND rep_id = $3"
+        " AND kind = 'reminder' AND state = 'told' AND ended_at > $4",
+        claimed.tenant,
+        claimed.channel_id,
+        rep_id,
+        since,
+    )
+    return found
+
+
+async def waiting(workers: Pool) -> list[tuple[str, str]]:
+    """Tenants and reps for whose hours something waits."""
+    rows = await workers.fetch(
+        "SELECT DISTINCT tenant, rep_id FROM handoff.notifications WHERE state = 'pending' AND waits"
+    )
+    return [(row["tenant"], row["rep_id"]) for row in rows]
+
+
+async def wake(workers: Pool, tenant: str, rep_id: str, at: int) -> None:
+    """What waits for the hours of the rep is due at `at` (ms)."""
+    await workers.execute(
+        "UPDATE handoff.notifications SET due_at = $3"
+        " WHERE tenant = $1 AND rep_id = $2 AND state = 'pending' AND waits AND due_at <> $3",
+        tenant,
+        rep_id,
+        at,
+    )
+
+
+async def late_seconds(workers: Pool, now: int) -> float:
+    """For how long the notification that waits longest could have been sent, and was not: its channel was free all that time."""
+    since: int | None = await workers.fetchval(
+        "SELECT min(greatest(n.due_at, c.paused_until, c.served_at)) FROM handoff.channels c"
+        " CROSS JOIN LATERAL (SELECT due_at FROM handoff.notifications n WHERE (n.tenant, n.channel_id) ="
+        " (c.tenant, c.channel_id) AND n.state = 'pending' ORDER BY due_at LIMIT 1) AS n WHERE c.claimed_until <= $1",
+        now,
+    )
+    unaddressed: int | None = await workers.fetchval(
+        "SELECT min(created_at) FROM handoff.notifications WHERE state = 'new'"
+    )
+    oldest = min((at for at in (since, unaddressed) if at is not None), default=now)
+    return max(0, now - oldest) / 1000
+
+
+async def count_failing(workers: Pool, most: int) -> int:
+    """Channels that have failed more than `most` times in a row."""
+    found: int = await workers.fetchval("SELECT count(*) FROM handoff.channels WHERE failures > $1", most)
+    return found
+
+
+async def forget(workers: Pool, before: int) -> int:
+    """Delete notifications from before a time (ms) with their tries; how many there were."""
+    gone = 0
+    while True:
+        status = await workers.execute(
+            "WITH old AS (SELECT tenant, notification_id FROM handoff.notifications WHERE created_at < $1 LIMIT 1000),"
+            " tries AS (DELETE FROM handoff.notification_tries t USING old"
+            " WHERE (t.tenant, t.notification_id) = (old.tenant, old.notification_id))"
+            " DELETE FROM handoff.notifications n USING old"
+            " WHERE (n.tenant, n.notification_id) = (old.tenant, old.notification_id)",
+            before,
+        )
+        found = int(status.rsplit(" ", 1)[1])
+        gone += found
+        if not found:
+            return gone
