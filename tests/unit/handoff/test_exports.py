@@ -19,7 +19,8 @@ def read(file, encoding):
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "＝HYPERLINK(x)", "+81 3-1234-5678", "+815012345678"]
+    "text",
+    ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "＝HYPERLINK(x)", "+81 3-1234-5678", "+815012345678"],
 )
 def test_what_a_spreadsheet_would_run_is_text(text):
     assert inert(text) == f"'{text}"
