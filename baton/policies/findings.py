@@ -10,6 +10,7 @@ from typing import Any
 from baton.policies.documents import Document, Place
 from shared.schemas.policies import (
     LifecyclePolicy,
+    PipelinePolicy,
     QualificationPolicy,
     RoutingPolicy,
     ScoringPolicy,
@@ -33,6 +34,7 @@ class Policies:
     routing: RoutingPolicy
     teams: TeamsPolicy
     sla: SlaPolicy
+    pipeline: PipelinePolicy | None
     documents: Mapping[str, Document]
     now: datetime
 

@@ -19,7 +19,7 @@ from baton.policies.models import validate
 from baton.policies.problems import PolicyErrors, Problem, suggest
 from baton.policies.secret_checks import missing, only_here, shared
 from shared.schemas.base import TENANT_PATTERN
-from shared.schemas.policies import KINDS, Policy, SourcesPolicy
+from shared.schemas.policies import KINDS, OPTIONAL, Policy, SourcesPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ def valid(directory: Path, now: datetime | None = None) -> PolicySet:
     for kind, model in KINDS.items():
         path = directory / f"{kind}.yaml"
         if not path.is_file():
-            needed = ", ".join(f"{name}.yaml" for name in KINDS)
+            if kind in OPTIONAL:
+                continue
+            needed = ", ".join(f"{name}.yaml" for name in KINDS if name not in OPTIONAL)
             problems.append(Problem(str(path), None, f"is missing: a tenant has all of {needed}", "not-there"))
             continue
         document, faults = load(path, str(path))
@@ -76,7 +78,8 @@ def valid(directory: Path, now: datetime | None = None) -> PolicySet:
             documents[kind], policies[kind] = document, policy
     if problems:
         raise PolicyErrors(sorted(problems, key=Problem.where))
-    checked = Policies(**cast(Any, policies), documents=documents, now=now or datetime.now(UTC))
+    kinds = dict.fromkeys(OPTIONAL) | policies
+    checked = Policies(**cast(Any, kinds), documents=documents, now=now or datetime.now(UTC))
     bodies = {kind: document.content for kind, document in documents.items()}
     return PolicySet(directory.name, checked, policies, bodies)
 

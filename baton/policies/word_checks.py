@@ -130,8 +130,13 @@ def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
         "lead.leg": ("is", "fs", "am", "partner"),
         "lead.ended": ("recycled", "nurture", "on_hold", "lost"),
         "lead.given_back_for": [reason.code for reason in policies.routing.decline_reasons],
-        "opportunity.stage": ("offered", "accepted", *IN_PIPELINE, "won", "lost"),
+        "opportunity.stage": ("offered", "accepted", *IN_PIPELINE, *_deal_stages(policies), "won", "lost"),
     }
+
+
+def _deal_stages(policies: Policies) -> list[str]:
+    pipelines = policies.pipeline.types if policies.pipeline else ()
+    return sorted({stage.id for pipeline in pipelines for stage in pipeline.stages})
 
 
 # Fields whose values are all of one form: what that is, and what reads it from others.

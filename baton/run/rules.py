@@ -8,7 +8,7 @@ from pathlib import Path
 from baton import policies
 from baton.policies import PolicyErrors
 from baton.policies.reading import directories
-from shared.schemas.policies import KINDS
+from shared.schemas.policies import KINDS, OPTIONAL
 
 MOST = 5  # problems told of a tenant
 
@@ -33,7 +33,7 @@ async def _of_tenant(
         await policies.apply(directory, database_url, bootstrap, environment=environment)
     except PolicyErrors as errors:
         try:
-            for kind in KINDS:
+            for kind in KINDS.keys() - OPTIONAL:
                 await policies.show(directory.name, kind, database_url=database_url)
         except LookupError:
             raise errors from None

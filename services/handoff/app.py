@@ -29,6 +29,8 @@ from services.handoff.outbound.endpoints import Endpoints
 from services.handoff.outbound.post import Poster
 from services.handoff.outbound.sender import Sender
 from services.handoff.outbound.signing import Seals
+from services.handoff.pipeline.api import DealsApi
+from services.handoff.pipeline.desk import DealDesk
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.settings import HandoffSettings
@@ -74,6 +76,7 @@ def http_app(
     # For OnceRoute, by which every POST under /v1 takes an Idempotency-Key.
     app.state.once, app.state.tokens, app.state.seals = Once(pool, SCHEMA, clock), tokens, Seals(secret)
     app.include_router(Api(desk, reads, policies, tokens, clock).router())
+    app.include_router(DealsApi(DealDesk(pool, clock, policies), reads, policies, tokens).router())
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.include_router(ExportsApi(reads, policies, tokens).router())

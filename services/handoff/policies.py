@@ -1,4 +1,4 @@
-"""The policies that handoff goes by: SLA (clocks), routing (reasons of a decline), teams (names)."""
+"""The policies that handoff goes by: SLA (clocks), routing (reasons of a decline), teams (names), pipeline (deals)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.availability.people import Away
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Message
 from shared.kit.policies import take
-from shared.schemas.policies import RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.book import PolicyBook
 from shared.schemas.policies.routing import DeclineReason
 from shared.schemas.policies.sla import PauseReason
@@ -30,7 +30,9 @@ class Policies:
     """
 
     def __init__(self, *, wait_seconds: float) -> None:
-        self._book = PolicyBook({"sla": SlaPolicy, "routing": RoutingPolicy, "teams": TeamsPolicy})
+        self._book = PolicyBook(
+            {"sla": SlaPolicy, "routing": RoutingPolicy, "teams": TeamsPolicy, "pipeline": PipelinePolicy}
+        )
         self._wait = wait_seconds
         self._given_up: set[str] = set()
         self._arrived = asyncio.Condition()
@@ -92,6 +94,11 @@ class Policies:
 
     def teams(self, tenant: str) -> TeamsPolicy | None:
         found = self._book.find(tenant, TeamsPolicy)
+        return found[0] if found else None
+
+    def pipeline(self, tenant: str) -> PipelinePolicy | None:
+        """How deals go; None for a tenant without the policy, whose opportunities end where field sales accepts."""
+        found = self._book.find(tenant, PipelinePolicy)
         return found[0] if found else None
 
     def rep_names(self, tenant: str) -> dict[str, str]:

@@ -30,6 +30,8 @@ HandoffKind = Literal[
     "clocks-resumed",
     "clock-breached",
     "stage-changed",
+    "deal-changed",
+    "deal-handed-over",
 ]
 
 
@@ -46,8 +48,11 @@ class HandoffEvent(Record):
     evidence:   for answer-recorded and answer-voided: question -> code (vocabulary, section 10), as learnt at `observed_at` from
                 `source`, and how sure (`confidence`, 0 to 1), where that was said
     subject:    for what happens to a person of the customer's: the stakeholder
-    until:      for a decline: when the lead asked to be called again, as the rep was told; for clocks-paused: when they go on by
-                themselves
+    stage:      offered, accepted, won, lost, recycled, disqualified or merged; between, while a rep has the lead, its deal's
+    version:    of the deal, where that became other by it;  fields: which of its fields did, for deal-changed
+    account_manager: for deal-handed-over: who has the customer from then on
+    until:      for a decline and a loss: when the lead is to be called again, as the rep was told; for clocks-paused: when they go
+                on by themselves
     """
 
     topic_field: ClassVar[str] = "lead_id"
@@ -76,3 +81,6 @@ class HandoffEvent(Record):
     confidence: float | None = Field(default=None, ge=0, le=1)
     observed_at: Millis | None = None
     subject: str | None = None
+    version: int | None = None
+    fields: tuple[str, ...] | None = None
+    account_manager: str | None = None

@@ -101,7 +101,7 @@ async def test_a_change_of_one_kind_is_one_version_and_a_change_back_another(
     publisher.records.clear()
     assert stored(await versions.apply(change(61))) == ["sla"]
     assert stored(await versions.apply(change(60))) == ["sla"]
-    assert published(publisher) == [("sla", 8), ("sla", 9)]
+    assert published(publisher) == [("sla", 9), ("sla", 10)]
 
 
 @pytest.mark.parametrize("failure", ["fail_next", "fail_after"])
@@ -116,7 +116,7 @@ async def test_what_was_stored_and_not_known_to_be_published_is_published_by_the
     publisher.records.clear()
     applied = await versions.apply(change(61))
     assert stored(applied) == []
-    assert published(publisher) == [("sla", 8)]
+    assert published(publisher) == [("sla", 9)]
     publisher.records.clear()
     await versions.apply(change(61))
     assert publisher.records == []
@@ -152,7 +152,7 @@ async def test_everything_in_force_can_be_published_again(
     applied = await versions.apply(change(61), republish=True)
     assert all(entry.published and not entry.stored for entry in applied)
     assert sorted(kind for kind, _ in published(publisher)) == sorted(KINDS)
-    assert ("sla", 8) in published(publisher)
+    assert ("sla", 9) in published(publisher)
 
 
 async def test_what_is_applied_is_what_services_read_from_the_topic(
@@ -162,7 +162,7 @@ async def test_what_is_applied_is_what_services_read_from_the_topic(
     assert [entry.kind for entry in report.changed()] == list(KINDS)
     change(77)
     report = await apply(directory, database_url, kafka_url)
-    assert [(entry.kind, entry.sequence, entry.published) for entry in report.changed()] == [("sla", 8, True)]
+    assert [(entry.kind, entry.sequence, entry.published) for entry in report.changed()] == [("sla", 9, True)]
     book = PolicyBook(dict(KINDS))
 
     def take(message: Message) -> None:
@@ -177,7 +177,7 @@ async def test_what_is_applied_is_what_services_read_from_the_topic(
     await asyncio.gather(following, return_exceptions=True)
     found = book.find(tenant, SlaPolicy)
     assert found is not None
-    assert (found[0].default.accept, found[1].sequence) == (77, 8)
+    assert (found[0].default.accept, found[1].sequence) == (77, 9)
     assert all(book.find(tenant, model) for model in KINDS.values())
 
 

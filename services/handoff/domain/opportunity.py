@@ -10,8 +10,9 @@ from services.handoff.domain.terms import Promises
 from shared.schemas.handoff import HandoffEvent
 from shared.schemas.routing import MANAGER
 
-# Stages of vocabulary, section 9, as far as the handoff goes; `merged` is ours: the lead became part of another one.
-Stage = Literal["offered", "accepted", "recycled", "disqualified", "merged"]
+# Stages of vocabulary, section 9, as far as the handoff goes, and how it ends; those between are the deal's (pipeline.yaml).
+# `merged` is ours: the lead became part of another one.
+Stage = Literal["offered", "accepted", "won", "lost", "recycled", "disqualified", "merged"]
 OfferState = Literal["open", "accepted", "declined", "expired", "superseded", "withdrawn"]
 
 OPEN_STAGES: frozenset[str] = frozenset({"offered", "accepted"})
@@ -53,7 +54,8 @@ class Opportunity:
 
     assignment: the highest assignment decided on, applied or refused: what is not above it is a duplicate
     withdrawn:  the stage it closes in when its holder gives it up, because the router took the lead back meanwhile
-    offers:     by assignment; at most the last of them is held
+    offers:     by assignment; at most the last of them is held, beyond the end where it was won or lost: by whom
+    deal:       the stage of its deal, where there is one
     """
 
     tenant: str
@@ -65,13 +67,23 @@ class Opportunity:
     withdrawn: Stage | None = None
     offers: tuple[Offer, ...] = ()
     clocks: tuple[Clock, ...] = ()
+    deal: str | None = None
 
     def is_open(self) -> bool:
         return self.stage in OPEN_STAGES
 
+    @property
+    def told(self) -> str:
+        """The stage as others hear of it: the deal's, while a rep has the lead."""
+        return self.deal if self.stage == "accepted" and self.deal else self.stage
+
     def current(self) -> Offer | None:
         """The offer that is held now, if any."""
         return self.offers[-1] if self.offers and self.offers[-1].is_held() else None
+
+    def worker(self) -> Offer:
+        """The offer of whoever has it, or had it last."""
+        return self.offers[-1]
 
     def running(self) -> tuple[Clock, ...]:
         return tuple(clock for clock in self.clocks if clock.is_running())
@@ -92,8 +104,18 @@ class Opportunity:
         """
         moved = self
         for clock in self.running():
-            moved = moved.with_clock(clock.under(promises.terms(clock.rep_id, clock.lead_class), now))
+            terms = promises.terms(clock.rep_id, clock.lead_class)
+            moved = moved.with_clock(clock.under(terms, now) if clock.assignment else self._of_deal(clock, promises))
         return moved
+
+    def _of_deal(self, clock: Clock, promises: Promises) -> Clock:
+        return replace(clock, rep_id=self.worker().rep_id).on_days(promises)
+
+    def closed(self, at: int) -> Opportunity:
+        """The same, where it is closed, with nothing that is still to happen."""
+        if self.is_open():
+            return self
+        return replace(self, clocks=tuple(clock.cancelled(at).ends() for clock in self.clocks))
 
 
 @dataclass(frozen=True, slots=True)

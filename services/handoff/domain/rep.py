@@ -142,9 +142,11 @@ def log_touch(opportunity: Opportunity, activity: Activity, now: int) -> Change:
 
 
 def offer_of(opportunity: Opportunity, rep_id: str) -> Offer:
-    """The offer that the rep holds now. Raises NotTheHolderError, OfferNotOpenError."""
+    """The offer that the rep holds now. Raises NotTheHolderError, OfferNotOpenError: also once the deal is won or lost."""
     current = opportunity.current()
     if current and current.rep_id == rep_id:
+        if not opportunity.is_open():
+            raise OfferNotOpenError(opportunity.stage)
         return current
     theirs = [offer for offer in opportunity.offers if offer.rep_id == rep_id]
     if not theirs:

@@ -33,7 +33,9 @@ EVENT_TYPES = {
     "clocks.paused": "the clocks stand still, because of `reason`",
     "clocks.resumed": "the clocks go on",
     "clock.breached": "an SLA clock ran out: `at` is its due time, however late that was noticed",
-    "stage.changed": "the opportunity moved to `stage`",
+    "stage.changed": "the opportunity, or its deal, moved to `stage`",
+    "deal.changed": "something of the deal became other: `fields`",
+    "deal.handed.over": "a won deal is with the account manager: `account_manager`",
 }
 _ENVELOPE = frozenset({"record", "tenant", "kind", "event_id", "note_given"})
 _TIMES = ("at", "due_at", "until", "observed_at")

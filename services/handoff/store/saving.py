@@ -13,6 +13,8 @@ from services.handoff.domain.opportunity import Change, Offer, Opportunity
 from services.handoff.domain.terms import Terms
 from services.handoff.feed import log as feed
 from services.handoff.outbound import messages, queue
+from services.handoff.pipeline import store as deals
+from services.handoff.pipeline.deal import ENDED_BY
 from services.handoff.telling import queue as notifications
 from shared.kit import outbox
 from shared.kit.database import Connection
@@ -46,6 +48,7 @@ async def save(connection: Connection, tenant: str, writes: Sequence[Write], now
     await _update_opportunities(connection, tenant, [w for w in writes if w.before is not None], now)
     await _save_offers(connection, tenant, writes)
     await _save_clocks(connection, tenant, writes)
+    await _end_deals(connection, tenant, writes, now)
     events = [event for write in writes for event in write.change.events]
     await _add_history(connection, tenant, [event for event in events if event.kind == "stage-changed"])
     await outbox.enqueue(connection, SCHEMA, tenant, [_outgoing(event) for event in events])
@@ -240,6 +243,18 @@ async def _save_terms(connection: Connection, tenant: str, used: Iterable[Terms]
             sorted(by_basis),
             [by_basis[basis] for basis in sorted(by_basis)],
         )
+
+
+async def _end_deals(connection: Connection, tenant: str, writes: Sequence[Write], now: int) -> None:
+    """Of opportunities that were given back for good or merged; those that are won or lost say so themselves."""
+    closed = [
+        (write.change.opportunity, next((event.until for event in write.change.events if event.until), None))
+        for write in writes
+        if write.change.opportunity.deal and write.change.opportunity.stage in ENDED_BY
+        if write.before and write.before.is_open()
+    ]
+    if closed:
+        await deals.follow(connection, tenant, closed, now)
 
 
 async def _add_history(connection: Connection, tenant: str, changes: Sequence[HandoffEvent]) -> None:

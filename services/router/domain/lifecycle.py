@@ -11,10 +11,12 @@ from services.router.domain.orders import Order, OrderRefusedError
 from services.router.domain.playbook import Playbook
 from services.router.domain.stages import DAY, Stages
 from shared.schemas.handoff import HandoffEvent
-from shared.schemas.policies.lifecycle import IN_PIPELINE, Again
+from shared.schemas.policies.lifecycle import Again
 
 EARLIER: tuple[Exclusion, ...] = ("earlier_holder",)
 NO_POLICY = Stages.of(None)
+HAND_OVER = ("offered", "recycled", "disqualified", "merged", None)  # stages that say nothing that an offer's end has not
+ENDS = ("won", "lost")
 CLOSING = {"recycle": "recycled", "nurture": "nurture", "on_hold": "on_hold", "disqualify": "disqualified"}
 
 
@@ -238,13 +240,19 @@ def _qualified_before(lead: Lead, event: HandoffEvent, playbook: Playbook | None
 
 def _progressed(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
     """The opportunity moved. One that was won or lost ends the cycle, and is nobody's work any more."""
-    if event.stage not in (*IN_PIPELINE, "won", "lost") or lead.merged_into:
+    if event.stage in HAND_OVER:
         return Step(lead)
+    if lead.merged_into:
+        # The holder kept the deal, and is done with it.
+        gone = replace(lead.waits("merged", event.at), pool_id=None)
+        return Step(gone, cause) if event.stage in ENDS else Step(lead)
     moved = replace(lead, stage=_taken(lead, playbook, event.stage))
-    if event.stage in IN_PIPELINE:
-        return Step(moved, cause)
-    until = _cool_off(event, playbook, event.stage) if event.stage == "lost" else None
-    return Step(_close(moved, event.stage, event.at, until), cause)
+    if event.stage not in ENDS:
+        # Every acceptance is told as a stage, too; one that a deal went back to is news.
+        return Step(moved, cause) if event.stage != "accepted" or moved.stage != lead.stage else Step(lead)
+    ended = "lost" if event.stage == "lost" else "won"
+    until = _cool_off(event, playbook, ended) if ended == "lost" else None
+    return Step(_close(moved, ended, event.at, until), cause)
 
 
 def _taken(lead: Lead, playbook: Playbook | None, opportunity: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from shared.schemas.policies.base import Label, Policy, PolicyPublished
 from shared.schemas.policies.frameworks import BantPolicy, Framework
 from shared.schemas.policies.lifecycle import LifecyclePolicy, Stage
+from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.schemas.policies.qualification import Gate, QualificationPolicy
 from shared.schemas.policies.routing import RoutingPolicy, RoutingRule
 from shared.schemas.policies.scoring import BehaviourRule, FitRule, ScoringPolicy
@@ -18,10 +19,13 @@ KINDS: dict[str, type[Policy]] = {
     "routing": RoutingPolicy,
     "teams": TeamsPolicy,
     "sla": SlaPolicy,
+    "pipeline": PipelinePolicy,
 }
+OPTIONAL = frozenset({"pipeline"})  # kinds that a tenant may do without
 
 __all__ = [
     "KINDS",
+    "OPTIONAL",
     "BantPolicy",
     "BehaviourRule",
     "FitRule",
@@ -31,6 +35,7 @@ __all__ = [
     "LeadClass",
     "LifecyclePolicy",
     "MappingRule",
+    "PipelinePolicy",
     "Policy",
     "PolicyPublished",
     "Pool",

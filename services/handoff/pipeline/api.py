@@ -1,0 +1,254 @@
+"""The API of deals: what follows once field sales has accepted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from services.handoff.desk import UnknownOpportunityError
+from services.handoff.paging import UUID
+from services.handoff.pipeline import steps
+from services.handoff.pipeline.bodies import DealPatch, HandOver, Lose, Move, Review, Win
+from services.handoff.pipeline.deal import Deal
+from services.handoff.pipeline.desk import Act, Asker, DealDesk, StaleError
+from services.handoff.pipeline.steps import Loss, RefusedError
+from services.handoff.pipeline.views import DealView, HistoryPage, change_view, deal_view
+from services.handoff.policies import Policies, nearest
+from services.handoff.reads import Reads
+from services.handoff.seeing import must_be_theirs, sees
+from shared.kit.auth import BEARER, Caller, Tokens
+from shared.kit.idempotency import OnceRoute
+from shared.kit.problems import Problem, described
+from shared.schemas.policies.pipeline import PipelinePolicy
+from shared.sight import FOR_OTHERS, Sight, sight_of
+
+ETAG = re.compile(r'"([0-9]{1,9})"')
+_WRONG = frozenset(
+    {"unknown_stage", "unknown_type", "unknown_item", "unknown_reason", "unknown_rep", "bad_amount", "reason_required"}
+    | {"in_the_future", "not_in_the_future"}
+)  # 422: the request is wrong; what else is refused does not fit how things stand: 409
+_COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
+_READ = (
+    described(_404="no such opportunity", _409="`not_accepted`: field sales has not accepted; `no_pipeline_policy`")
+    | _COMMON
+)
+_ACT = (
+    described(
+        _404="no such opportunity",
+        _409="`guard` with all that is `missing`; `closed`, `not_the_holder`, `not_accepted`, `no_pipeline_policy`",
+        _412="`stale`: the deal is another `version` by now",
+    )
+    | _COMMON
+)
+_PATCH = described(_428="`if_match_required`: send the `ETag` of the deal as you saw it") | _ACT
+_ANY = '"3": only if the deal is this version; `*`: whichever it is'
+IfMatch = Annotated[str | None, Header(alias="If-Match", description=_ANY, examples=['"3"'])]
+
+
+class DealsApi:
+    """The routes under /v1/opportunities/{id}/deal. The tenant comes from the caller's token, and from nowhere else."""
+
+    def __init__(self, desk: DealDesk, reads: Reads, policies: Policies, tokens: Tokens) -> None:
+        self._desk, self._reads, self._policies, self._tokens = desk, reads, policies, tokens
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1", tags=["deals"], dependencies=[BEARER], route_class=OnceRoute)
+        one = "/opportunities/{opportunity_id}/deal"
+        router.add_api_route(one, self.read, methods=["GET"], responses=_READ)
+        router.add_api_route(one, self.patch, methods=["PATCH"], responses=_PATCH)
+        router.add_api_route(f"{one}/history", self.history, methods=["GET"], responses=_READ)
+        router.add_api_route(f"{one}/move", self.move, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/win", self.win, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/lose", self.lose, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/hand-over", self.hand_over, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/review", self.review, methods=["POST"], responses=_ACT)
+        return router
+
+    async def read(self, request: Request, response: Response, opportunity_id: str) -> DealView:
+        """Read the deal, with what is missing for each of the stages before it."""
+        caller, _, _ = await self._seen(request, opportunity_id)
+        with _refusals(opportunity_id):
+            deal = await self._desk.read(caller.tenant, opportunity_id)
+        return self._answer(caller, response, opportunity_id, deal)
+
+    async def history(
+        self,
+        request: Request,
+        opportunity_id: str,
+        after: Annotated[int, Query(ge=0, le=2**31 - 1, description="`next` of the page before")] = 0,
+        limit: Annotated[int, Query(ge=1, le=200, description="versions")] = 50,
+    ) -> HistoryPage:
+        """Every change of every field with its version, oldest first: they add up to the deal."""
+        caller, _, _ = await self._seen(request, opportunity_id)
+        found = await self._desk.history(caller.tenant, opportunity_id, after, limit)
+        last = max((one.change.version for one in found), default=0)
+        return HistoryPage(items=[change_view(one) for one in found], next=last if last - after == limit else None)
+
+    async def patch(
+        self, request: Request, response: Response, opportunity_id: str, body: DealPatch, if_match: IfMatch = None
+    ) -> DealView:
+        """Say what is known of the deal. What is the same already changes nothing, whichever version `If-Match` names."""
+        if if_match is None:
+            raise Problem(428, "if_match_required", "send `If-Match` with the `ETag` of the deal as you saw it")
+        given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+        if "team" in given:
+            given["team"] = tuple(member.member() for member in body.team)
+
+        def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            return steps.edit(deal, given, policy, moment)
+
+        people = [member.rep_id for member in body.team]
+        return await self._do(request, response, opportunity_id, act, if_match, people=people)
+
+    async def move(
+        self, request: Request, response: Response, opportunity_id: str, body: Move, if_match: IfMatch = None
+    ) -> DealView:
+        """Move the deal to another stage: forward where all is so that the stages between ask for, backward for a reason."""
+
+        def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            return steps.move(deal, body.to, body.reason, policy, moment)
+
+        return await self._do(request, response, opportunity_id, act, if_match, wrong=body.to, note=body.reason)
+
+    async def win(
+        self, request: Request, response: Response, opportunity_id: str, body: Win, if_match: IfMatch = None
+    ) -> DealView:
+        """The order or contract is there: the opportunity closes, and `handover_missing` is what the account manager lacks."""
+
+        def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            return steps.win(deal, body.ordered_on, policy, moment)
+
+        return await self._do(request, response, opportunity_id, act, if_match)
+
+    async def lose(
+        self, request: Request, response: Response, opportunity_id: str, body: Lose, if_match: IfMatch = None
+    ) -> DealView:
+        """The deal is lost, for a reason. The opportunity closes; the lead comes back on its day, or by a new signal."""
+
+        def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            reason = policy.reason(body.reason)
+            if reason is None:
+                valid = [one.code for one in policy.loss_reasons]
+                raise RefusedError("unknown_reason", f"no deal is lost for `{body.reason}`", valid=valid)
+            loss = Loss(reason, body.text or None, body.rival, body.contract_end, body.back_on)
+            return steps.lose(deal, loss, moment)
+
+        return await self._do(request, response, opportunity_id, act, if_match, wrong=body.reason)
+
+    async def hand_over(
+        self, request: Request, response: Response, opportunity_id: str, body: HandOver, if_match: IfMatch = None
+    ) -> DealView:
+        """Give the customer of a won deal to the account manager, with all that the checklist asks for."""
+
+        def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            return steps.hand_over(deal, body.account_manager, body.items, policy, moment.now)
+
+        people = [body.account_manager] if body.account_manager else []
+        return await self._do(request, response, opportunity_id, act, if_match, people=people)
+
+    async def review(
+        self, request: Request, response: Response, opportunity_id: str, body: Review, if_match: IfMatch = None
+    ) -> DealView:
+        """Say what was learned of a deal that was won or lost."""
+
+        def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            return steps.review(deal, body.answers, policy, moment.now)
+
+        return await self._do(request, response, opportunity_id, act, if_match)
+
+    async def _do(
+        self,
+        request: Request,
+        response: Response,
+        opportunity_id: str,
+        act: Act,
+        if_match: str | None,
+        *,
+        wrong: str | None = None,
+        people: Collection[str] = (),
+        note: str | None = None,
+    ) -> DealView:
+        """wrong: what a slip may be in;  people: who have to be reps"""
+        caller, sight, row = await self._seen(request, opportunity_id)
+        self._must_be_reps(caller.tenant, people)
+        asker = _asker(caller, sight, row)
+        with _refusals(opportunity_id, wrong):
+            deal = await self._desk.change(
+                caller.tenant, opportunity_id, act, asker, versions=_versions(if_match), note=note
+            )
+        return self._answer(caller, response, opportunity_id, deal)
+
+    async def _seen(self, request: Request, opportunity_id: str) -> tuple[Caller, Sight, dict[str, Any]]:
+        """Raises Problem 401, 403, and 404: also for an opportunity that the caller may not see."""
+        caller = await self._tokens.caller(request)
+        sight = sight_of(caller, self._policies.teams(caller.tenant))
+        row = await self._reads.find(caller.tenant, opportunity_id) if UUID.fullmatch(opportunity_id) else None
+        if row is None or not sees(sight, row):
+            raise _not_found(opportunity_id)
+        return caller, sight, row
+
+    def _must_be_reps(self, tenant: str, people: Collection[str]) -> None:
+        valid = sorted(self._policies.rep_names(tenant))
+        for rep_id in people:
+            if rep_id not in valid:
+                near = nearest(rep_id, valid)
+                raise Problem(422, "unknown_rep", f"the teams policy has no rep `{rep_id}`.", suggestion=near)
+
+    def _answer(self, caller: Caller, response: Response, opportunity_id: str, deal: Deal) -> DealView:
+        policy = self._policies.pipeline(caller.tenant)
+        assert policy is not None
+        response.headers["ETag"] = f'"{deal.version}"'
+        return deal_view(opportunity_id, deal, policy)
+
+
+class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
+    """Turns what the desk refuses into answers."""
+
+    def __init__(self, opportunity_id: str, wrong: str | None = None) -> None:
+        self._id, self._wrong = opportunity_id, wrong
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        match error:
+            case UnknownOpportunityError():
+                raise _not_found(self._id) from None
+            case StaleError():
+                version = error.deal.version
+                detail = f"the deal is version {version} by now: read it, and say it of that one"
+                raise Problem(412, "stale", detail, version=version) from None
+            case RefusedError():
+                told, detail = dict(error.told), error.detail
+                wrong = told.pop("wrong", self._wrong)
+                if wrong and "valid" in told and (near := nearest(wrong, told["valid"])):
+                    told["suggestion"], detail = near, f"{detail}. Did you mean `{near}`?"
+                raise Problem(422 if error.code in _WRONG else 409, error.code, detail, **told) from None
+
+
+def _asker(caller: Caller, sight: Sight, row: dict[str, Any]) -> Asker:
+    """A rep asks of the own deals, a manager of those whose holder is of the team, a system of all. Raises Problem 403."""
+    if sight.everything:
+        return Asker(caller.name)
+    if not FOR_OTHERS.intersection(caller.roles):
+        return Asker(caller.name, caller.name)
+    holder = str(row["offers"][-1]["rep_id"])
+    must_be_theirs(sight, row, holder)
+    return Asker(caller.name, holder)
+
+
+def _versions(if_match: str | None) -> Collection[int] | None:
+    """The versions that the header names; None for all. Raises Problem 422. A weak one never matches."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = [tag.strip() for tag in if_match.split(",")]
+    found = [ETAG.fullmatch(tag.removeprefix("W/")) for tag in tags]
+    if not all(found):
+        raise Problem(422, "bad_if_match", 'send `If-Match` as the `ETag` was given, such as "3"')
+    return [int(one[1]) for tag, one in zip(tags, found, strict=True) if one and not tag.startswith("W/")]
+
+
+def _not_found(opportunity_id: str) -> Problem:
+    return Problem(404, "not_found", f"there is no opportunity {opportunity_id[:50]!r}")

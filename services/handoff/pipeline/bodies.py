@@ -1,0 +1,107 @@
+"""What callers send of deals."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.handoff.bodies import ShortText, Text
+from services.handoff.pipeline.deal import Member
+from shared.schemas.currencies import Currency
+from shared.schemas.policies.pipeline import DealType, Forecast
+
+LongText = Annotated[Text, Field(max_length=4000, description="kept as personal data")]
+Names = Annotated[tuple[ShortText, ...], Field(max_length=50)]
+Items = Annotated[dict[ShortText, LongText], Field(max_length=50)]
+Amount = Annotated[Decimal, Field(ge=0, lt=Decimal(10) ** 15, allow_inf_nan=False)]
+
+
+class MemberBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    rep_id: ShortText
+    role: Annotated[ShortText, Field(description="such as `presales`, `technical`")]
+
+    def member(self) -> Member:
+        return Member(rep_id=self.rep_id, role=self.role)
+
+
+class DealPatch(BaseModel):
+    """What becomes other; null empties it, what is absent stays."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"amount": "1200000", "expected_close": "2027-03-31", "confirmed": {"users_met": True}}]
+        },
+    )
+
+    type: DealType = "new"
+    amount: Amount | None = Field(default=None, description="in whole units of `currency`, without tax")
+    currency: Currency | None = Field(default=None, description="ISO 4217; the policy's where an amount names none")
+    expected_close: date | None = None
+    probability: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None, description="percent; null: the stage's. A deal that moves has its new stage's"
+    )
+    forecast: Forecast | None = Field(default=None, description="null: by the ヨミ of the stage")
+    products: Names = ()
+    competitors: Names = ()
+    source: ShortText | None = None
+    campaign: ShortText | None = None
+    first_meeting: date | None = None
+    problem: LongText | None = None
+    impact: LongText | None = None
+    decision_process: LongText | None = None
+    success_criteria: LongText | None = None
+    next_step: LongText | None = None
+    next_step_on: date | None = None
+    confirmed: dict[ShortText, bool] = Field(
+        default_factory=dict, max_length=100, description="those that become other"
+    )
+    team: Annotated[tuple[MemberBody, ...], Field(max_length=50)] = ()
+    handover: dict[ShortText, LongText | None] = Field(
+        default_factory=dict, max_length=50, description="items of the checklist that become other"
+    )
+
+
+class Move(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "proposal"}]})
+
+    to: Annotated[ShortText, Field(description="a stage of the pipeline policy for this type of deal")]
+    reason: LongText | None = Field(default=None, description="why it goes back; needed for that")
+
+
+class Win(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ordered_on": "2027-03-25"}]})
+
+    ordered_on: date | None = Field(default=None, description="the date of the order or contract")
+
+
+class Lose(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "competitor_won", "rival": "他社A", "contract_end": "2029-03-31"}]}
+    )
+
+    reason: Annotated[ShortText, Field(description="one of the `loss_reasons` of the pipeline policy")]
+    text: LongText | None = None
+    rival: ShortText | None = None
+    contract_end: date | None = Field(default=None, description="when the contract with the rival ends")
+    back_on: date | None = Field(default=None, description="when the lead wants to be called again")
+
+
+class HandOver(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"account_manager": "kato", "items": {"contract": "署名済"}}]}
+    )
+
+    account_manager: ShortText | None = Field(default=None, description="a rep of the teams policy")
+    items: Items = Field(default_factory=dict, description="items of the policy's `handover`")
+
+
+class Review(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"answers": {"why": "導入実績が決め手"}}]})
+
+    answers: Annotated[Items, Field(min_length=1, description="by item of the policy's `review`")]

@@ -1,0 +1,336 @@
+"""Deals over HTTP, on the app itself and a real Postgres: from the acceptance by field sales to the account manager."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from baton.policies.documents import load
+from services.handoff.app import http_app
+from services.handoff.pipeline import store as deal_rows
+from services.handoff.pipeline.deal import fold
+from shared.kit.auth import token_hash
+from shared.kit.database import tenant_transaction
+from shared.kit.service import Probes
+from shared.schemas.policies import PipelinePolicy
+
+pytestmark = pytest.mark.servers
+
+DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
+assert DOCUMENT is not None
+POLICY = PipelinePolicy.model_validate(DOCUMENT.content)
+CONFIRMED = {
+    one.field.removeprefix("confirmed."): True
+    for stage in POLICY.types[0].stages
+    for one in stage.exit
+    if one.field.startswith("confirmed.")
+}
+SAID = {
+    "amount": 1_200_000,
+    "expected_close": "2024-03-31",
+    "first_meeting": "2023-11-20",
+    "problem": "山田様: 在庫の棚卸に毎月120時間",
+    "impact": "月40万円",
+    "decision_process": "部長起案、役員決裁",
+    "success_criteria": "棚卸を半減",
+    "confirmed": CONFIRMED,
+}
+HANDOVER = {item.id: "済" for item in POLICY.handover if item.required}
+
+Client = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def client(world: Any, owner: Any) -> AsyncIterator[Client]:
+    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
+    made = []
+
+    async def make(*roles: str, name: str = "crm") -> httpx.AsyncClient:
+        token = uuid4().hex
+        await owner.execute(
+            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)",
+            world.tenant,
+            token_hash(token),
+            name,
+            list(roles),
+        )
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        headers = {"authorization": f"Bearer {token}"}
+        made.append(httpx.AsyncClient(transport=transport, base_url="http://handoff", headers=headers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.aclose()
+
+
+@pytest.fixture
+async def crm(client: Client) -> httpx.AsyncClient:
+    return await client("api")
+
+
+@pytest.fixture
+async def path(world: Any, publish: Any) -> str:
+    """The path of a deal that 佐藤 of field sales has accepted, under Hinode's pipeline."""
+    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.handler().handle([world.routed()])
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    return f"/v1/opportunities/{world.opportunity_id()}/deal"
+
+
+async def patched(crm: httpx.AsyncClient, path: str, **given: Any) -> httpx.Response:
+    return await crm.patch(path, json=given, headers={"If-Match": "*"})
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+async def stages(world: Any) -> list[str]:
+    return [event["stage"] for event in await world.events() if event["kind"] == "stage-changed"]
+
+
+async def test_a_deal_goes_from_acceptance_to_the_account_manager_and_its_history_adds_up(crm, path, world):
+    begun = await crm.get(path)
+    assert (begun.status_code, begun.headers["etag"]) == (200, '"0"')
+    assert (begun.json()["stage"], begun.json()["in_pipeline"], begun.json()["probability"]) == ("accepted", False, 5)
+
+    said = await crm.patch(path, json=SAID, headers={"If-Match": begun.headers["etag"]})
+    assert (said.status_code, said.json()["version"], said.json()["amount"]) == (200, 1, "1200000")
+    assert said.json()["currency"] == "JPY"
+    for to in ("discovery", "proposal", "verbal"):
+        moved = await crm.post(f"{path}/move", json={"to": to})
+        assert (moved.status_code, moved.json()["stage"], moved.json()["in_pipeline"]) == (200, to, True)
+    assert (moved.json()["probability"], moved.json()["yomi"], moved.json()["forecast"]) == (90, "Aヨミ", "commit")
+    refused = await crm.post(f"{path}/win", json={})
+    assert code_of(refused) == (409, "guard")
+    assert [one["field"] for one in refused.json()["missing"]] == ["ordered_on"]
+    won = await crm.post(f"{path}/win", json={"ordered_on": "2023-11-14"})
+    assert (won.json()["stage"], won.json()["probability"], won.json()["in_pipeline"]) == ("won", 100, False)
+
+    incomplete = await crm.post(f"{path}/hand-over", json={"account_manager": "tanaka", "items": {"contract": "1年"}})
+    assert code_of(incomplete) == (409, "guard")
+    assert [one["field"] for one in incomplete.json()["missing"]] == [
+        "handover.onboarding",
+        "handover.stakeholders",
+        "handover.promises",
+    ]
+    handed = await crm.post(f"{path}/hand-over", json={"account_manager": "tanaka", "items": HANDOVER})
+    assert (handed.status_code, handed.json()["account_manager"]) == (200, "tanaka")
+    reviewed = await crm.post(f"{path}/review", json={"answers": {"why": "導入実績"}})
+    assert reviewed.json()["review"] == {"why": "導入実績"}
+
+    assert await stages(world) == ["offered", "accepted", "discovery", "proposal", "verbal", "won"]
+    told = await world.events()
+    assert [event["kind"] for event in told if event["kind"].startswith("deal-")] == [
+        "deal-changed",
+        "deal-handed-over",
+        "deal-changed",
+    ]
+    assert "山田" not in str(told)
+    [row] = await world.rows("opportunities", "opportunity_id")
+    assert (row["stage"], row["deal_stage"], row["in_pipeline"]) == ("won", "won", False)
+    assert await world.offers() == [(1, "sato", "accepted")], "who won it is kept"
+    assert {state for _, _, state in await world.clocks()} <= {"met", "cancelled"}
+    async with tenant_transaction(world.app, world.tenant) as connection:
+        history = await deal_rows.history(connection, world.tenant, world.opportunity_id())
+        stored = await deal_rows.find(connection, world.tenant, [world.opportunity_id()])
+    assert fold(one.change for one in history) == stored[world.opportunity_id()]
+    plain = str(
+        [row["before"] or row["after"] for row in await world.rows("deal_changes", "version") if not row["sealed"]]
+    )
+    assert "山田" not in plain, "what is said of persons lies sealed"
+
+
+async def test_a_guard_says_all_that_is_missing_at_once_in_both_languages(crm, path, world):
+    refused = await crm.post(f"{path}/move", json={"to": "solution"})
+    assert code_of(refused) == (409, "guard")
+    missing = refused.json()["missing"]
+    assert [one["field"] for one in missing] == [
+        "first_meeting", "problem", "amount", "expected_close", "impact", "decision_process",
+    ]  # fmt: skip
+    assert missing[0]["label"] == {"en": "Date of the first meeting", "ja": "初回商談日"}
+    assert [one["field"] for one in (await crm.get(path)).json()["next"][1]["missing"]] == [
+        one["field"] for one in missing
+    ]
+    assert await world.rows("deals", "opportunity_id") == [], "what is refused stores nothing"
+
+
+async def test_of_two_writers_with_the_same_etag_one_is_told_that_it_is_stale(crm, path, world):
+    writers = [crm.patch(path, json={"amount": 100 + n}, headers={"If-Match": '"0"'}) for n in range(2)]
+    answers = await asyncio.gather(*writers)
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+    [stale] = [answer for answer in answers if answer.status_code == 412]
+    assert (code_of(stale), stale.json()["version"]) == ((412, "stale"), 1)
+    assert len(await world.rows("deals", "opportunity_id")) == 1
+
+
+async def test_what_was_sent_twice_is_done_once_whatever_version_it_names(crm, path, world):
+    for _ in range(2):
+        said = await crm.patch(path, json={"amount": "5000", "problem": "在庫"}, headers={"If-Match": '"0"'})
+        assert (said.status_code, said.headers["etag"]) == (200, '"1"')
+    await patched(crm, path, **SAID)
+    for _ in range(2):
+        moved = await crm.post(f"{path}/move", json={"to": "discovery"})
+        assert (moved.status_code, moved.json()["version"]) == (200, 3)
+    assert (await stages(world)).count("discovery") == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, (428, "if_match_required")),
+        ('"7"', (412, "stale")),
+        ('W/"0"', (412, "stale")),
+        ("0", (422, "bad_if_match")),
+        ('"-1"', (422, "bad_if_match")),
+    ],
+)
+async def test_a_patch_names_the_version_that_it_is_of(crm, path, header, expected):
+    headers = {"If-Match": header} if header else {}
+    assert code_of(await crm.patch(path, json={"amount": 1}, headers=headers)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"amount": "1.5"}, "bad_amount"),
+        ({"amount": -1}, "invalid_request"),
+        ({"amount": "NaN"}, "invalid_request"),
+        ({"currency": "YEN"}, "invalid_request"),
+        ({"problem": "a\x00b"}, "invalid_request"),
+        ({"confirmed": {"users-mett": True}}, "unknown_item"),
+        ({"handover": {"kontract": "x"}}, "unknown_item"),
+        ({"team": [{"rep_id": "satoo", "role": "presales"}]}, "unknown_rep"),
+        ({"stage": "won"}, "invalid_request"),
+        ({"next_step_on": "next week"}, "invalid_request"),
+    ],
+)
+async def test_what_no_deal_can_have_is_refused_with_a_code(crm, path, given, code):
+    assert code_of(await patched(crm, path, **given)) == (422, code)
+
+
+async def test_a_slip_is_answered_with_what_was_meant(crm, path):
+    moved = await crm.post(f"{path}/move", json={"to": "propsal"})
+    assert (code_of(moved), moved.json()["suggestion"]) == ((422, "unknown_stage"), "proposal")
+    lost = await crm.post(f"{path}/lose", json={"reason": "competitor-won"})
+    assert (code_of(lost), lost.json()["suggestion"]) == ((422, "unknown_reason"), "competitor_won")
+
+
+async def test_a_deal_goes_back_for_a_reason_that_is_kept(crm, path):
+    await patched(crm, path, **SAID)
+    await crm.post(f"{path}/move", json={"to": "negotiation"})
+    assert code_of(await crm.post(f"{path}/move", json={"to": "solution"})) == (422, "reason_required")
+    back = await crm.post(f"{path}/move", json={"to": "solution", "reason": "決裁者が交代"})
+    assert (back.status_code, back.json()["stage"]) == (200, "solution")
+    history = (await crm.get(f"{path}/history")).json()
+    [why] = [item for item in history["items"] if item["field"] == "stage" and item["after"] == "solution"]
+    assert (why["before"], why["note"], why["by"]) == ("negotiation", "決裁者が交代", "crm")
+    assert history["next"] is None
+    first = (await crm.get(f"{path}/history", params={"limit": 1})).json()
+    assert ({item["version"] for item in first["items"]}, first["next"]) == ({1}, 1)
+
+
+async def test_a_loss_has_its_reason_and_says_when_the_lead_comes_back(crm, path, world):
+    refused = await crm.post(f"{path}/lose", json={"reason": "competitor_won"})
+    assert [one["field"] for one in refused.json()["missing"]] == ["rival"]
+    short = await crm.post(f"{path}/lose", json={"reason": "other", "text": "なんとなく"})
+    assert [one["field"] for one in short.json()["missing"]] == ["text"]
+    body = {"reason": "competitor_won", "rival": "他社A", "contract_end": "2025-03-31"}
+    for _ in range(2):
+        lost = await crm.post(f"{path}/lose", json=body)
+        assert (lost.status_code, lost.json()["stage"]) == (200, "lost")
+    assert lost.json()["comes_back_at"] == "2024-09-29T15:00:00.000Z", "six months before it ends, in Tokyo"
+    [told] = [event for event in await world.events() if event["stage"] == "lost"]
+    assert (told["kind"], told["reason"], told["until"]) == ("stage-changed", "competitor_won", 1_727_622_000_000)
+    for act, given in (
+        ("win", {"ordered_on": "2023-11-01"}),
+        ("move", {"to": "proposal"}),
+        ("lose", {"reason": "price"}),
+    ):
+        assert code_of(await crm.post(f"{path}/{act}", json=given)) == (409, "closed")
+    declined = await crm.post(path.replace("/deal", "/decline"), json={"reason": "junk"})
+    assert code_of(declined) == (409, "offer_not_open")
+
+
+async def test_a_deal_whose_lead_is_given_back_ends_with_it(crm, path, world):
+    await patched(crm, path, **SAID)
+    await crm.post(f"{path}/move", json={"to": "discovery"})
+    body = {"reason": "not_now", "until": "2024-04-01T00:00:00Z"}
+    assert (await crm.post(path.replace("/deal", "/decline"), json=body)).status_code == 200
+    deal = (await crm.get(path)).json()
+    assert (deal["stage"], deal["closed_reason"], deal["in_pipeline"]) == ("recycled", "not_now", False)
+    assert deal["comes_back_at"] == "2024-04-01T00:00:00.000Z"
+    assert await stages(world) == ["offered", "accepted", "discovery", "recycled"]
+    assert code_of(await crm.post(f"{path}/move", json={"to": "proposal"})) == (409, "closed")
+
+
+async def test_a_deal_that_goes_to_another_rep_keeps_its_stage(crm, path, world, client):
+    await patched(crm, path, **SAID)
+    await crm.post(f"{path}/move", json={"to": "proposal"})
+    await world.handler().handle([world.routed(assignment=2, rep="tanaka", relieves="sato")])
+    assert code_of(await crm.post(f"{path}/move", json={"to": "negotiation"})) == (409, "not_accepted")
+    await world.desk().accept(world.tenant, world.opportunity_id(), "tanaka")
+    assert await stages(world) == ["offered", "accepted", "proposal", "offered", "proposal"]
+    sato, tanaka = await client("rep", name="sato"), await client("rep", name="tanaka")
+    assert code_of(await sato.post(f"{path}/move", json={"to": "negotiation"})) == (409, "not_the_holder")
+    assert (await tanaka.post(f"{path}/move", json={"to": "negotiation"})).json()["stage"] == "negotiation"
+
+
+async def test_a_deal_of_a_merged_lead_stays_with_its_holder_until_it_ends(crm, path, world):
+    await patched(crm, path, **SAID)
+    await world.handler().handle([world.withdrawn(merged_into="lead-9")])
+    assert (await crm.post(f"{path}/move", json={"to": "discovery"})).json()["stage"] == "discovery"
+    assert (await crm.post(f"{path}/win", json={"ordered_on": "2023-11-01"})).json()["stage"] == "won"
+
+
+async def test_a_deal_that_is_given_up_after_its_lead_was_merged_ends_as_merged(crm, path, world):
+    await patched(crm, path, **SAID)
+    await world.handler().handle([world.withdrawn(merged_into="lead-9")])
+    await crm.post(path.replace("/deal", "/decline"), json={"reason": "at_capacity"})
+    deal = (await crm.get(path)).json()
+    assert (deal["stage"], deal["amount"], deal["closed_reason"]) == ("merged", "1200000", "at_capacity")
+
+
+async def test_a_tenant_without_the_policy_is_told_what_to_do_and_all_else_works(crm, world):
+    await world.handler().handle([world.routed()])
+    one = f"/v1/opportunities/{world.opportunity_id()}"
+    assert (await crm.post(f"{one}/accept", json={"rep_id": "sato"})).status_code == 200
+    refused = await crm.get(f"{one}/deal")
+    assert code_of(refused) == (409, "no_pipeline_policy")
+    assert "baton policy apply" in refused.json()["detail"]
+    assert code_of(await crm.post(f"{one}/deal/win", json={})) == (409, "no_pipeline_policy")
+
+
+async def test_a_deal_begins_when_field_sales_accepts_and_not_before(crm, world, publish):
+    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.handler().handle([world.routed(), world.routed(lead="lead-2", leg="is")])
+    path = f"/v1/opportunities/{world.opportunity_id()}/deal"
+    assert code_of(await crm.get(path)) == (409, "not_accepted")
+    inside = world.opportunity_id("lead-2")
+    await world.desk().accept(world.tenant, inside, "sato")
+    assert code_of(await crm.post(f"/v1/opportunities/{inside}/deal/move", json={"to": "discovery"})) == (
+        409,
+        "not_accepted",
+    )
+
+
+async def test_who_does_not_see_the_opportunity_does_not_see_its_deal(client, path, world):
+    tanaka = await client("rep", name="tanaka")
+    for answer in (
+        await tanaka.get(path),
+        await tanaka.get(f"{path}/history"),
+        await patched(tanaka, path, amount=1),
+        await tanaka.post(f"{path}/win", json={}),
+    ):
+        assert code_of(answer) == (404, "not_found")
+    sato = await client("rep", name="sato")
+    assert (await patched(sato, path, amount=1)).json()["amount"] == "1"
+    assert code_of(await (await client("viewer")).get(path)) == (403, "no_role")
