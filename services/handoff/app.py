@@ -12,9 +12,12 @@ import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
+from services.handoff.answers.api import AnswersApi
+from services.handoff.answers.desk import AnswersDesk
 from services.handoff.api import Api
 from services.handoff.bodies import BodyLimit
 from services.handoff.desk import Desk
+from services.handoff.entry import Entry
 from services.handoff.exports.api import ExportsApi
 from services.handoff.feed.api import feed_routes
 from services.handoff.feed.log import keep_forgetting as keep_forgetting_feed
@@ -29,6 +32,8 @@ from services.handoff.outbound.endpoints import Endpoints
 from services.handoff.outbound.post import Poster
 from services.handoff.outbound.sender import Sender
 from services.handoff.outbound.signing import Seals
+from services.handoff.people.api import PeopleApi
+from services.handoff.people.desk import PeopleDesk
 from services.handoff.pipeline.api import DealsApi
 from services.handoff.pipeline.desk import DealDesk
 from services.handoff.policies import Policies
@@ -81,6 +86,9 @@ def http_app(
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.include_router(ExportsApi(reads, policies, tokens).router())
     app.include_router(feed_routes(pool, tokens))
+    entry = Entry(reads, policies, tokens)
+    app.include_router(PeopleApi(entry, PeopleDesk(pool, clock)).router())
+    app.include_router(AnswersApi(entry, AnswersDesk(pool, clock), policies, clock).router())
     app.add_middleware(BodyLimit)
     return app
 

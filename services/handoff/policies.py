@@ -1,4 +1,5 @@
-"""The policies that handoff goes by: SLA (clocks), routing (reasons of a decline), teams (names), pipeline (deals)."""
+"""The policies that handoff goes by: SLA (clocks), routing (reasons of a decline), qualification (questions), teams (names),
+pipeline (deals)."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from shared.availability.people import Away
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Message
 from shared.kit.policies import take
-from shared.schemas.policies import PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import PipelinePolicy, QualificationPolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.book import PolicyBook
+from shared.schemas.policies.frameworks import Framework
 from shared.schemas.policies.routing import DeclineReason
 from shared.schemas.policies.sla import PauseReason
 
@@ -31,7 +33,13 @@ class Policies:
 
     def __init__(self, *, wait_seconds: float) -> None:
         self._book = PolicyBook(
-            {"sla": SlaPolicy, "routing": RoutingPolicy, "teams": TeamsPolicy, "pipeline": PipelinePolicy}
+            {
+                "sla": SlaPolicy,
+                "routing": RoutingPolicy,
+                "qualification": QualificationPolicy,
+                "teams": TeamsPolicy,
+                "pipeline": PipelinePolicy,
+            }
         )
         self._wait = wait_seconds
         self._given_up: set[str] = set()
@@ -82,6 +90,11 @@ class Policies:
         found = self._book.find(tenant, RoutingPolicy)
         return {reason.code: reason for reason in found[0].decline_reasons} if found else {}
 
+    def framework(self, tenant: str) -> Framework | None:
+        """By whose questions leads are qualified; None without a qualification policy."""
+        found = self._book.find(tenant, QualificationPolicy)
+        return found[0].asked if found else None
+
     def pause_reasons(self, tenant: str) -> dict[str, PauseReason]:
         """The reasons for which clocks may be paused, by code; none without an SLA policy."""
         found = self._book.find(tenant, SlaPolicy)
@@ -108,5 +121,5 @@ class Policies:
 
 def nearest(wrong: str, valid: Sequence[str]) -> str | None:
     """The one of `valid` that `wrong` is a slip of, if any."""
-    found = process.extractOne(wrong.casefold(), valid, scorer=fuzz.WRatio, score_cutoff=60)
+    found = process.extractOne(wrong, valid, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60)
     return found[0] if found else None

@@ -1,0 +1,317 @@
+"""People of a deal and what reps learn: over HTTP, on the app itself and a real Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from services.handoff.app import http_app
+from shared.kit.auth import token_hash
+from shared.kit.service import Probes
+from shared.schemas.policies import QualificationPolicy, TeamsPolicy
+from shared.schemas.policies.teams import Member, Pool, Rep
+from shared.schemas.scores import Evidence
+
+pytestmark = pytest.mark.servers
+
+DAY = 86_400_000
+QUALIFICATION = QualificationPolicy.model_validate(
+    {"gate": {"mql": ["A1", "B1"]}, "framework": {"preset": "bant", "minimum_met": 3}}
+)
+TEAMS = TeamsPolicy(
+    reps=(Rep(id="sato", name="佐藤", manager="suzuki"), Rep(id="tanaka", name="田中"), Rep(id="suzuki", name="鈴木")),
+    pools=(Pool(id="tokyo", members=(Member(rep="sato"), Member(rep="tanaka"))),),
+)
+YAMADA = {"name": "山田 一郎", "title": "情報システム部長", "email": "yamada@example.jp", "roles": ["decision_maker"]}
+Client = Callable[..., Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def client(world, owner, publish) -> AsyncIterator[Client]:
+    """client(name, *roles): one with a token of this name and these roles."""
+    for sequence, policy in enumerate((TEAMS, QUALIFICATION), start=50):
+        await world.policies.apply(publish(world.tenant, sequence, policy))
+    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
+    made = []
+
+    async def make(name: str, *roles: str) -> httpx.AsyncClient:
+        token = uuid4().hex
+        insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)"
+        await owner.execute(insert, world.tenant, token_hash(token), name, list(roles))
+        headers = {"authorization": f"Bearer {token}"}
+        made.append(
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://handoff", headers=headers)
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.aclose()
+
+
+@pytest.fixture
+async def deal(world) -> str:
+    """佐藤's, of whose lead a form has told the timeline."""
+    form = Evidence(criterion="T1", code="3m", source_id="web", observed_at=world.clock.now() - DAY)
+    await world.handler().handle([world.routed(evidence=(form,))])
+    return f"/v1/opportunities/{world.opportunity_id()}"
+
+
+@pytest.fixture
+async def sato(client, deal) -> httpx.AsyncClient:
+    return await client("sato", "rep")
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str | None]:
+    return answer.status_code, answer.json().get("code")
+
+
+def risks(page: httpx.Response) -> list[str]:
+    return [risk["code"] for risk in page.json()["risks"]]
+
+
+async def told(world, kind: str) -> list[dict[str, Any]]:
+    return [event for event in await world.events() if event["kind"] == kind]
+
+
+# --- people ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_person_is_entered_read_changed_and_forgotten(sato, deal, world, owner):
+    entered = await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA | {"influence": "high"})
+    assert (entered.status_code, entered.headers["etag"]) == (200, '"1"')
+    seen = (await sato.get(f"{deal}/stakeholders/yamada")).json()
+    assert seen == entered.json()
+    assert (seen["name"], seen["department_id"], seen["influence"]) == ("山田 一郎", "it", 3)
+    assert seen["roles"] == [{"code": "decision_maker", "label": {"en": "Decision maker", "ja": "決裁者"}}]
+    changed = await sato.patch(f"{deal}/stakeholders/yamada", json={"stance": "concern"})
+    assert changed.json() == seen | {
+        "version": 2,
+        "stance": {"code": "concern", "label": {"en": "Has concerns", "ja": "懸念"}},
+    }
+    assert (await sato.delete(f"{deal}/stakeholders/yamada")).status_code == 204
+    assert (await sato.delete(f"{deal}/stakeholders/yamada")).status_code == 204
+    assert code_of(await sato.get(f"{deal}/stakeholders/yamada")) == (404, "no_stakeholder")
+    kept = "SELECT count(*) FROM handoff.stakeholders WHERE tenant = $1 AND person IS NOT NULL"
+    assert await owner.fetchval(kept, world.tenant) == 0
+    again = await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
+    assert again.json()["version"] == 4
+    events = await told(world, "stakeholder-changed")
+    assert [event["reason"] for event in events] == ["entered", "changed", "removed", "entered"]
+    assert len({event["event_id"] for event in events}) == 4
+    assert not any("山田" in str(event) or "yamada@" in str(event) for event in await world.events())
+
+
+async def test_the_same_said_again_changes_nothing(sato, deal, world):
+    for _ in range(2):
+        entered = await sato.post(f"{deal}/stakeholders", json=YAMADA)
+        assert entered.json()["version"] == 1
+    await sato.put(f"{deal}/stakeholders/{entered.json()['id']}", json=YAMADA)
+    assert len((await sato.get(f"{deal}/stakeholders")).json()["items"]) == 1
+    assert len(await told(world, "stakeholder-changed")) == 1
+
+
+async def test_who_has_not_seen_the_last_version_changes_nothing(sato, deal):
+    one = f"{deal}/stakeholders/yamada"
+    assert code_of(await sato.put(one, json=YAMADA, headers={"if-match": '"1"'})) == (412, "changed_meanwhile")
+    assert (await sato.put(one, json=YAMADA, headers={"if-none-match": "*"})).status_code == 200
+    assert code_of(await sato.put(one, json=YAMADA, headers={"if-none-match": "*"})) == (412, "changed_meanwhile")
+    assert (await sato.patch(one, json={"stance": "support"}, headers={"if-match": '"1"'})).status_code == 200
+    refused = await sato.patch(one, json={"stance": "against"}, headers={"if-match": '"1"'})
+    assert (*code_of(refused), refused.json()["version"]) == (412, "changed_meanwhile", 2)
+    assert code_of(await sato.delete(one, headers={"if-match": '"1"'})) == (412, "changed_meanwhile")
+    assert code_of(await sato.delete(one, headers={"if-match": "yes"})) == (422, "bad_etag")
+    assert (await sato.get(one)).json()["stance"]["code"] == "support"
+
+
+async def test_nobody_reports_to_themselves_by_any_way(sato, deal):
+    for name, above in (("a", None), ("b", "a"), ("c", "b")):
+        body = {"name": name, "reports_to": above}
+        assert (await sato.put(f"{deal}/stakeholders/{name}", json=body)).status_code == 200
+    refused = await sato.patch(f"{deal}/stakeholders/a", json={"reports_to": "c"})
+    assert (*code_of(refused), refused.json()["way"]) == (409, "reports_in_a_circle", ["a", "c", "b", "a"])
+    unknown = await sato.patch(f"{deal}/stakeholders/a", json={"reports_to": "d"})
+    assert (*code_of(unknown), unknown.json()["valid"]) == (422, "unknown_reports_to", ["a", "b", "c"])
+    await sato.delete(f"{deal}/stakeholders/b")
+    people = {one["id"]: one for one in (await sato.get(f"{deal}/stakeholders")).json()["items"]}
+    assert (people["c"]["reports_to"], people["c"]["version"]) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "a\x00"},
+        {"name": ""},
+        {},
+        {"name": "a", "roles": ["boss"]},
+        {"name": "a", "influence": 4},
+        {"name": "a", "x": 1},
+    ],
+)
+async def test_what_cannot_be_kept_is_refused(sato, deal, body):
+    assert (await sato.put(f"{deal}/stakeholders/a", json=body)).status_code == 422
+    assert (await sato.put(f"{deal}/stakeholders/a%40b.jp", json={"name": "a"})).status_code == 422
+
+
+async def test_what_is_missing_among_the_people_is_shown(sato, deal, world):
+    assert risks(await sato.get(f"{deal}/stakeholders")) == ["no_decision_maker", "no_drafter"]
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA | {"met_on": "2026-11-02"})
+    world.clock.advance(days=30)
+    found = (await sato.get(f"{deal}/stakeholders")).json()["risks"]
+    assert [risk["code"] for risk in found] == ["no_drafter", "one_department", "users_not_met", "no_contact"]
+    assert found[1] == {
+        "code": "one_department",
+        "text": {"en": "All contacts are of one department", "ja": "接点が一部門に限られています"},
+        "about": ["yamada"],
+    }
+
+
+# --- answers --------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_rep_learns_is_weighed_with_what_forms_told(sato, deal, world):
+    before = (await sato.get(f"{deal}/answers")).json()
+    assert {name: one["is"] for name, one in before["criteria"].items()} == {
+        "need": "unknown",
+        "timeline": "met",
+        "authority": "unknown",
+        "budget": "unknown",
+    }
+    assert before["next_question"]["question"] == "N1"
+    body = {"question": "B1", "value": "secured", "source": "meeting", "note": "今期で確保済とのこと"}
+    after = (await sato.post(f"{deal}/answers", json=body)).json()
+    assert (after["met"], after["enough"], after["criteria"]["budget"]["is"]) == (2, False, "met")
+    [made_so] = after["criteria"]["budget"]["answers"]
+    assert (made_so["source"], made_so["confidence"]) == ("handoff/meeting", 0.9)
+    [recorded] = after["answers"]
+    assert (recorded["recorded_by"], recorded["note"]) == ("sato", "今期で確保済とのこと")
+    [event] = await told(world, "answer-recorded")
+    assert (event["evidence"], event["source"]) == ({"B1": "secured"}, "handoff/meeting")
+    assert not any("確保" in str(event) for event in await world.events())
+
+
+async def test_an_answer_sent_again_is_recorded_once(sato, deal, world):
+    body = {"criterion": "budget", "value": "secured", "source": "document", "id": "a1"}
+    for _ in range(2):
+        assert (await sato.post(f"{deal}/answers", json=body)).status_code == 200
+    assert len(await told(world, "answer-recorded")) == 1
+    assert code_of(await sato.post(f"{deal}/answers", json=body | {"value": "none"})) == (409, "answer_id_taken")
+
+
+async def test_the_later_answer_of_a_source_stands_however_late_the_other_is_entered(sato, deal):
+    new = {"question": "B1", "value": "none", "source": "meeting"}
+    await sato.post(f"{deal}/answers", json=new)
+    old = new | {"value": "secured", "at": "2020-01-01T00:00:00Z"}
+    after = (await sato.post(f"{deal}/answers", json=old)).json()
+    assert after["criteria"]["budget"]["is"] == "not_met"
+    assert len(after["answers"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "near"),
+    [
+        ({"question": "b1"}, "unknown_question", "B1"),
+        ({"value": "secure"}, "unknown_value", "secured"),
+        ({"source": "meetings"}, "unknown_source", "meeting"),
+        ({"question": None, "criterion": "budgets"}, "unknown_criterion", "budget"),
+        ({"told_by": "nobody"}, "unknown_stakeholder", None),
+        ({"question": None, "criterion": "authority"}, "which_question", None),
+        ({"at": "2100-01-01T00:00:00Z"}, "in_the_future", None),
+        ({"confidence": 2}, "invalid_request", None),
+        ({"question": None}, "invalid_request", None),
+        ({"note": "\x00"}, "invalid_request", None),
+    ],
+)
+async def test_an_answer_that_means_nothing_is_refused_with_what_would(sato, deal, change, code, near):
+    body = {"question": "B1", "value": "secured", "source": "meeting"} | change
+    refused = await sato.post(f"{deal}/answers", json=body)
+    assert code_of(refused) == (422, code)
+    assert refused.json().get("suggestion") == near
+
+
+async def test_answers_need_a_qualification_policy(client, world, deal, make_world, owner):
+    app = http_app(world.app, (await make_world(world.tenant)).policies, world.clock, Probes(), b"m" * 32)
+    token = uuid4().hex
+    insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, 'crm', '{api}')"
+    await owner.execute(insert, world.tenant, token_hash(token))
+    headers = {"authorization": f"Bearer {token}"}
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://handoff", headers=headers) as crm:
+        assert code_of(await crm.get(f"{deal}/answers")) == (409, "no_policy")
+
+
+# --- moved ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_somebody_told_of_their_post_is_void_once_they_have_moved(sato, deal, world):
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA | {"roles": ["decision_maker", "champion"]})
+    await sato.put(f"{deal}/stakeholders/suzuki", json={"name": "鈴木", "roles": ["drafter"], "department": "総務部"})
+    for question, value in (("A1", "decision"), ("B1", "secured")):
+        body = {"question": question, "value": value, "source": "meeting", "told_by": "yamada"}
+        await sato.post(f"{deal}/answers", json=body)
+    assert (await sato.get(f"{deal}/answers")).json()["criteria"]["authority"]["is"] == "met"
+    for _ in range(2):
+        moved = await sato.post(f"{deal}/stakeholders/yamada/moved", json={"successor": "suzuki"})
+        assert (moved.status_code, moved.json()["successor"]) == (200, "suzuki")
+    after = (await sato.get(f"{deal}/answers")).json()
+    assert {name: after["criteria"][name]["is"] for name in ("authority", "budget")} == {
+        "authority": "unknown",
+        "budget": "met",
+    }
+    [void] = await told(world, "answer-voided")
+    assert (void["evidence"], void["reason"]) == ({"A1": "decision"}, "moved")
+    assert len(await told(world, "stakeholder-moved")) == 1
+    gaps = ["no_decision_maker", "one_department", "champion_moved", "verify_move"]
+    assert risks(await sato.get(f"{deal}/stakeholders")) == gaps
+    world.clock.advance(seconds=1)
+    asked = {"question": "A1", "value": "decision", "source": "meeting", "told_by": "yamada"}
+    assert code_of(await sato.post(f"{deal}/answers", json=asked)) == (409, "stakeholder_moved")
+    assert (await sato.post(f"{deal}/stakeholders/yamada/verified", json={"gone": True})).status_code == 200
+    assert "verify_move" not in risks(await sato.get(f"{deal}/stakeholders"))
+
+
+async def test_who_has_not_moved_is_there_again_and_is_asked_anew(sato, deal):
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
+    assert code_of(await sato.post(f"{deal}/stakeholders/yamada/verified", json={"gone": False})) == (409, "not_moved")
+    await sato.post(f"{deal}/stakeholders/yamada/moved")
+    back = (await sato.post(f"{deal}/stakeholders/yamada/verified", json={"gone": False})).json()
+    assert (back["moved_at"], back["verified_at"]) == (None, None)
+    assert "no_decision_maker" not in risks(await sato.get(f"{deal}/stakeholders"))
+    unknown = await sato.post(f"{deal}/stakeholders/yamada/moved", json={"successor": "yamata"})
+    assert (*code_of(unknown), unknown.json()["suggestion"]) == (422, "unknown_successor", "yamada")
+    assert code_of(await sato.post(f"{deal}/stakeholders/nobody/moved")) == (404, "no_stakeholder")
+
+
+# --- who sees it ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "read", "written"),
+    [
+        ("sato", "rep", 200, 200),
+        ("tanaka", "rep", 404, 404),
+        ("suzuki", "manager", 200, 200),
+        ("nobody", "manager", 404, 404),
+        ("crm", "api", 200, 200),
+        ("guest", "viewer", 403, 403),
+    ],
+)
+async def test_people_and_answers_are_for_who_sees_the_lead(client, deal, name, role, read, written):
+    caller = await client(name, role)
+    assert (await caller.get(f"{deal}/stakeholders")).status_code == read
+    assert (await caller.get(f"{deal}/answers")).status_code == read
+    assert (await caller.put(f"{deal}/stakeholders/a", json={"name": "a"})).status_code == written
+    answer = {"question": "B1", "value": "secured", "source": "meeting"}
+    assert (await caller.post(f"{deal}/answers", json=answer)).status_code == written
+
+
+async def test_a_lead_that_went_to_somebody_else_is_theirs_to_change(client, deal, world):
+    await world.handler().handle([world.routed(assignment=2, rep="tanaka")])
+    sato, tanaka = await client("sato", "rep"), await client("tanaka", "rep")
+    assert (await sato.get(f"{deal}/stakeholders")).status_code == 200
+    assert code_of(await sato.put(f"{deal}/stakeholders/a", json={"name": "a"})) == (403, "not_yours_now")
+    assert (await tanaka.put(f"{deal}/stakeholders/a", json={"name": "a"})).status_code == 200
