@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import get_args
 
 import structlog
 
 from services.handoff import metrics, store
 from services.handoff.domain.ending import fire
+from services.handoff.domain.terms import ClockKind
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
@@ -75,6 +77,6 @@ class Firing:
             "SELECT kind, count(*) AS n FROM handoff.clocks WHERE state = 'running' GROUP BY kind"
         )
         counted = {row["kind"]: row["n"] for row in rows}
-        for kind in ("accept", "first_touch", "qualify"):
+        for kind in get_args(ClockKind):
             metrics.RUNNING.labels(kind).set(counted.get(kind, 0))
         self._counted = monotonic()

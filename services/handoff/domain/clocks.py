@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
-from services.handoff.domain.terms import SECOND, Doing, Terms, shared
+from services.handoff.domain.terms import SECOND, ClockKind, Doing, Promises, Terms, shared
 from shared.availability.calendar import ALWAYS
 
-ClockKind = Literal["accept", "first_touch", "qualify"]
+DEAL = 0  # the `assignment` of a clock that is the deal's, whoever has it
 ClockState = Literal["running", "met", "breached", "cancelled"]
 Reminder = tuple[int, int]  # percent of the time, and when that has passed (ms): above 100 after a breach
 
@@ -25,6 +26,7 @@ class Clock:
     reminded:   the highest share told already
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
     done_at:    for a breach: when what it waits for happened after all, while the same rep held the lead
+    due_on:     for a clock of a deal, which has no terms: the day;  manager_at: when the manager is told of its breach
     """
 
     assignment: int
@@ -43,6 +45,8 @@ class Clock:
     reminded: int = 0
     paused: int = 0
     done_at: int | None = None
+    due_on: date | None = None
+    manager_at: int | None = None
 
     def is_running(self) -> bool:
         return self.state == "running"
@@ -64,6 +68,8 @@ class Clock:
 
     def followed(self) -> Clock:
         """The clock that was breached and left the lead with its holder: with the steps that follow, in the time of its terms."""
+        if self.manager_at is not None:
+            return replace(self, reminders=((200, self.manager_at),))
         if self.terms is None:
             return self
         promised, calendar = self.terms.promised(self.kind, self.head) or 0, self.terms.calendar()
@@ -82,6 +88,8 @@ class Clock:
         return next((step for step in coming if step[1] <= now), None)
 
     def doing(self, reminder: Reminder) -> Doing:
+        if self.due_on is not None:
+            return "tell_manager"
         return self.terms.doing(reminder[0]) if self.terms else "remind"
 
     def done(self, now: int) -> Clock:
@@ -128,6 +136,19 @@ class Clock:
         if not self.is_running() or self.terms is None or self.counted_to <= now:
             return self
         return replace(self, counted_to=now, paused=self.paused - (self.counted_to - now))._due(self.terms)
+
+    def on_days(self, promises: Promises) -> Clock:
+        """The clock of a deal, due at the end of its day as whoever has the deal is at work by what is known now."""
+        if self.due_on is None or not self.is_running():
+            return self
+        due_at, wait = (
+            promises.closes(self.rep_id, self.due_on),
+            promises.sla.deals and promises.sla.deals.manager_after,
+        )
+        if not wait:
+            return replace(self, due_at=due_at, manager_at=None)
+        day = promises.working_day(self.rep_id, due_at - 1, wait)
+        return replace(self, due_at=due_at, manager_at=promises.closes(self.rep_id, day))
 
     def _due(self, terms: Terms) -> Clock:
         """The clock with its moments as of `counted_to`, by `terms`."""

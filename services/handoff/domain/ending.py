@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.handoff.domain import events
-from services.handoff.domain.clocks import Clock, Reminder
+from services.handoff.domain.clocks import DEAL, Clock, Reminder
 from services.handoff.domain.opportunity import Change, Offer, OfferState, Opportunity, Stage
 
 
@@ -24,9 +24,8 @@ def end_offer(
 def free(opportunity: Opportunity, assignment: int, at: int, reason: str, *, closes_in: Stage | None) -> Change:
     """Nobody holds it now: it waits for the next offer, or closes where that was decided."""
     stage = opportunity.withdrawn or closes_in or "offered"
-    return events.moved(
-        replace(opportunity, stage=stage), before=opportunity.stage, at=at, assignment=assignment, reason=reason
-    )
+    freed = replace(opportunity, stage=stage).closed(at)
+    return events.moved(freed, before=opportunity.stage, at=at, assignment=assignment, reason=reason)
 
 
 def fire(opportunity: Opportunity, now: int) -> Change:
@@ -47,10 +46,11 @@ def _next(opportunity: Opportunity, now: int) -> Change | None:
 
     Each ends a clock or uses up a step, and a breach may do so for the other clocks of its offer.
     """
-    holder = opportunity.current()
-    if holder is None:
+    if not opportunity.offers:
         return None
-    theirs = [clock for clock in opportunity.clocks if clock.assignment == holder.assignment]
+    # What is the deal's is told also while nobody has it; of offers that have ended, nothing runs any more.
+    holder = opportunity.worker()
+    theirs = [clock for clock in opportunity.clocks if clock.assignment in (DEAL, holder.assignment)]
     due = [clock for clock in theirs if clock.is_due(now)]
     if due:
         clock = min(due, key=lambda clock: (clock.due_at, clock.kind))  # accept before first_touch
@@ -67,9 +67,10 @@ def _may_take(holder: Offer, clock: Clock) -> bool:
 
 
 def _tell(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:
-    """The manager is told, and the lead stays with its holder; that it is late is kept."""
+    """The manager is told, of a deal's clock its holder, and the lead stays where it is; that it is late is kept."""
     breached = opportunity.with_clock(clock.breached().followed())
-    told = events.of_clock(breached, "clock-breached", clock.due_at, offer, clock, effect="tell_manager")
+    effect = "tell_holder" if clock.assignment == DEAL else "tell_manager"
+    told = events.of_clock(breached, "clock-breached", clock.due_at, offer, clock, effect=effect)
     return Change(breached, (told,))
 
 

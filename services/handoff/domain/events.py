@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.handoff.domain.clocks import Clock
+from services.handoff.domain.clocks import DEAL, Clock
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
 from shared.schemas import ids
 from shared.schemas.handoff import HandoffEvent, HandoffKind
@@ -35,11 +35,13 @@ def of_offer(opportunity: Opportunity, kind: HandoffKind, at: int, offer: Offer,
 def of_clock(
     opportunity: Opportunity, kind: HandoffKind, at: int, offer: Offer, clock: Clock, *distinct: str, **fields: Any
 ) -> HandoffEvent:
+    if clock.assignment == DEAL:  # begins anew as often as its day is another
+        distinct = (str(clock.started_at), *distinct)
     return event(
         opportunity,
         kind,
         at,
-        clock.assignment,
+        offer.assignment,
         clock.kind,
         *distinct,
         rep_id=offer.rep_id,

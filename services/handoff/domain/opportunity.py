@@ -81,6 +81,10 @@ class Opportunity:
         """The offer that is held now, if any."""
         return self.offers[-1] if self.offers and self.offers[-1].is_held() else None
 
+    def worker(self) -> Offer:
+        """The offer of whoever has it, or had it last."""
+        return self.offers[-1]
+
     def running(self) -> tuple[Clock, ...]:
         return tuple(clock for clock in self.clocks if clock.is_running())
 
@@ -100,8 +104,18 @@ class Opportunity:
         """
         moved = self
         for clock in self.running():
-            moved = moved.with_clock(clock.under(promises.terms(clock.rep_id, clock.lead_class), now))
+            terms = promises.terms(clock.rep_id, clock.lead_class)
+            moved = moved.with_clock(clock.under(terms, now) if clock.assignment else self._of_deal(clock, promises))
         return moved
+
+    def _of_deal(self, clock: Clock, promises: Promises) -> Clock:
+        return replace(clock, rep_id=self.worker().rep_id).on_days(promises)
+
+    def closed(self, at: int) -> Opportunity:
+        """The same, where it is closed, with nothing that is still to happen."""
+        if self.is_open():
+            return self
+        return replace(self, clocks=tuple(clock.cancelled(at).ends() for clock in self.clocks))
 
 
 @dataclass(frozen=True, slots=True)

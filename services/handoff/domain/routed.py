@@ -97,7 +97,7 @@ def withdraw(opportunity: Opportunity, record: LeadWithdrawn, now: int) -> Chang
         return fired.then(Change(opportunity))
     if holder:
         opportunity = end_offer(opportunity, holder, "withdrawn", now, reason=record.reason.code)
-    closed = replace(opportunity, stage=_closing_stage(record))
+    closed = replace(opportunity, stage=_closing_stage(record)).closed(now)
     told = (events.of_offer(closed, "offer-withdrawn", now, holder, reason=record.reason.code),) if holder else ()
     return fired.then(Change(closed, told)).then(
         events.moved(closed, before=opportunity.stage, at=now, assignment=record.assignment, reason=record.reason.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Rep
 
 SECOND = 1000
+ClockKind = Literal["accept", "first_touch", "qualify", "next_step", "stage_rot"]
 Doing = Literal["remind", "tell_manager", "tell_their_manager", "take_back"]
 
 
@@ -93,15 +94,16 @@ class Terms(Strict):
         if not self.due_date or self.hours is None:
             return due_at
         zone = self.hours.zone
-        day = datetime.fromtimestamp((due_at - 1) // 1000, UTC).astimezone(ZoneInfo(zone)).date()
-        midnight = instant(datetime.combine(day + timedelta(days=1), time()), zone)
+        midnight = _midnight(_day(due_at - 1, zone) + timedelta(days=1), zone)
         calendar = self.calendar()
         closes = calendar.add_open(due_at, calendar.open_time(due_at, midnight))
         return due_at if closes is None else closes
 
-    def promised(self, kind: Literal["accept", "first_touch", "qualify"], head: int) -> int | None:
+    def promised(self, kind: ClockKind, head: int) -> int | None:
         """How much counted time (ms) the clock has in all. head: what had been counted before the offer, which the rep could not
-        help: they have as long as they have to accept, however late the lead was routed. None where nothing is promised"""
+        help: they have as long as they have to accept, however late the lead was routed. None where nothing is, or a day"""
+        if kind in ("next_step", "stage_rot"):
+            return None
         if kind == "qualify":
             return self.qualify and self.qualify * SECOND
         if kind == "accept":
@@ -120,22 +122,56 @@ class Promises:
     def terms(self, rep_id: str, lead_class: str) -> Terms:
         """Those of a lead of this class that this rep holds. A rep who is not in the policy is always at work."""
         promise = class_of(self.sla, lead_class)
-        if promise.time == "plain":
-            return Terms.of(promise, None)
+        return Terms.of(promise, None if promise.time == "plain" else self._hours(rep_id))
+
+    def closes(self, rep_id: str, day: date) -> int:
+        """When this rep's work ends on that day (ms); where they are not at work on it, on the next day on which they are."""
+        calendar, zone = self._calendar(rep_id)
+        opens = calendar.next_open(_midnight(day, zone))
+        if opens is None:
+            return _midnight(day + timedelta(days=1), zone)
+        ends = _midnight(_day(opens, zone) + timedelta(days=1), zone)
+        return calendar.add_open(opens, calendar.open_time(opens, ends)) or ends
+
+    def working_day(self, rep_id: str, after: int, days: int) -> date:
+        """The day that is so many of this rep's working days after the day of that moment (ms)."""
+        calendar, zone = self._calendar(rep_id)
+        first = found = _day(after, zone)
+        for _ in range(days):
+            opens = calendar.next_open(_midnight(found + timedelta(days=1), zone))
+            if opens is None:  # never at work again: all days count
+                return first + timedelta(days=days)
+            found = _day(opens, zone)
+        return found
+
+    def _calendar(self, rep_id: str) -> tuple[Calendar, str]:
+        hours = self._hours(rep_id)
+        return (_calendar(hours), hours.zone) if hours else (ALWAYS, "UTC")
+
+    def _hours(self, rep_id: str) -> Hours | None:
+        """None for who is always at work, nobody knows where."""
         rep = next((rep for rep in self.teams.reps if rep.id == rep_id), None) if self.teams else None
         away = self.away.get(rep_id)
         if self.teams is None or (rep is None and away is None):
-            return Terms.of(promise, None)
+            return None
         rep = rep or Rep(id=rep_id, name=rep_id)
         named = next((calendar for calendar in self.teams.calendars if calendar.id == rep.calendar), None)
-        hours = Hours(
+        return Hours(
             zone=rep.zone,
             calendar=named,
             absences=rep.absences,
             on_call=rep.on_call,
             away=(away.start, away.until) if away else None,
         )
-        return Terms.of(promise, hours)
+
+
+def _day(at: int, zone: str) -> date:
+    return datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(zone)).date()
+
+
+def _midnight(day: date, zone: str) -> int:
+    """With which `day` begins there."""
+    return instant(datetime.combine(day, time()), zone)
 
 
 @lru_cache(maxsize=16_384)

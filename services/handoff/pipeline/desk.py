@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from services.handoff import metrics, store
 from services.handoff.desk import UnknownOpportunityError
+from services.handoff.domain.deal_clocks import watched
 from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Opportunity
+from services.handoff.domain.terms import Promises
 from services.handoff.pipeline import store as rows
 from services.handoff.pipeline.deal import Deal, changes
-from services.handoff.pipeline.handover import applied, owner
+from services.handoff.pipeline.handover import applied, due_days, owner
 from services.handoff.pipeline.steps import Moment, RefusedError, begun
 from services.handoff.policies import Policies
 from services.handoff.store import Write
@@ -73,7 +75,7 @@ class DealDesk:
         """
         policy = self._policy(tenant)
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            opportunity, before, promises, now = await self._locked(connection, tenant, opportunity_id)
             found = (await rows.find(connection, tenant, [opportunity_id])).get(opportunity_id)
             fired = fire(opportunity, now)
             if found and not found.is_open and fired.opportunity.current() is None:
@@ -96,6 +98,9 @@ class DealDesk:
                 raise StaleError(deal)
             after = after.model_copy(update={"version": deal.version + 1})
             change = fired.then(applied(fired.opportunity, found, after, now))
+            if promises:
+                days = due_days(after, policy, promises, offer.rep_id, now)
+                change = change.then(watched(change.opportunity, days, promises, now))
             await store.save(connection, tenant, [Write(before, change)], now)
             await rows.save(connection, change.opportunity, found, after, policy, by=asker.by, now=now, note=note)
         metrics.count(change.events)
@@ -117,14 +122,14 @@ class DealDesk:
 
     async def _locked(
         self, connection: Connection, tenant: str, opportunity_id: str
-    ) -> tuple[Opportunity, Opportunity, int]:
-        """The opportunity by what is promised now, as it is stored, and the time (ms) after it was locked."""
+    ) -> tuple[Opportunity, Opportunity, Promises | None, int]:
+        """The opportunity by what is promised now, as it is stored, that promise, and the time (ms) after it was locked."""
         found = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
         if found is None:
             raise UnknownOpportunityError
         promises = self._policies.promises(tenant, (await store.away(connection, [tenant]))[tenant])
         now = self._clock.now()
-        return found.by_promises(promises, now) if promises else found, found, now
+        return found.by_promises(promises, now) if promises else found, found, promises, now
 
     async def _begun(self, connection: Connection, opportunity: Opportunity, policy: PipelinePolicy) -> Deal:
         """The deal of an opportunity without one: as of the acceptance, with where the lead came from."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 from services.handoff.domain import events
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
+from services.handoff.domain.terms import ClockKind, Promises
 from services.handoff.pipeline.deal import Deal, changes
 from services.handoff.pipeline.steps import RefusedError
 from shared.schemas.handoff import HandoffEvent, HandoffKind
+from shared.schemas.policies.pipeline import PipelinePolicy
 
 WON_OR_LOST: Mapping[str, Stage] = {"won": "won", "lost": "lost"}
 
@@ -30,9 +33,7 @@ def applied(opportunity: Opportunity, before: Deal | None, after: Deal, now: int
     moved = replace(opportunity, deal=after.stage)
     ended: Stage | None = WON_OR_LOST.get(after.stage)
     if ended and opportunity.is_open():
-        for clock in moved.running():
-            moved = moved.with_clock(clock.cancelled(now))
-        moved = replace(moved, stage=ended)
+        moved = replace(moved, stage=ended).closed(now)
     fields = tuple(change.field for change in changes(before, after))
     told: list[HandoffEvent] = []
     if before is None or before.stage != after.stage:
@@ -44,6 +45,19 @@ def applied(opportunity: Opportunity, before: Deal | None, after: Deal, now: int
     if fields and not told:
         told.append(_event(moved, offer, "deal-changed", after, now, {"fields": fields}))
     return Change(moved, tuple(told))
+
+
+def due_days(
+    deal: Deal, policy: PipelinePolicy, promises: Promises, rep_id: str, now: int
+) -> dict[ClockKind, date | None]:
+    """On which days the clocks of a deal that has just changed are due, in the time of who has it; None where one is not kept."""
+    kept, pipeline = promises.sla.deals, policy.of(deal.type)
+    stage = pipeline.find(deal.stage) if pipeline else None
+    rots = stage.rot if kept and kept.stage_rot and stage and deal.is_open else None
+    return {
+        "next_step": deal.next_step_on if kept and kept.next_step and deal.is_open else None,
+        "stage_rot": promises.working_day(rep_id, now, rots) if rots else None,
+    }
 
 
 def _told_of_end(deal: Deal) -> dict[str, object]:

@@ -87,8 +87,22 @@ class PauseReason(Strict):
     times: Annotated[int, Field(ge=1, le=100)] = 1
 
 
+class DealClocks(Strict):
+    """Of which clocks the deals of a tenant have, due at the end of a working day of whoever has them; both only tell.
+
+    next_step:     due on the day of the next step
+    stage_rot:     due when nothing of the deal has changed for as many working days as its stage has as `rot` (pipeline.yaml)
+    manager_after: working days after that when the manager is told; left out, never
+    """
+
+    next_step: bool = True
+    stage_rot: bool = True
+    manager_after: Annotated[int, Field(ge=1, le=60)] | None = None
+
+
 class SlaPolicy(Policy):
     """default: the class of a lead that none of `classes` claims: ripe by its score.
+    deals:   clocks of deals; none, where it is left out
     pauses:  reasons for which a rep may pause the clocks; none, and nobody may
     """
 
@@ -96,6 +110,7 @@ class SlaPolicy(Policy):
     classes: tuple[LeadClass, ...] = ()
     default: LeadClass
     pauses: tuple[PauseReason, ...] = Field(default=(), max_length=50)
+    deals: DealClocks | None = None
     first_touch_types: tuple[str, ...] = Field(
         default=(
             "call_attempted",

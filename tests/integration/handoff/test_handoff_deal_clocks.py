@@ -1,0 +1,115 @@
+"""Clocks of deals on a real Postgres: begun by what reps write, moved by it, told once, and over with the deal."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from baton.policies.documents import load
+from shared.schemas.policies import PipelinePolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies.calendars import Block, Calendar
+from shared.schemas.policies.sla import DealClocks, LeadClass
+from shared.schemas.policies.teams import Member, Pool, Rep
+
+pytestmark = pytest.mark.servers
+
+DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
+PIPELINE = PipelinePolicy.model_validate(DOCUMENT.content)
+LONG = 90 * 86_400
+SLA = SlaPolicy(default=LeadClass(id="score", accept=LONG, first_touch=LONG), deals=DealClocks(manager_after=2))
+TEAMS = TeamsPolicy(
+    reps=(Rep(id="sato", name="佐藤", calendar="office"),),
+    pools=(Pool(id="tokyo", members=(Member(rep="sato"),)),),
+    calendars=(Calendar(id="office", blocks=(Block(open="09:00", close="18:00"),)),),
+)
+
+
+def tokyo(day, hour):
+    return round(datetime(2026, 5, day, hour, tzinfo=ZoneInfo("Asia/Tokyo")).timestamp() * 1000)
+
+
+@pytest.fixture
+async def crm(world, calling, publish):
+    """A system's client; 佐藤 has accepted a lead on Friday the 22nd of May 2026 at ten."""
+    for sequence, policy in enumerate((PIPELINE, SLA, TEAMS), start=70):
+        await world.policies.apply(publish(world.tenant, sequence, policy))
+    at(world, 22, 10)
+    await world.handler().handle([world.routed()])
+    await world.desk().accept(world.tenant, world.opportunity_id(), None)
+    return await calling("crm", "api")
+
+
+def at(world, day, hour, milliseconds=0):
+    world.clock.advance(milliseconds=tokyo(day, hour) + milliseconds - world.clock.now())
+
+
+async def write(crm, world, **said):
+    path = f"/v1/opportunities/{world.opportunity_id()}/deal"
+    answer = await crm.patch(path, json=said, headers={"If-Match": "*"})
+    assert answer.status_code == 200, answer.text
+
+
+async def told(world):
+    """Of clocks of the deal: what, and when."""
+    return [
+        (event["kind"], event["clock"], event.get("effect"), event["at"])
+        for event in await world.events()
+        if event.get("clock") in ("next_step", "stage_rot")
+    ]
+
+
+async def fire(world):
+    await asyncio.gather(world.firing().fire_due(), world.firing().fire_due())
+
+
+async def test_a_next_step_that_was_not_taken_is_told_to_its_rep_and_later_to_the_manager_once(world, crm):
+    await write(crm, world, next_step="見積をお送りする", next_step_on="2026-05-22")
+    at(world, 22, 18, -1)
+    await fire(world)
+    assert await told(world) == []
+    late = ("clock-breached", "next_step", "tell_holder", tokyo(22, 18))
+    at(world, 22, 18)
+    await fire(world)
+    assert await told(world) == [late]
+    at(world, 26, 18)
+    await fire(world)
+    await fire(world)
+    assert await told(world) == [late, ("clock-escalated", "next_step", "tell_manager", tokyo(26, 18))]
+    assert await world.offers() == [(1, "sato", "accepted")]
+
+
+async def test_a_step_that_gets_another_day_in_time_is_late_only_then_and_a_taken_one_never(world, crm):
+    await write(crm, world, next_step="電話", next_step_on="2026-05-22")
+    await write(crm, world, next_step="訪問", next_step_on="2026-05-25")
+    at(world, 25, 9)
+    await fire(world)
+    assert await told(world) == []
+    at(world, 25, 18)
+    await fire(world)
+    await write(crm, world, next_step="提案", next_step_on="2026-05-29")
+    assert [kind for kind, *_ in await told(world)] == ["clock-breached", "clock-met-late"]
+    await write(crm, world, next_step=None, next_step_on=None)
+    at(world, 29, 20)
+    await fire(world)
+    assert len([one for one in await told(world) if one[1] == "next_step"]) == 2
+
+
+async def test_a_deal_in_which_nothing_changes_rots_and_one_that_is_lost_does_not(world, crm):
+    """Hinode lets a deal stand in its first stage for five working days."""
+    await write(crm, world, problem="在庫の棚卸")
+    at(world, 29, 18, -1)
+    await fire(world)
+    assert await told(world) == []
+    at(world, 29, 18)
+    await fire(world)
+    assert await told(world) == [("clock-breached", "stage_rot", "tell_holder", tokyo(29, 18))]
+    path = f"/v1/opportunities/{world.opportunity_id()}/deal"
+    answer = await crm.post(f"{path}/lose", json={"reason": "no_response"})
+    assert answer.status_code == 200, answer.text
+    world.clock.advance(days=60)
+    await fire(world)
+    assert [kind for kind, *_ in await told(world)] == ["clock-breached", "clock-met-late"]
