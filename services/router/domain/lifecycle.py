@@ -15,7 +15,13 @@ from shared.schemas.policies.lifecycle import Again
 
 EARLIER: tuple[Exclusion, ...] = ("earlier_holder",)
 NO_POLICY = Stages.of(None)
-HAND_OVER = ("offered", "recycled", "disqualified", "merged", None)  # stages that say nothing that an offer's end has not
+HAND_OVER = (
+    "offered",
+    "recycled",
+    "disqualified",
+    "merged",
+    None,
+)  # stages that say nothing that an offer's end has not
 ENDS = ("won", "lost")
 CLOSING = {"recycle": "recycled", "nurture": "nurture", "on_hold": "on_hold", "disqualify": "disqualified"}
 

@@ -63,7 +63,7 @@ async def test_every_post_of_the_api_takes_a_key(crm):
     assert len(posts) > 8
     for path, post in posts.items():
         named = [one["name"] for one in post["parameters"] if one["in"] == "header"]
-        assert named == ["Idempotency-Key"], path
+        assert "Idempotency-Key" in named, path
         assert {"400", "409"} <= post["responses"].keys(), path
 
 
