@@ -66,4 +66,16 @@ def _returned(policies: Policies) -> Iterator[Finding]:
             yield Finding("routing", ("decline_reasons", index, "effect"), en, "return-without-rule", ja)
 
 
-TEAM_CHECKS: tuple[Check, ...] = (_unused, _loops, _no_manager, _returned)
+def _unreached(policies: Policies) -> Iterator[Finding]:
+    """Where people are told at all, everybody is who takes leads or answers for those who do."""
+    teams = policies.teams
+    named = {member.rep for pool in teams.pools for member in pool.members}
+    named |= {rep.manager for rep in teams.reps if rep.manager} | {pool.manager for pool in teams.pools if pool.manager}
+    for index, rep in enumerate(teams.reps):
+        if teams.channels and rep.active and rep.id in named and not rep.notify:
+            en = f"rep `{rep.id}` has no `notify`: nobody tells them of offers, or of what is late"
+            ja = f"担当者`{rep.id}`に`notify`がありません: ご案内も遅れも通知されません"
+            yield Finding("teams", ("reps", index), en, "rep-unreachable", ja)
+
+
+TEAM_CHECKS: tuple[Check, ...] = (_unused, _loops, _no_manager, _returned, _unreached)

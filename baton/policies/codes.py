@@ -49,6 +49,7 @@ NAMES = _of(
     unknown_rep=("somebody is named whom teams do not have", "teamsにいない担当者が書かれています"),
     unknown_manager=("a rep has a manager who is no other rep", "上長がほかの担当者ではありません"),
     manager_loop=("managers lead back to where they began", "上長をたどると元に戻ります"),
+    unknown_notify_channel=("a rep is told on a channel that is not there", "ない通知チャネルが書かれています"),
     unknown_calendar=("a rep names a calendar that is not there", "ない営業カレンダーが書かれています"),
     hours_overlap=("two times of a calendar overlap", "営業カレンダーの時間帯が重なっています"),
     calendar_never_opens=("a calendar never opens", "この営業カレンダーは一度も開きません"),
@@ -71,8 +72,12 @@ NAMES = _of(
     ),
     shared_key=("two sources have the same write key", "二つのソースが同じ書き込みキーを持っています"),
     secret_missing=(
-        "a write key or secret is not where the source refers to",
-        "書き込みキーまたは秘密が見つかりません",
+        "a write key, secret or channel's URL is not where the policy refers to",
+        "書き込みキー、秘密または通知チャネルのURLが見つかりません",
+    ),
+    channel_unreadable=(
+        "a channel's URL is none that Apprise knows, or a rep has nothing to put into it",
+        "通知チャネルのURLを読めないか、宛先が決まりません",
     ),
 )
 REASONED = _of(
@@ -101,6 +106,7 @@ DOUBTFUL = _of(
         "プールの誰も持たないスキルを求めています",
     ),
     unused_pool=("no routing rule names a pool", "どの規則も指さないプールです"),
+    unused_notify_channel=("nobody is told on a channel", "誰にも通知しないチャネルです"),
     unused_calendar=("no rep names a calendar", "誰も使わない営業カレンダーです"),
     unused_rep=(
         "a rep is in no pool, on no staff and nobody's manager",
@@ -154,6 +160,7 @@ NOTED = _of(
         "a class counts its holder's time at work, and nobody has hours",
         "稼働時間で数える区分ですが、勤務時間のある担当者がいません",
     ),
+    rep_unreachable=("a rep takes leads and is told on no channel", "通知先のない担当者です"),
     check_skipped=("a check was too hard, and was not made", "難しすぎるため確認しませんでした"),
 )
 CODES: Mapping[str, Code] = {**FILES, **NAMES, **REASONED, **DOUBTFUL, **NOTED}

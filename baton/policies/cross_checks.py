@@ -56,6 +56,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         *(("routing", ("overlays", n, "rules"), "id", one.rules) for n, one in enumerate(policies.routing.overlays)),
         ("routing", ("decline_reasons",), "code", policies.routing.decline_reasons),
         ("teams", ("calendars",), "id", policies.teams.calendars),
+        ("teams", ("channels",), "id", policies.teams.channels),
         ("teams", ("reps",), "id", policies.teams.reps),
         ("teams", ("pools",), "id", policies.teams.pools),
         *(("teams", ("pools", n, "members"), "rep", p.members) for n, p in enumerate(policies.teams.pools)),
@@ -115,6 +116,22 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
             yield Finding(
                 "teams", ("reps", index, "manager"), message + suggest(rep.manager, others), code="unknown-manager"
             )
+
+
+def _channels(policies: Policies) -> Iterator[Finding]:
+    """Reps are told on channels that are there, and every channel tells somebody."""
+    known = [channel.id for channel in policies.teams.channels]
+    named = {address.channel for rep in policies.teams.reps for address in rep.notify}
+    for index, rep in enumerate(policies.teams.reps):
+        for number, address in enumerate(rep.notify):
+            if address.channel not in known:
+                message = f"rep `{rep.id}` is told on `{address.channel}`, which `channels` does not have."
+                place: Place = ("reps", index, "notify", number, "channel")
+                yield Finding("teams", place, message + suggest(address.channel, known), code="unknown-notify-channel")
+    for index, channel in enumerate(policies.teams.channels):
+        if channel.id not in named:
+            message = f"nobody is told on channel `{channel.id}`"
+            yield Finding("teams", ("channels", index), message, code="unused-notify-channel")
 
 
 def _skills(policies: Policies) -> Iterator[Finding]:
@@ -197,6 +214,7 @@ def _write_keys(policies: Policies) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     _ids_once,
     _pools_and_reps,
+    _channels,
     _skills,
     _queues,
     _staff,

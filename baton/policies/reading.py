@@ -17,7 +17,7 @@ from baton.policies.documents import Document, load
 from baton.policies.findings import Policies
 from baton.policies.models import validate
 from baton.policies.problems import PolicyErrors, Problem, suggest
-from baton.policies.secret_checks import missing, only_here, shared
+from baton.policies.secret_checks import missing, only_here, shared, unreadable
 from shared.schemas.base import TENANT_PATTERN
 from shared.schemas.policies import KINDS, OPTIONAL, Policy, SourcesPolicy
 
@@ -108,7 +108,11 @@ def check_secrets(
     everybody = {**others, **{each.tenant: each.checked.sources for each in sets}}
     for each in sets:
         rest = {tenant: sources for tenant, sources in everybody.items() if tenant != each.tenant}
-        found = [*missing(each.checked, environment), *shared(each.checked, each.tenant, rest, environment)]
+        found = [
+            *missing(each.checked, environment),
+            *unreadable(each.checked, environment),
+            *shared(each.checked, each.tenant, rest, environment),
+        ]
         wrong, noted = parted(told(each.checked, [*found, *only_here(each.checked, doubtful)]))
         problems += wrong
         warnings += noted

@@ -1,10 +1,13 @@
-"""What sources refer to has to be there, and to be theirs alone: write keys and secrets. Values are looked at, never told."""
+"""What sources and channels refer to has to be there, and a source's be its alone: write keys, secrets, URLs. Values are looked at,
+never told."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 from baton.policies.documents import Place
 from baton.policies.findings import Finding, Policies
@@ -13,6 +16,7 @@ from shared.schemas.policies import SourcesPolicy
 from shared.schemas.policies.sources import SIGNED, Source
 
 Environment = Mapping[str, str]
+TO = "{to}"  # in a channel's URL: who is told
 _NO_SOURCES = {"IDENTITY_SECRET", "INGEST_ADMIN_TOKEN"}  # names of secrets that are Baton's own
 _WITH_AN_ADDRESS = SIGNED | {"form"}  # whose address is made of the source's id
 
@@ -35,6 +39,41 @@ def missing(policies: Policies, environment: Environment) -> Iterator[Finding]:
                 yield Finding(
                     "sources", ("sources", index, *place), f"source `{source.id}`: {fault}", code="secret-missing"
                 )
+    for index, channel in enumerate(policies.teams.channels):
+        if fault := _fault(channel.url, environment):
+            yield Finding(
+                "teams", ("channels", index, "url"), f"channel `{channel.id}`: {fault}", code="secret-missing"
+            )
+
+
+def unreadable(policies: Policies, environment: Environment) -> Iterator[Finding]:
+    """Every channel's URL is one that Apprise knows, and there is something to put into it."""
+    channels = {channel.id: (index, channel) for index, channel in enumerate(policies.teams.channels)}
+    tried: set[str] = set()
+    for number, rep in enumerate(policies.teams.reps):
+        for at, address in enumerate(rep.notify):
+            index, channel = channels.get(address.channel, (0, None))
+            url = _value(channel.url, environment) if channel else None
+            if channel is None or not url:
+                continue
+            to = address.to or rep.email
+            if TO in url and not to:
+                message = (
+                    f"rep `{rep.id}` has neither `to` nor `email`, and the URL of channel `{channel.id}` asks for it"
+                )
+                yield Finding("teams", ("reps", number, "notify", at), message, code="channel-unreadable")
+            elif channel.id not in tried:
+                tried.add(channel.id)
+                if not _apprise_knows(url.replace(TO, quote(to or "", safe=""))):
+                    message = f"channel `{channel.id}`: what {channel.url} holds is no URL that Apprise knows"
+                    yield Finding("teams", ("channels", index, "url"), message, code="channel-unreadable")
+
+
+def _apprise_knows(url: str) -> bool:
+    import apprise  # takes a moment, and most tenants have no channels
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it would tell what it cannot read
+    return bool(apprise.Apprise().add(url))
 
 
 def only_here(policies: Policies, names: Collection[str]) -> Iterator[Finding]:
@@ -48,6 +87,14 @@ def only_here(policies: Policies, names: Collection[str]) -> Iterator[Finding]:
                     "write it into .baton/secrets, where ingest finds it within 10 s"
                 )
                 yield Finding("sources", ("sources", index, *place), message, code="secret-only-here")
+    for index, channel in enumerate(policies.teams.channels):
+        kind, _, name = channel.url.partition(":")
+        if kind == "env" and name in names:
+            message = (
+                f"channel `{channel.id}`: {name} is known in this terminal: unless Baton was started with it too, "
+                "write it into .baton/secrets, where handoff finds it with the next message"
+            )
+            yield Finding("teams", ("channels", index, "url"), message, code="secret-only-here")
 
 
 def shared(
@@ -110,17 +157,21 @@ def _fault(reference: str, environment: Environment) -> str | None:
 
 def _marks(reference: str, environment: Environment) -> set[str]:
     """By what two write keys are the same: the value where it is known here, and the reference where it is one."""
+    if not reference.startswith(("env:", "file:")):
+        return {_digest(reference)}
+    value = _value(reference, environment)
+    return {reference} | ({_digest(value)} if value else set())
+
+
+def _value(reference: str, environment: Environment) -> str | None:
+    """What `env:NAME` or `file:PATH` stands for, where it is known here."""
     kind, _, rest = reference.partition(":")
     if kind == "env":
-        value: str | None = environment.get(rest)
-    elif kind == "file":
-        try:
-            value = Path(rest).read_text().strip()
-        except (OSError, UnicodeDecodeError):
-            value = None
-    else:
-        return {_digest(reference)}
-    return {reference} | ({_digest(value)} if value else set())
+        return environment.get(rest)
+    try:
+        return Path(rest).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _digest(value: str) -> str:

@@ -83,6 +83,7 @@ class Runner:
         step("Starting ingest, scoring, router and handoff")
         servers = _servers(addresses)
         own = {"INGEST_SPOOL_DIR": str(self._home.spool), "INGEST_SECRETS_FILE": str(self._home.secrets)}
+        own["HANDOFF_SECRETS_FILE"] = str(self._home.secrets)
         self._services = Services({**own, **self._environ, **servers, **keys}, self._home.logs, step)
         self._services.start()
         self._services.await_ready()

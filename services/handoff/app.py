@@ -41,6 +41,7 @@ from services.handoff.reads import Reads
 from services.handoff.settings import HandoffSettings
 from services.handoff.store import SCHEMA
 from services.handoff.stream import decode
+from services.handoff.telling.api import NotificationsApi
 from services.handoff.telling.facts import Gathering
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
@@ -84,6 +85,7 @@ def http_app(
     app.include_router(DealsApi(DealDesk(pool, clock, policies), reads, policies, tokens).router())
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
+    app.include_router(NotificationsApi(pool, policies, tokens).router())
     app.include_router(ExportsApi(reads, policies, tokens).router())
     app.include_router(feed_routes(pool, tokens))
     entry = Entry(reads, policies, tokens)

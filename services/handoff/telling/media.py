@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 LONGEST = 80  # characters of what others have typed
 _JOINER = "\u2060"  # takes no room, and parts what a client would see as a link or a mention
-_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")  # all ASCII punctuation may be escaped in CommonMark
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>&~|])")  # what has a meaning within a line; how lines begin is ours
 _LINKS = re.compile(r"(?i)(https?|ftp|mailto|www|tel|javascript|data)(?=[:.])|(?<=\w)\.(?=[a-z]{2})")
 
 
@@ -54,15 +54,16 @@ def as_text(message: Message) -> str:
     return "\n".join(f"{line.label}: {line.url}" if isinstance(line, Link) else line for line in message.lines)
 
 
-def as_markdown(message: Message) -> str:
-    """CommonMark; every line is one of its own."""
-    return "\n".join(_line(line) + ("  " if line else "") for line in message.lines)
+def as_markdown(message: Message, *, bare_links: bool = False) -> str:
+    """CommonMark; every line is one of its own. bare_links: addresses are shown, for who reads it without its marks, too"""
+    return "\n".join(_line(line, bare_links) + ("  " if line else "") for line in message.lines)
 
 
-def _line(line: Line) -> str:
-    if isinstance(line, Link):
-        return f"[{_escaped(line.label)}]({line.url})"
-    return _escaped(line)
+def _line(line: Line, bare_links: bool) -> str:
+    if isinstance(line, str):
+        return _escaped(line)
+    label = _escaped(line.label)
+    return f"{label}: [{_escaped(line.url)}]({line.url})" if bare_links else f"[{label}]({line.url})"
 
 
 def _escaped(text: str) -> str:

@@ -399,8 +399,12 @@ async def late_seconds(workers: Pool, now: int) -> float:
 
 
 async def count_failing(workers: Pool, most: int) -> int:
-    """Channels that have failed more than `most` times in a row."""
-    found: int = await workers.fetchval("SELECT count(*) FROM handoff.channels WHERE failures > $1", most)
+    """Channels that have failed more than `most` times in a row, and on which somebody is still to be told something."""
+    found: int = await workers.fetchval(
+        "SELECT count(*) FROM handoff.channels c WHERE failures > $1 AND EXISTS (SELECT FROM handoff.notifications n"
+        " WHERE (n.tenant, n.channel_id) = (c.tenant, c.channel_id) AND n.state = 'pending')",
+        most,
+    )
     return found
 
 

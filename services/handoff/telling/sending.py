@@ -42,6 +42,7 @@ class Senders:
     ) -> tuple[Outcome, int]:
         """What came of it, and how long (ms) it took; never raises for what the other side does. channel: tenant and id;
         reference: where its URL is kept"""
+        await asyncio.to_thread(_apprise)  # before the time runs
         began = monotonic()
         outcome = await self._send(channel, reference, to, message)
         return outcome, round((monotonic() - began) * 1000)
@@ -103,9 +104,11 @@ def _content(path: Path) -> str | None:
 
 @cache
 def _apprise() -> Any:
-    """Apprise, imported when the first message is sent: it takes a moment, and many tenants tell nobody. What it logs could hold
-    addresses: it logs nothing, and we note what came of each try."""
+    """Apprise with its plugins, imported when the first message is sent: it takes a moment, and many tenants tell nobody. What it
+    logs could hold addresses: it logs nothing, and we note what came of each try."""
     import apprise
+
+    apprise.Apprise.instantiate("json://localhost")
 
     quiet = logging.getLogger("apprise")
     quiet.propagate = False
@@ -113,17 +116,15 @@ def _apprise() -> Any:
     return apprise
 
 
-_loading = threading.Lock()
-
-
 def _notify(url: str, message: Message, seconds: float) -> Outcome:
-    with _loading:
-        apprise = _apprise()
+    apprise = _apprise()
     # Redirects could lead into our own network; nothing is kept on disk, no templates are read from there.
     asset = apprise.AppriseAsset(
         app_id="Baton",
         app_desc="Baton",
         app_url="",
+        image_url_mask="",  # pictures would be fetched from elsewhere
+        image_url_logo="",
         http_redirects=False,
         storage_mode=apprise.PersistentStoreMode.MEMORY,
         async_mode=False,
@@ -136,11 +137,12 @@ def _notify(url: str, message: Message, seconds: float) -> Outcome:
     plugin = sender[0]
     if plugin.overflow_mode == apprise.OverflowMode.UPSTREAM:  # as it is where the URL says nothing
         plugin.overflow_mode = apprise.OverflowMode.SPLIT
-    # What a plugin, or `format` of the URL, likes best. HTML is made of Markdown by Apprise.
-    plain = plugin.resolve_format(None) == apprise.NotifyFormat.TEXT
+    # What a plugin, or `format` of the URL, likes best. HTML, and the text beside it in a mail, is made of Markdown by Apprise.
+    likes, formats = plugin.resolve_format(None), apprise.NotifyFormat
+    plain = likes == formats.TEXT
     told = sender.notify(
-        body=as_text(message) if plain else as_markdown(message),
+        body=as_text(message) if plain else as_markdown(message, bare_links=likes == formats.HTML),
         title=message.title,
-        body_format=apprise.NotifyFormat.TEXT if plain else apprise.NotifyFormat.MARKDOWN,
+        body_format=formats.TEXT if plain else formats.MARKDOWN,
     )
     return "told" if told else "refused"

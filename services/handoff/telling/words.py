@@ -113,7 +113,7 @@ def message(rep_name: str, found: Sequence[Facts], language: Language, zone: str
     ]
     for number, facts in enumerate(found, start=1):
         details = _details(facts, language, zone, whole=count <= WHOLE)
-        lines += ["", f"{number}. {_word(_KINDS[facts.kind], language)}", _said(facts, language), *details]
+        lines += ["", f"({number}) {_word(_KINDS[facts.kind], language)}", _said(facts, language), *details]
     return Message(title, tuple(lines))
 
 
@@ -144,7 +144,7 @@ def _details(facts: Facts, language: Language, zone: str, *, whole: bool) -> lis
         why = [text for reason in facts.reasons if (text := _text(reason, language))][:MOST_REASONS]
         if why:
             told.append(f"{_word(_OF['why'], language)}:")
-            told += [f"・{text}" if language == "ja" else f"- {text}" for text in why]
+            told += [f"・{text}" if language == "ja" else f"• {text}" for text in why]
     tell(_OF["reason"], _text(facts.reason, language))
     if facts.due_at is not None and facts.clock is not None:
         tell(_DUE[facts.clock], when(facts.due_at, language, zone))

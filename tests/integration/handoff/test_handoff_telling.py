@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from email import message_from_bytes
+from email.policy import default
+from uuid import uuid4
 
 import httpx
 import orjson
 import pytest
+from aiosmtpd.smtp import SMTP
 
 from services.handoff.app import http_app
+from services.handoff.domain.rep import Activity
 from services.handoff.links.signing import Signer
 from services.handoff.telling.facts import Gathering
+from services.handoff.telling.schedule import DELAYS
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
+from shared.kit.auth import token_hash
 from shared.kit.clock import FakeClock
+from shared.kit.database import tenant_transaction
 from shared.kit.person import seal
 from shared.kit.service import Probes
-from shared.schemas.policies import TeamsPolicy
+from shared.schemas.policies import Label, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
+from shared.schemas.policies.routing import DeclineReason, RoutingRule
+from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Address, Channel, Member, Pool, Rep
 from shared.schemas.routing import Reason
 
@@ -104,14 +115,13 @@ class Telling:
         self.world, self._env, self._publish, self._sequence = world, monkeypatch, publish, 100
         self.teller = self.make_teller()
 
-    def make_teller(self, **senders):
-        signer = Signer(MASTER)
-        gathering = Gathering(self.world.workers, signer, PUBLIC)
+    def make_teller(self, workers=None, seconds=5.0, names=None):
+        workers = workers or self.world.workers
         return Teller(
-            self.world.workers,
+            workers,
             self.world.policies,
-            Senders(**{"seconds": 5, **senders}),
-            gathering,
+            Senders(names, seconds=seconds),
+            Gathering(workers, Signer(MASTER), PUBLIC),
             self.world.clock,
             most=16,
             poll_seconds=0.02,
@@ -147,6 +157,40 @@ async def telling(world, monkeypatch, publish):
     await world.workers.execute(
         "UPDATE handoff.notifications SET state = 'dropped', why = 'test over', ended_at = 1 WHERE state IN ('new', 'pending')"
     )
+
+
+@pytest.fixture
+async def patient(telling):
+    """Leads wait for hours until they are accepted."""
+    await telling.apply(SlaPolicy(default=LeadClass(id="score", accept=12 * HOUR, first_touch=24 * HOUR)))
+
+
+@pytest.fixture
+async def remind(telling):
+    await telling.apply(SlaPolicy(default=LeadClass(id="score", accept=60, first_touch=600, remind=(50,))))
+
+
+class Direct:
+    """A pool of one process that may die: what it does after that, it does not do."""
+
+    def __init__(self, pool, crash):
+        self._pool, self._crash, self._dead = pool, crash, False
+
+    def acquire(self):
+        if self._dead:
+            raise self._crash
+        return self._pool.acquire()
+
+    def __getattr__(self, name):
+        async def run(*args):
+            try:
+                async with self.acquire() as connection:
+                    return await getattr(connection, name)(*args)
+            except self._crash:
+                self._dead = True
+                raise
+
+        return run
 
 
 AOBA = seal({"email": "taro@aoba.example", "name": "山田 太郎様"})
@@ -187,3 +231,430 @@ async def test_an_offer_is_told_with_a_link_that_takes_the_lead(telling, receive
     await telling.tell()
     assert len(receiver.told) == 1
     assert await telling.states() == [("offer", "sato", "told")]
+
+
+def office(*channels, **rep):
+    """佐藤 works from nine to six on weekdays."""
+    told = tuple(Address(channel=channel.id) for channel in channels)
+    return teams(
+        *channels,
+        reps=(
+            Rep(id="sato", name="佐藤 花子", email="sato@hinode.example", calendar="office", notify=told, **rep),
+            Rep(id="tanaka", name="Taro Tanaka", email="tanaka@hinode.example", notify=told, tell_in="en"),
+        ),
+    )
+
+
+async def test_what_comes_at_night_is_told_when_the_rep_begins_work_and_a_lead_on_the_line_at_once(
+    telling, receiver, world, patient
+):
+    await telling.apply(office(await telling.reach(receiver)))
+    world.clock.advance(seconds=-7 * HOUR)  # three in the morning
+    await telling.offer("lead-1")
+    await telling.tell()
+    assert receiver.told == []
+    await world.handler().handle([world.routed("lead-2").model_copy(update={"lead_class": "live"})])
+    await telling.tell()
+    assert len(receiver.told) == 1
+    world.clock.advance(seconds=6 * HOUR - 1)
+    await telling.tell()
+    assert len(receiver.told) == 1
+    world.clock.advance(seconds=1)
+    await telling.tell()
+    assert len(receiver.told) == 2
+    assert "回答" not in receiver.told[1][2]
+    assert "会社名" not in receiver.told[1][2]
+
+
+async def test_nobody_is_offered_in_the_morning_what_was_taken_back_at_night(telling, receiver, world):
+    await telling.apply(office(await telling.reach(receiver)))
+    world.clock.advance(seconds=-7 * HOUR)
+    await telling.offer()
+    await telling.tell()
+    world.clock.advance(seconds=61)
+    await world.firing().fire_due()
+    await telling.tell()
+    world.clock.advance(seconds=7 * HOUR)
+    await telling.tell()
+    assert receiver.told == []
+    assert await telling.states() == [("offer", "sato", "dropped")]
+
+
+async def test_who_comes_back_early_is_told_at_once_and_who_is_away_without_an_end_when_they_are_back(
+    telling, receiver, world, patient
+):
+    await telling.apply(teams(await telling.reach(receiver)))
+    async with tenant_transaction(world.app, world.tenant) as connection:
+        await connection.execute(
+            "INSERT INTO router.availability (tenant, rep_id, away_from, away_until, said_by, said_at)"
+            " VALUES ($1, 'sato', $2, NULL, 'sato', $2)",
+            world.tenant,
+            world.clock.now(),
+        )
+    await telling.offer()
+    await telling.tell()
+    world.clock.advance(seconds=HOUR)
+    await telling.tell()
+    assert receiver.told == []
+    async with tenant_transaction(world.app, world.tenant) as connection:
+        await connection.execute("DELETE FROM router.availability WHERE tenant = $1", world.tenant)
+    await telling.teller.wake_waiting()
+    await telling.tell()
+    assert len(receiver.told) == 1
+
+
+async def test_whole_messages_in_english_without_names_where_the_channel_may_not_show_them(telling, receiver, world):
+    channel = await telling.reach(receiver)
+    await telling.apply(teams(channel))
+    reasons = (
+        Reason(code="account", text={"en": "account “Aoba Holdings”, by domain", "ja": "取引先「Aoba Holdings」"}),
+        Reason(code="rule", text={"en": "rule “Tokyo”", "ja": "ルール"}),
+        Reason(code="x", text={"en": "because of AOBA HOLDINGS", "ja": "青葉"}),
+    )
+    record = world.routed(rep="tanaka", person=AOBA, attributes={"company": "Aoba KK"})
+    await world.handler().handle([record.model_copy(update={"reasons": reasons})])
+    await telling.tell()
+    [(path, title, text)] = receiver.told
+    assert (path, title) == ("/tanaka@hinode.example", "[Baton] A lead for you")
+    lines = text.splitlines()
+    assert lines[:-1] == [
+        "Taro Tanaka: There is a lead for you.",
+        "Grade: B1",
+        "Why:",
+        "• rule “Tokyo”",
+        "Accept by: Tue 18 Nov 10:01 JST",
+    ]
+    assert lines[-1].startswith(f"Take it, or give it back: {PUBLIC}/o/")
+
+
+async def test_a_room_gets_no_link_by_which_others_could_answer(telling, receiver, world):
+    await telling.apply(teams(await telling.reach(receiver, room=True)))
+    await telling.offer()
+    await telling.tell()
+    assert len(receiver.told) == 1
+    assert "http" not in receiver.told[0][2]
+
+
+async def test_what_happens_after_the_offer_is_told_to_who_heard_of_it(telling, receiver, world, remind):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    await telling.tell()
+    world.clock.advance(seconds=30)
+    await world.firing().fire_due()
+    await telling.tell()
+    world.clock.advance(seconds=31)
+    await world.firing().fire_due()
+    await telling.tell()
+    world.clock.advance(seconds=1)
+    await telling.offer(assignment=2, rep="tanaka")
+    await telling.tell()
+    await world.handler().handle([world.withdrawn(assignment=2)])
+    await telling.tell()
+    told = [(path, title) for path, title, _ in receiver.told]
+    assert told == [
+        ("/sato@hinode.example", "【Baton】リードのご案内"),
+        ("/sato@hinode.example", "【Baton】期限のリマインド"),
+        ("/sato@hinode.example", "【Baton】期限切れによる担当変更"),
+        ("/tanaka@hinode.example", "[Baton] A lead for you"),
+        ("/tanaka@hinode.example", "[Baton] A lead is no longer yours"),
+    ]
+    reminder = receiver.told[1][2].splitlines()
+    assert reminder[0] == "佐藤 花子さん、受領期限までの時間の50%が経過しました。"
+    assert reminder[1] == "受領期限: 11月18日(火) 10:01 (JST)"
+    assert receiver.told[2][2].splitlines()[0] == "佐藤 花子さん、受領期限を過ぎたため、ほかの担当者に移りました。"
+
+
+async def test_what_is_late_is_told_to_the_manager_until_it_is_done(telling, receiver, world, publish):
+    late = LeadClass(id="score", accept=60, first_touch=600, untouched="tell_manager")
+    await telling.apply(SlaPolicy(default=late))
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer("lead-1")
+    await telling.offer("lead-2")
+    await telling.tell()
+    for lead in ("lead-1", "lead-2"):
+        await world.desk().accept(world.tenant, world.opportunity_id(lead), "sato")
+    world.clock.advance(seconds=601)
+    await world.firing().fire_due()
+    touch = Activity("a-1", "call_connected", world.clock.now(), "sato", is_first_touch=True)
+    await world.desk().log_touch(world.tenant, world.opportunity_id("lead-2"), touch, None, "sato")
+    await telling.tell()
+    [(path, title, text)] = [one for one in receiver.told if "遅れ" in one[1]]
+    assert (path, title) == ("/boss@hinode.example", "【Baton】対応遅れのお知らせ")
+    assert text.splitlines() == [
+        "部長 一郎さん、初回接触期限に対する遅れです。担当はSatoさんです。",
+        "初回接触期限: 11月18日(火) 10:10 (JST)",
+    ]
+
+
+async def test_inside_sales_hears_that_field_sales_gave_a_lead_back(telling, receiver, world):
+    back = DeclineReason(
+        code="no_need", kind="quality", label=Label(en="no need", ja="ニーズなし"), effect="return_to_is"
+    )
+    rules = (RoutingRule(id="all", when={"score.grade": {"exists": True}}, pool="tokyo"),)
+    await telling.apply(RoutingPolicy(rules=rules, decline_reasons=(back,)))
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer(leg="is")
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    await world.desk().qualify(world.tenant, world.opportunity_id(), "sato")
+    await telling.offer(assignment=2, rep="tanaka")
+    await world.desk().decline(world.tenant, world.opportunity_id(), "tanaka", back, None)
+    await telling.tell()
+    [(path, title, text)] = receiver.told  # of the offers that were answered before anybody heard of them, nothing
+    assert (path, title) == ("/sato@hinode.example", "【Baton】リードの差し戻し")
+    assert text.splitlines() == ["佐藤 花子さん、引き渡したリードが、営業から差し戻されました。", "理由: ニーズなし"]
+
+
+async def test_what_a_trade_fair_gives_at_once_goes_in_few_messages_and_reminders_within_a_minute_in_one(
+    telling, receiver, world, remind
+):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await world.handler().handle([world.routed(f"lead-{n}") for n in range(40)])
+    await telling.tell()
+    assert [title for _, title, _ in receiver.told] == ["【Baton】お知らせ 20件"] * 2
+    assert receiver.told[0][2].count(f"{PUBLIC}/o/") == 20
+    receiver.bodies.clear()
+    await world.handler().handle([world.routed(f"late-{n}") for n in range(3)])
+    await telling.tell()
+    receiver.bodies.clear()
+    world.clock.advance(seconds=30)
+    await world.firing(most=1).fire_due()
+    await telling.tell()
+    assert len(receiver.told) == 1
+    await world.firing().fire_due()
+    await telling.tell()
+    world.clock.advance(seconds=29)
+    await telling.tell()
+    assert len(receiver.told) == 1, "the others wait until the minute is over"
+
+
+async def test_a_stuck_channel_delays_no_other_and_is_tried_again(telling, receiver, world, patient):
+    stuck, well = Receiver(), receiver
+    stuck.answer = None
+    await stuck.start()
+    telling.teller = telling.make_teller(seconds=0.3)
+    await telling.apply(teams(await telling.reach(stuck, "stuck"), await telling.reach(well, "well")))
+    await telling.offer("lead-1")
+    sending = asyncio.create_task(telling.tell())
+    async with asyncio.timeout(20):
+        await stuck.asked.wait()
+        await well.asked.wait()
+    await sending
+    assert len(well.told) == 1
+    rows = await world.rows("notification_tries", "outcome")
+    assert [row["outcome"] for row in rows] == ["timed_out", "told"]
+    stuck.answer = 200
+    stuck.stop()
+    await stuck.start()
+    world.clock.advance(seconds=120)
+    await telling.apply(teams(await telling.reach(stuck, "stuck"), await telling.reach(well, "well")))
+    telling.teller = telling.make_teller()
+    await telling.tell()
+    assert len(stuck.told) == 2
+    assert len(well.told) == 1
+    stuck.stop()
+
+
+async def test_what_cannot_be_told_is_given_up_after_the_last_try(telling, receiver, world, patient):
+    receiver.answer = 500
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    for delay in (*DELAYS, 0):
+        await telling.tell()
+        world.clock.advance(seconds=delay / 1000 * 1.2 + 60)
+    assert len(receiver.told) == len(DELAYS) + 1
+    assert await telling.states() == [("offer", "sato", "failed")]
+    await telling.tell()
+    assert len(receiver.told) == len(DELAYS) + 1
+
+
+async def test_a_channel_without_its_secret_is_told_apart_and_mended_by_it(telling, receiver, world, patient, tmp_path):
+    names = tmp_path / "secrets"
+    telling.teller = telling.make_teller(names=names)
+    await telling.apply(teams(Channel(id="chat", url="env:CHAT_OF_NOBODY")))
+    await telling.offer()
+    await telling.tell()
+    names.write_text(f"# of chat\nCHAT_OF_NOBODY={receiver.url}\n")
+    world.clock.advance(seconds=60)
+    await telling.tell()
+    assert [row["outcome"] for row in await world.rows("notification_tries", "number")] == ["unsendable", "told"]
+    assert len(receiver.told) == 1
+
+
+async def test_a_crash_between_sending_and_noting_sends_again_and_loses_nothing(
+    telling, receiver, world, crashing, crash, patient
+):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    at = 0
+    while True:
+        at += 1
+        pool = crashing(world.workers, at, before=False)
+        teller = telling.make_teller(workers=Direct(pool, crash))
+        try:
+            while await teller.tell_due():
+                pass
+        except crash:
+            world.clock.advance(seconds=61)
+            continue
+        break
+    assert at > 5
+    assert {body["message"].splitlines()[0] for _, body in receiver.bodies} == {
+        "佐藤 花子さん、新しいリードのご案内です。"
+    }
+    assert len(receiver.told) < at, "told again only where the note was lost"
+    assert await telling.states() == [("offer", "sato", "told")]
+
+
+async def test_two_processes_at_once_send_once(telling, receiver, world, patient):
+    await telling.apply(teams(await telling.reach(receiver)))
+    for number in range(5):
+        await telling.offer(f"lead-{number}")
+    other = telling.make_teller()
+
+    async def all_of(teller):
+        while await teller.tell_due():
+            pass
+
+    await asyncio.gather(all_of(telling.teller), all_of(other), all_of(telling.make_teller()))
+    assert len(receiver.told) == 1
+    assert {state for _, _, state in await telling.states()} == {"told"}
+
+
+async def test_a_rep_without_an_address_is_kept_in_the_log_and_a_tenant_without_channels_keeps_nothing(
+    telling, receiver, world
+):
+    channel = await telling.reach(receiver)
+    await telling.apply(teams(channel, reps=(Rep(id="sato", name="佐藤 花子"), Rep(id="tanaka", name="田中 太郎"))))
+    await telling.offer("lead-1")
+    await telling.tell()
+    assert await telling.states() == [("offer", "sato", "unreachable")]
+    await telling.apply(teams(reps=(Rep(id="sato", name="佐藤 花子"), Rep(id="tanaka", name="田中 太郎"))))
+    await telling.offer("lead-2")
+    await telling.tell()
+    assert await telling.states() == [("offer", "sato", "unreachable")]
+
+
+HOSTILE = "<b>*Evil*</b> & [here](https://evil.example) <!channel> @everyone `x` www.evil.example\r\nBcc: x@evil.example\x07\u202e"
+
+
+@pytest.fixture
+async def mailbox():
+    """A mail server: what it was sent, read as a mail client reads it."""
+
+    class Mailbox:
+        def __init__(self):
+            self.mails = []
+
+        async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - as aiosmtpd calls it
+            mail = message_from_bytes(envelope.content, policy=default)
+            self.mails.append((envelope.rcpt_tos, mail))
+            return "250 OK"
+
+    kept = Mailbox()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(kept), "127.0.0.1", 0)
+    kept.url = f"mailto://127.0.0.1:{server.sockets[0].getsockname()[1]}?from=baton@hinode.example&to={{to}}"
+    yield kept
+    server.close()
+
+
+async def test_a_mail_is_read_by_a_mail_client_and_hostile_names_stay_text(telling, mailbox, world, patient):
+    await telling.apply(teams(await telling.reach(mailbox, "mail", personal=True)))
+    record = world.routed(person=seal({"name": HOSTILE}), attributes={"company": HOSTILE})
+    await world.handler().handle([record])
+    await telling.tell()
+    [(to, mail)] = mailbox.mails
+    assert to == ["sato@hinode.example"]
+    assert mail["to"] == "sato@hinode.example"
+    assert mail["bcc"] is None
+    subject = str(mail["subject"])
+    assert subject.startswith("【Baton】リードのご案内: <b>*Evil*</b> & [here]")
+    assert "\n" not in subject
+    html = mail.get_body(("html",)).get_content()
+    assert "<b>" not in html
+    assert "&lt;b&gt;*Evil*&lt;/b&gt; &amp; [here](" in html
+    links = re.findall(r'href="([^"]*)"', html)
+    assert len(links) == 1, links
+    assert links[0].startswith(f"{PUBLIC}/o/")
+    assert "受領期限: 11月18日(火) 22:00 (JST)" in html
+    assert html.count("<br") >= 5, "each line is one of its own"
+    plain = mail.get_body(("plain",)).get_content()
+    assert "佐藤 花子さん、新しいリードのご案内です。" in plain
+    assert f"受け取る・差し戻す: {links[0]}" in plain
+
+
+async def test_slack_shows_hostile_names_as_text_and_the_link_as_a_link(telling, receiver, world, patient, monkeypatch):
+    from apprise.plugins.slack import NotifySlack
+
+    monkeypatch.setattr(NotifySlack, "webhook_url", f"http://127.0.0.1:{receiver.port}/services")
+    monkeypatch.setattr(type(receiver), "url", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/")
+    await telling.apply(teams(await telling.reach(receiver, "slack", personal=True)))
+    record = world.routed(person=seal({"name": HOSTILE}), attributes={"company": HOSTILE})
+    await world.handler().handle([record])
+    await telling.tell()
+    [(path, body)] = receiver.bodies
+    assert path.startswith("/services/T1JJ3T3L2/")
+    [shown] = body["attachments"]
+
+    marks = re.findall(r"<[^>]*>", shown["text"])
+    assert len(marks) == 1
+    assert marks[0].startswith(f"<{PUBLIC}/o/")
+    assert "<" not in shown["title"]
+    assert "&lt;!channel&gt;" in shown["text"]
+    assert "https://evil" not in shown["text"]
+    assert "受領期限: 11月18日(火) 22:00 (JST)" in shown["text"]
+    assert "http" not in str(shown.get("footer_icon", "")), "no picture is fetched from elsewhere"
+
+
+async def test_in_plain_text_a_strangers_name_is_one_line_without_addresses(telling, receiver, world, patient):
+    await telling.apply(teams(await telling.reach(receiver, personal=True)))
+    await world.handler().handle([world.routed(attributes={"company": HOSTILE})])
+    await telling.tell()
+    [(_, title, text)] = receiver.told
+    company = next(line for line in text.splitlines() if line.startswith("会社名"))
+    assert len(company) <= 100
+    for told in (title, company):
+        assert not re.search(r"https?://|www\.|@\w|[\x00-\x1f\u202e]", told)
+
+
+async def test_the_log_shows_what_was_told_to_whom_and_to_each_what_they_may_see(
+    telling, receiver, world, owner, patient
+):
+    await telling.apply(teams(await telling.reach(receiver, personal=True)))
+    await telling.offer("lead-1")
+    await telling.offer("lead-2", rep="tanaka")
+    await telling.tell()
+
+    async def read(role, name="crm", **query):
+        token = uuid4().hex
+        await owner.execute(
+            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)",
+            world.tenant,
+            token_hash(token),
+            name,
+            [role],
+        )
+        app = http_app(world.app, world.policies, world.clock, Probes(), MASTER)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC) as client:
+            return await client.get("/v1/notifications", headers={"authorization": f"Bearer {token}"}, params=query)
+
+    everything = (await read("api")).json()
+    assert {(one["rep_id"], one["state"], one["channel"]) for one in everything["items"]} == {
+        ("sato", "told", "chat"),
+        ("tanaka", "told", "chat"),
+    }
+    assert [tried["outcome"] for tried in everything["items"][0]["tries"]] == ["told"]
+    assert "青葉" not in str(everything)
+    assert [one["rep_id"] for one in (await read("rep", "sato")).json()["items"]] == ["sato"]
+    assert (await read("rep", "sato", rep_id="tanaka")).json()["items"] == []
+    assert len((await read("manager", "boss")).json()["items"]) == 2
+    assert (await read("manager", "nobody")).json()["items"] == []
+    assert (await read("api", state="pending")).json()["items"] == []
+    first = (await read("api", limit=1)).json()
+    second = (await read("api", limit=1, after=first["next"])).json()
+    assert [one["id"] for page in (first, second) for one in page["items"]] == [
+        one["id"] for one in everything["items"]
+    ]
+    assert second["next"] is None
+    assert (await read("api", after="x")).json()["code"] == "bad_cursor"
+    assert (await read("api", rep_id="\x00")).status_code == 422
+    assert (await read("stranger")).status_code == 403

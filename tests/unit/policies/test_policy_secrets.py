@@ -130,3 +130,41 @@ def test_ids_of_secrets_are_unique(demo: Path, environment: dict[str, str], edit
 def test_the_embedded_stack_makes_every_key_that_the_repositorys_tenants_refer_to() -> None:
     environment = {name: f"value of {name}" for name in SECRET_NAMES}
     assert check_secrets(check(ROOT / "policies"), {}, environment) == []
+
+
+@pytest.fixture
+def chat(edit: Edit, environment: dict[str, str]) -> dict[str, str]:
+    """Sato is told by chat."""
+    edit("teams", "reps:\n", "channels: [{id: chat, url: 'env:CHAT_URL'}]\nreps:\n")
+    edit("teams", "id: sato,", "id: sato, notify: [{channel: chat}],")
+    return environment | {"CHAT_URL": "json://chat.example/{to}"}
+
+
+def test_a_channel_whose_url_is_there_and_can_be_read_is_fine(demo: Path, chat: dict[str, str]) -> None:
+    assert check_secrets([read(demo)], {}, chat) == []
+
+
+def test_a_channel_whose_url_is_not_there_is_refused(
+    demo: Path, chat: dict[str, str], line_of: Callable[[str, str], int]
+) -> None:
+    del chat["CHAT_URL"]
+    (line,) = told(demo, chat)
+    where = f"policies/northstar/teams.yaml:{line_of('teams', 'env:CHAT_URL')}"
+    assert line.startswith(f"{where}: channel `chat`: there is no CHAT_URL in the environment or in .baton/secrets")
+
+
+def test_a_url_that_apprise_does_not_know_is_refused_and_not_told(demo: Path, chat: dict[str, str]) -> None:
+    (line,) = told(demo, chat | {"CHAT_URL": "carrier-pigeon://hush"})
+    assert "what env:CHAT_URL holds is no URL that Apprise knows" in line
+    assert "hush" not in line
+
+
+def test_a_rep_with_nothing_to_put_into_the_url_is_refused(demo: Path, chat: dict[str, str], edit: Edit) -> None:
+    edit("teams", "email: misaki.sato@northstar.example, ", "")
+    (line,) = told(demo, chat)
+    assert "rep `sato` has neither `to` nor `email`" in line
+
+
+def test_a_channel_that_only_this_terminal_has_is_doubted(demo: Path, chat: dict[str, str]) -> None:
+    (problem,) = check_secrets([read(demo)], {}, chat, {"CHAT_URL"})
+    assert "CHAT_URL is known in this terminal" in problem.message
