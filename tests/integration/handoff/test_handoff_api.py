@@ -17,12 +17,17 @@ from services.handoff.app import http_app
 from shared.kit.auth import token_hash
 from shared.kit.person import seal
 from shared.kit.service import Probes
-from shared.schemas.policies import SlaPolicy
+from shared.schemas.policies import Label, PipelinePolicy, SlaPolicy
+from shared.schemas.policies.pipeline import DealStage, LossReason, Pipeline
 from shared.schemas.policies.sla import LeadClass, PauseReason
 
 pytestmark = pytest.mark.servers
 
 HOOK = "https://crm.example.com/hooks"
+PIPELINE = PipelinePolicy(
+    types=(Pipeline(type="new", stages=(DealStage(id="talks", label=Label(en="Talks"), probability=50),)),),
+    loss_reasons=(LossReason(code="price", label=Label(en="Price")),),
+)
 
 
 class Live:
@@ -336,13 +341,17 @@ async def test_a_wrong_query_is_refused(crm, query):
     assert (await crm.get("/v1/opportunities", params=query)).status_code == 422
 
 
-async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_ours(live, opportunity, world):
+async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_ours(live, opportunity, world, publish):
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
+    await world.handler().handle([world.routed(lead="lead-2")])
+    await world.desk().accept(world.tenant, world.opportunity_id("lead-2"), "sato")
     token = await live.token("api", "rep", name="sato")
     document = await asyncio.to_thread(schemathesis.openapi.from_url, f"{live.url}/openapi.json")
     crm = await live.client("api")
     endpoint = (await crm.post("/v1/endpoints", json={"url": HOOK})).json()["id"]
     message = (await crm.post(f"/v1/endpoints/{endpoint}/test")).json()["message_id"]
     ids = {"opportunity_id": world.opportunity_id(), "endpoint_id": endpoint, "message_id": message}
+    deals = ids | {"opportunity_id": world.opportunity_id("lead-2")}
     tried = []
 
     def hammer(operation):
@@ -350,7 +359,10 @@ async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_o
         @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         def try_it(case, known):
             if known and case.path_parameters:
-                case.path_parameters = {name: ids[name] for name in case.path_parameters}
+                known_ids = deals if "/deal" in operation.path else ids
+                case.path_parameters = {
+                    name: known_ids.get(name, other) for name, other in case.path_parameters.items()
+                }
             answer = case.call(headers={"authorization": f"Bearer {token}"})
             assert answer.status_code < 500, (case.method, case.path, answer.status_code, answer.text)
             tried.append(operation.label)
