@@ -108,7 +108,7 @@ def test_a_missing_command_is_wrong_usage(baton: Baton) -> None:
 def test_policies_can_be_checked_with_nothing_running(baton: Baton) -> None:
     done = baton("policy", "apply", "--check", str(Path(__file__).parents[3] / "policies"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "northstar: 7 policies are good." in done.stdout
+    assert "northstar: 8 policies are good." in done.stdout
 
 
 def test_a_broken_policy_is_told_without_a_traceback(baton: Baton, tmp_path: Path) -> None:
