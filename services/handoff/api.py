@@ -89,7 +89,7 @@ class Api:
     async def accept(self, request: Request, opportunity_id: str, body: Accept | None = None) -> views.Detail:
         """Accept the offer. Accepting again changes nothing and answers the same."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id if body else None)
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             await self._desk.accept(caller.tenant, _known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
@@ -101,7 +101,7 @@ class Api:
             raise _unknown("reason", body.reason, sorted(valid))
         reason = valid[body.reason]
         until = await self._until(caller, opportunity_id, rep_id, reason, body.until)
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             await self._desk.decline(caller.tenant, _known_form(opportunity_id), rep_id, reason, body.note, until)
         return await self._detail(caller, opportunity_id)
 
@@ -132,7 +132,7 @@ class Api:
     async def qualify(self, request: Request, opportunity_id: str, body: Qualify) -> views.Detail:
         """Pass a lead that inside sales has accepted and qualified on to field sales; the router chooses whom."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
@@ -145,7 +145,7 @@ class Api:
         until = round(body.until.timestamp() * 1000) if body.until else None
         if until is not None and until <= self._clock.now():
             raise Problem(422, "not_in_the_future", "`until` lies in the past")
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             await self._desk.pause(
                 caller.tenant, _known_form(opportunity_id), rep_id, valid[body.reason], caller.name, until
             )
@@ -154,7 +154,7 @@ class Api:
     async def resume(self, request: Request, opportunity_id: str, body: Resume | None = None) -> views.Detail:
         """Let the clocks count again. Where they do already, nothing changes."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id if body else None)
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             await self._desk.resume(caller.tenant, _known_form(opportunity_id), rep_id, caller.name)
         return await self._detail(caller, opportunity_id)
 
@@ -162,7 +162,7 @@ class Api:
         """Log what a human did about the lead. A human touch stops the first-touch clock and accepts an open offer."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         activity = self._activity(caller.tenant, rep_id, body)
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             await self._desk.log_touch(caller.tenant, _known_form(opportunity_id), activity, body.note, caller.name)
         return await self._detail(caller, opportunity_id)
 
@@ -181,6 +181,10 @@ class Api:
             rep_id,
             is_first_touch=body.type in touches,
             note_given=bool(body.note),
+            duration=body.duration,
+            direction=body.direction,
+            outcome=body.outcome,
+            participants=tuple(dict.fromkeys(body.participants)),
         )
 
     async def _caller(self, request: Request) -> tuple[Caller, Sight]:
@@ -222,7 +226,7 @@ class Api:
         return views.detail(row, self._policies.rep_names(caller.tenant))
 
 
-class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
+class refusals:  # noqa: N801 - reads as a clause: with refusals(…)
     """Turns what the desk refuses into answers."""
 
     def __init__(self, opportunity_id: str) -> None:

@@ -12,6 +12,8 @@ import structlog
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
+from services.handoff.activities.api import ActivitiesApi
+from services.handoff.activities.desk import ActivityDesk
 from services.handoff.answers.api import AnswersApi
 from services.handoff.answers.desk import AnswersDesk
 from services.handoff.api import Api
@@ -89,6 +91,7 @@ def http_app(
     app.include_router(ExportsApi(reads, policies, tokens).router())
     app.include_router(feed_routes(pool, tokens))
     entry = Entry(reads, policies, tokens)
+    app.include_router(ActivitiesApi(entry, ActivityDesk(pool, desk, policies, clock), policies, clock).router())
     app.include_router(PeopleApi(entry, PeopleDesk(pool, clock)).router())
     app.include_router(AnswersApi(entry, AnswersDesk(pool, clock), policies, clock).router())
     app.add_middleware(BodyLimit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import HTTPException
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
@@ -80,6 +80,10 @@ class LogActivity(BaseModel):
     )
     note: Note | None = None
     rep_id: RepId | None = None
+    duration: int | None = Field(default=None, ge=0, le=86_400 * 31, description="seconds")
+    direction: Literal["in", "out"] | None = Field(default=None, description="`in`: they came to us")
+    outcome: ShortText | None = Field(default=None, description="a code of yours", examples=["wants_a_quote"])
+    participants: list[ShortText] = Field(default=[], max_length=50, description="ids of stakeholders")
 
 
 class BodyLimit:

@@ -107,8 +107,10 @@ class Desk:
 
     async def log_touch(
         self, tenant: str, opportunity_id: str, activity: Activity, note: str | None, logged_by: str
-    ) -> None:
-        """Logging an activity of a known id again changes nothing. Raises ActivityIdTakenError when it was another one."""
+    ) -> bool:
+        """Whether it is new: logging an activity of a known id again changes nothing.
+
+        Raises ActivityIdTakenError when it was another one."""
         change: Change | None = None
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
@@ -124,6 +126,7 @@ class Desk:
                 )
         if change:
             metrics.count(change.events)
+        return change is not None
 
     async def _locked(
         self, connection: Connection, tenant: str, opportunity_id: str

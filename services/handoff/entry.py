@@ -13,7 +13,7 @@ from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import Caller, Tokens
 from shared.kit.problems import Problem
-from shared.sight import FOR_OTHERS, sight_of
+from shared.sight import FOR_OTHERS, Sight, sight_of
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Row = dict[str, Any]
@@ -25,14 +25,26 @@ class Entry:
     def __init__(self, reads: Reads, policies: Policies, tokens: Tokens) -> None:
         self._reads, self._policies, self._tokens = reads, policies, tokens
 
+    async def caller(self, request: Request) -> tuple[Caller, Sight]:
+        """Who comes, and what they see. Raises Problem 401, and 403 without a role."""
+        caller = await self._tokens.caller(request)
+        return caller, sight_of(caller, self._policies.teams(caller.tenant))
+
     async def seen(self, request: Request, opportunity_id: str) -> tuple[Caller, Row]:
         """The opportunity, to be looked at. Raises Problem 401, 403 without a role, 404, also for what is not to be seen."""
-        caller = await self._tokens.caller(request)
-        sight = sight_of(caller, self._policies.teams(caller.tenant))
+        caller, sight = await self.caller(request)
         row = await self._reads.find(caller.tenant, known_form(opportunity_id))
         if row is None or not sees(sight, row):
             raise not_found(opportunity_id)
         return caller, row
+
+    async def acts(self, request: Request, opportunity_id: str, named: str | None) -> tuple[Caller, Row, str]:
+        """The opportunity, and the rep in whose name something is done about it, whether they have it now or had it: the one who is
+        named, the token's own, or whoever was asked last. Raises Problem as `seen`, and 403."""
+        caller, row = await self.seen(request, opportunity_id)
+        rep_id = rep_of(caller, named) or str(row["offers"][-1]["rep_id"])
+        must_be_theirs(sight_of(caller, self._policies.teams(caller.tenant)), row, rep_id)
+        return caller, row, rep_id
 
     async def theirs(self, request: Request, opportunity_id: str, named: str | None = None) -> tuple[Caller, Row, str]:
         """The opportunity, to be changed, and the rep in whose name. Raises Problem as `seen`, and 403 where somebody else has it:

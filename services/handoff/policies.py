@@ -11,7 +11,8 @@ from rapidfuzz import fuzz, process
 
 from services.handoff.domain.activities import ACTIVITY_TYPES
 from services.handoff.domain.terms import Promises
-from shared.availability.people import Away
+from shared.availability.calendar import ALWAYS, Calendar
+from shared.availability.people import Away, calendar_of, person_of
 from shared.kit.dead_letters import Reject
 from shared.kit.kafka import Message
 from shared.kit.policies import take
@@ -19,7 +20,7 @@ from shared.schemas.policies import PipelinePolicy, QualificationPolicy, Routing
 from shared.schemas.policies.book import PolicyBook
 from shared.schemas.policies.frameworks import Framework
 from shared.schemas.policies.routing import DeclineReason
-from shared.schemas.policies.sla import PauseReason
+from shared.schemas.policies.sla import PauseReason, Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +100,21 @@ class Policies:
         """The reasons for which clocks may be paused, by code; none without an SLA policy."""
         found = self._book.find(tenant, SlaPolicy)
         return {reason.code: reason for reason in found[0].pauses} if found else {}
+
+    def unreachable(self, tenant: str) -> tuple[Unreachable | None, DeclineReason | None]:
+        """When nobody can be reached, and the reason for which the lead is given back then; None where nothing says so."""
+        found = self._book.find(tenant, SlaPolicy)
+        rule = found[0].unreachable if found else None
+        return rule, self.decline_reasons(tenant).get(rule.reason) if rule else None
+
+    def hours(self, tenant: str, rep_id: str) -> Calendar:
+        """When this rep is at work, by the teams policy; always, where that does not say."""
+        teams = self.teams(tenant)
+        rep = next((rep for rep in teams.reps if rep.id == rep_id), None) if teams else None
+        if teams is None or rep is None:
+            return ALWAYS
+        named = next((calendar for calendar in teams.calendars if calendar.id == rep.calendar), None)
+        return person_of(rep, calendar_of(named, named.zone or rep.zone) if named else ALWAYS).calendar(None)
 
     def zone(self, tenant: str, rep_id: str | None) -> str:
         """Where the clock of this rep hangs on the wall; UTC where that is not known."""

@@ -63,6 +63,11 @@ class ActivityView(BaseModel):
     rep_id: str | None
     logged_by: str
     note: str | None
+    direction: str | None
+    duration: int | None = Field(description="seconds")
+    outcome: str | None
+    reason: str | None = Field(description="for which the lead was given back with it")
+    participants: list[str]
 
 
 class StageView(BaseModel):
@@ -148,6 +153,7 @@ def detail(row: Mapping[str, Any], names: Mapping[str, str]) -> Detail:
                 rep_id=activity["rep_id"],
                 logged_by=activity["logged_by"],
                 note=_note(activity["note"]),
+                **{name: activity[name] for name in ("direction", "duration", "outcome", "reason", "participants")},
             )
             for activity in row["activities"]
         ],

@@ -41,6 +41,8 @@ class Activity:
 
     rep_id:         who did it; None where that is not known and nobody holds the lead
     is_first_touch: whether policy counts its type as a human touch
+    duration:       seconds;  direction: `in` or `out`;  outcome: a code
+    participants:   ids of stakeholders
     """
 
     activity_id: str
@@ -49,6 +51,10 @@ class Activity:
     rep_id: str | None
     is_first_touch: bool
     note_given: bool = False
+    duration: int | None = None
+    direction: str | None = None
+    outcome: str | None = None
+    participants: tuple[str, ...] = ()
 
 
 def accept(opportunity: Opportunity, rep_id: str, now: int) -> Change:

@@ -32,8 +32,8 @@ async def add_activity(
 ) -> None:
     await connection.execute(
         "INSERT INTO handoff.activities"
-        " (tenant, opportunity_id, activity_id, type, at, logged_at, rep_id, logged_by, note)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)",
+        " (tenant, opportunity_id, activity_id, type, at, logged_at, rep_id, logged_by, note, duration, direction,"
+        " outcome, participants) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, $12, $13)",
         opportunity.tenant,
         opportunity.opportunity_id,
         activity.activity_id,
@@ -43,4 +43,8 @@ async def add_activity(
         activity.rep_id,
         logged_by,
         orjson.dumps(note.model_dump()).decode() if note else None,
+        activity.duration,
+        activity.direction,
+        activity.outcome,
+        list(activity.participants),
     )

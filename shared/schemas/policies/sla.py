@@ -100,10 +100,20 @@ class DealClocks(Strict):
     manager_after: Annotated[int, Field(ge=1, le=60)] | None = None
 
 
+class Unreachable(Strict):
+    """When a person counts as not to be reached 連絡不能: after so many calls without an answer, the first of them at least `days`
+    before the last. The lead is then given back for `reason`, one of the routing policy's by which it may come back."""
+
+    attempts: Annotated[int, Field(ge=2, le=50)] = 6
+    days: Annotated[int, Field(ge=0, le=365)] = 10
+    reason: RuleId = "unreachable"
+
+
 class SlaPolicy(Policy):
     """default: the class of a lead that none of `classes` claims: ripe by its score.
     deals:   clocks of deals; none, where it is left out
     pauses:  reasons for which a rep may pause the clocks; none, and nobody may
+    unreachable: when a lead is given back because nobody answers; never, if left out
     """
 
     kind: Literal["sla"] = "sla"
@@ -111,6 +121,7 @@ class SlaPolicy(Policy):
     default: LeadClass
     pauses: tuple[PauseReason, ...] = Field(default=(), max_length=50)
     deals: DealClocks | None = None
+    unreachable: Unreachable | None = None
     first_touch_types: tuple[str, ...] = Field(
         default=(
             "call_attempted",
@@ -119,6 +130,10 @@ class SlaPolicy(Policy):
             "email_replied",
             "meeting_held",
             "meeting_booked",
+            "phone_inbound",
+            "workshop_held",
+            "poc_run",
+            "review_held",
         ),
         description="activities that count as a human touch",
     )

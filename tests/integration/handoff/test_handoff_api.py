@@ -351,6 +351,8 @@ async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_o
     endpoint = (await crm.post("/v1/endpoints", json={"url": HOOK})).json()["id"]
     message = (await crm.post(f"/v1/endpoints/{endpoint}/test")).json()["message_id"]
     ids = {"opportunity_id": world.opportunity_id(), "endpoint_id": endpoint, "message_id": message}
+    task = await crm.post(f"{opportunity}/tasks", json={"title": "call", "due": "2024-01-01"})
+    ids |= {"task_id": task.json()["id"]}
     deals = ids | {"opportunity_id": world.opportunity_id("lead-2")}
     tried = []
 
