@@ -11,8 +11,9 @@ from services.handoff.domain.rep import QUALIFIED
 from shared.schemas import ids
 from shared.schemas.handoff import HandoffEvent
 
-# What a notification is about. `late`: to a manager;  `sent_back`: to inside sales, who had passed the lead on
-Kind = Literal["offer", "assigned", "reminder", "taken_back", "withdrawn", "sent_back", "late"]
+# What a notification is about. `late`: to a manager;  `overdue`: of a deal, to its rep;  `sent_back`: to inside sales, who had
+# passed the lead on
+Kind = Literal["offer", "assigned", "reminder", "taken_back", "withdrawn", "sent_back", "late", "overdue"]
 Audience = Literal["rep", "manager", "their_manager"]
 ABOUT = ("clock", "due_at", "share", "reason")  # of the event, what its notification repeats
 _MANAGERS: Mapping[str, Audience] = {"tell_manager": "manager", "tell_their_manager": "their_manager"}
@@ -64,6 +65,8 @@ def _of_event(opportunity: Opportunity, event: HandoffEvent) -> Iterator[Happeni
         yield _happening(opportunity, "reminder", offer, event.event_id, about)
     elif said.get(event.kind) == "late" and (audience := _MANAGERS.get(event.effect or "")):
         yield _happening(opportunity, "late", offer, event.event_id, about, audience)
+    elif event.kind == "clock-breached" and event.effect == "tell_holder":
+        yield _happening(opportunity, "overdue", offer, event.event_id, about)
     elif event.kind == "offer-expired":
         yield _happening(opportunity, "taken_back", offer, event.event_id, about)
     elif event.kind == "offer-declined" and event.effect == "return_to_is":

@@ -279,9 +279,13 @@ _HOLDS = """
             = (n.tenant, n.opportunity_id, n.assignment) AND f.state IN ('open', 'accepted'))
         WHEN 'reminder' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id, c.assignment)
             = (n.tenant, n.opportunity_id, n.assignment) AND c.kind = n.about ->> 'clock' AND c.state = 'running')
-        WHEN 'late' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id, c.assignment)
-            = (n.tenant, n.opportunity_id, n.assignment) AND c.kind = n.about ->> 'clock' AND c.done_at IS NULL
-            AND c.state IN ('running', 'breached'))
+        WHEN 'late' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id)
+            = (n.tenant, n.opportunity_id) AND c.kind = n.about ->> 'clock' AND c.done_at IS NULL
+            AND (c.assignment = n.assignment AND c.state IN ('running', 'breached')
+                OR c.assignment = 0 AND c.state = 'breached'))
+        WHEN 'overdue' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id, c.assignment)
+            = (n.tenant, n.opportunity_id, 0) AND c.kind = n.about ->> 'clock' AND c.done_at IS NULL
+            AND c.state = 'breached')
         ELSE true
     END
 """

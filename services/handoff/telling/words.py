@@ -50,6 +50,7 @@ _KINDS: Mapping[Kind, Word] = {
     "withdrawn": Word("A lead is no longer yours", "ご案内の取り下げ"),
     "sent_back": Word("A lead came back from field sales", "リードの差し戻し"),
     "late": Word("A lead is late", "対応遅れのお知らせ"),
+    "overdue": Word("A deal waits for you", "商談の確認のお願い"),
 }
 _SAID: Mapping[Kind, Word] = {
     "offer": Word("There is a lead for you.", "新しいリードのご案内です。"),
@@ -74,16 +75,24 @@ _SAID: Mapping[Kind, Word] = {
         "The time {clock} is over or runs out; {concerns} has the lead.",
         "{clock}期限に対する遅れです。担当は{concerns}さんです。",
     ),
+    "overdue": Word(
+        "The time {clock} is over: say what comes next, and when.",
+        "{clock}期限を過ぎました。次回行動と期日をご入力ください。",
+    ),
 }
 _CLOCKS: Mapping[str, Word] = {
     "accept": Word("to accept it", "受領"),
     "first_touch": Word("for the first contact", "初回接触"),
     "qualify": Word("to qualify it", "見極め"),
+    "next_step": Word("for the next step", "次回行動の"),
+    "stage_rot": Word("in which the deal should have moved", "商談更新の"),
 }
 _DUE: Mapping[str, Word] = {
     "accept": Word("Accept by", "受領期限"),
     "first_touch": Word("First contact by", "初回接触期限"),
     "qualify": Word("Qualify by", "見極め期限"),
+    "next_step": Word("Next step by", "次回行動の期日"),
+    "stage_rot": Word("Move it by", "商談更新の期日"),
 }
 _OF = {
     "company": Word("Company", "会社名"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import date
 from email import message_from_bytes
 from email.policy import default
+from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -13,9 +16,12 @@ import orjson
 import pytest
 from aiosmtpd.smtp import SMTP
 
+from baton.policies.documents import load
 from services.handoff.app import http_app
 from services.handoff.domain.rep import Activity
 from services.handoff.links.signing import Signer
+from services.handoff.pipeline import steps
+from services.handoff.pipeline.desk import Asker, DealDesk
 from services.handoff.telling.facts import Gathering
 from services.handoff.telling.schedule import DELAYS
 from services.handoff.telling.sending import Senders
@@ -25,10 +31,10 @@ from shared.kit.clock import FakeClock
 from shared.kit.database import tenant_transaction
 from shared.kit.person import seal
 from shared.kit.service import Probes
-from shared.schemas.policies import Label, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import Label, PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
 from shared.schemas.policies.routing import DeclineReason, RoutingRule
-from shared.schemas.policies.sla import LeadClass
+from shared.schemas.policies.sla import DealClocks, LeadClass
 from shared.schemas.policies.teams import Address, Channel, Member, Pool, Rep
 from shared.schemas.routing import Reason
 
@@ -384,6 +390,48 @@ async def test_what_is_late_is_told_to_the_manager_until_it_is_done(telling, rec
         "部長 一郎さん、初回接触期限に対する遅れです。担当はSatoさんです。",
         "初回接触期限: 11月18日(火) 10:10 (JST)",
     ]
+
+
+async def test_a_deal_that_waits_is_told_to_its_rep_then_to_the_manager_and_to_nobody_once_it_moved(
+    telling, receiver, world
+):
+    document, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
+    long = LeadClass(id="score", accept=24 * HOUR, first_touch=240 * HOUR)
+    sla = SlaPolicy(default=long, deals=DealClocks(stage_rot=False, manager_after=1))
+    for policy in (sla, PipelinePolicy.model_validate(document.content), teams(await telling.reach(receiver))):
+        await telling.apply(policy)
+    deals = DealDesk(world.app, world.clock, world.policies)
+
+    async def step(lead, day):
+        given = {"next_step": "訪問", "next_step_on": day}
+        edit = partial(edited, given=given)
+        await deals.change(world.tenant, world.opportunity_id(lead), edit, Asker("sato"))
+
+    for lead in ("lead-1", "lead-2"):
+        await telling.offer(lead)
+        await world.desk().accept(world.tenant, world.opportunity_id(lead), "sato")
+        await step(lead, date(2025, 11, 18))
+    await telling.tell()
+    receiver.told.clear()
+    world.clock.advance(seconds=14 * HOUR)
+    await world.firing().fire_due()
+    await step("lead-2", date(2025, 11, 28))
+    await telling.tell()
+    world.clock.advance(days=1)
+    await world.firing().fire_due()
+    await telling.tell()
+    assert [(path, title) for path, title, _ in receiver.told] == [
+        ("/sato@hinode.example", "【Baton】商談の確認のお願い"),
+        ("/boss@hinode.example", "【Baton】対応遅れのお知らせ"),
+    ]
+    assert receiver.told[0][2].splitlines()[:2] == [
+        "佐藤 花子さん、次回行動の期限を過ぎました。次回行動と期日をご入力ください。",
+        "次回行動の期日: 11月19日(水) 00:00 (JST)",
+    ]
+
+
+def edited(deal, policy, moment, given):
+    return steps.edit(deal, given, policy, moment)
 
 
 async def test_inside_sales_hears_that_field_sales_gave_a_lead_back(telling, receiver, world):
