@@ -84,7 +84,7 @@ def http_app(
     # For OnceRoute, by which every POST under /v1 takes an Idempotency-Key.
     app.state.once, app.state.tokens, app.state.seals = Once(pool, SCHEMA, clock), tokens, Seals(secret)
     app.include_router(Api(desk, reads, policies, tokens, clock).router())
-    app.include_router(DealsApi(DealDesk(pool, clock, policies), reads, policies, tokens).router())
+    app.include_router(DealsApi(pool, DealDesk(pool, clock, policies), reads, policies, tokens).router())
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.include_router(NotificationsApi(pool, policies, tokens).router())

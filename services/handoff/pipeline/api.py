@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from services.handoff.bodies import ShortText
 from services.handoff.desk import UnknownOpportunityError
 from services.handoff.paging import UUID
 from services.handoff.pipeline import steps
@@ -15,11 +17,13 @@ from services.handoff.pipeline.bodies import DealPatch, HandOver, Lose, Move, Re
 from services.handoff.pipeline.deal import Deal
 from services.handoff.pipeline.desk import Act, Asker, DealDesk, StaleError
 from services.handoff.pipeline.steps import Loss, RefusedError
+from services.handoff.pipeline.totals import PipelineView, Wanted, alike, totals
 from services.handoff.pipeline.views import DealView, HistoryPage, change_view, deal_view
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import BEARER, Caller, Tokens
+from shared.kit.database import Pool
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.schemas.policies.pipeline import PipelinePolicy
@@ -44,21 +48,23 @@ _ACT = (
     | _COMMON
 )
 _PATCH = described(_428="`if_match_required`: send the `ETag` of the deal as you saw it") | _ACT
+_TOTALS = described(_409="`no_pipeline_policy`") | _COMMON
 _ANY = '"3": only if the deal is this version; `*`: whichever it is'
 IfMatch = Annotated[str | None, Header(alias="If-Match", description=_ANY, examples=['"3"'])]
 
 
 class DealsApi:
-    """The routes under /v1/opportunities/{id}/deal. The tenant comes from the caller's token, and from nowhere else."""
+    """The routes under /v1/opportunities/{id}/deal, and /v1/pipeline. The tenant comes from the caller's token alone."""
 
-    def __init__(self, desk: DealDesk, reads: Reads, policies: Policies, tokens: Tokens) -> None:
-        self._desk, self._reads, self._policies, self._tokens = desk, reads, policies, tokens
+    def __init__(self, pool: Pool, desk: DealDesk, reads: Reads, policies: Policies, tokens: Tokens) -> None:
+        self._pool, self._desk, self._reads, self._policies, self._tokens = pool, desk, reads, policies, tokens
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["deals"], dependencies=[BEARER], route_class=OnceRoute)
         one = "/opportunities/{opportunity_id}/deal"
         router.add_api_route(one, self.read, methods=["GET"], responses=_READ)
         router.add_api_route(one, self.patch, methods=["PATCH"], responses=_PATCH)
+        router.add_api_route("/pipeline", self.pipeline, methods=["GET"], responses=_TOTALS)
         router.add_api_route(f"{one}/history", self.history, methods=["GET"], responses=_READ)
         router.add_api_route(f"{one}/move", self.move, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/win", self.win, methods=["POST"], responses=_ACT)
@@ -86,6 +92,22 @@ class DealsApi:
         found = await self._desk.history(caller.tenant, opportunity_id, after, limit)
         last = max((one.change.version for one in found), default=0)
         return HistoryPage(items=[change_view(one) for one in found], next=last if last - after == limit else None)
+
+    async def pipeline(
+        self,
+        request: Request,
+        closes_from: Annotated[date | None, Query(description="expected to close on this day or later")] = None,
+        closes_before: Annotated[date | None, Query(description="expected to close before this day")] = None,
+        rep_id: Annotated[ShortText | None, Query(description="those that this rep has")] = None,
+    ) -> PipelineView:
+        """What the open deals that count are worth, by currency, stage and forecast: of those in the hands of whom the token
+        sees."""
+        caller = await self._tokens.caller(request)
+        sight = sight_of(caller, self._policies.teams(caller.tenant))
+        with _refusals(""):
+            policy = self._desk.policy(caller.tenant)
+        wanted = Wanted(closes_from, closes_before, rep_id)
+        return totals(await alike(self._pool, caller.tenant, sight, wanted), policy)
 
     async def patch(
         self, request: Request, response: Response, opportunity_id: str, body: DealPatch, if_match: IfMatch = None

@@ -41,14 +41,15 @@ class Asker:
 
 
 class DealDesk:
-    """What reps do with deals. Every method raises UnknownOpportunityError and RefusedError (also: no_policy, not_accepted)."""
+    """What reps do with deals. Its methods raise UnknownOpportunityError and RefusedError, also no_pipeline_policy and
+    not_accepted."""
 
     def __init__(self, pool: Pool, clock: Clock, policies: Policies) -> None:
         self._pool, self._clock, self._policies = pool, clock, policies
 
     async def read(self, tenant: str, opportunity_id: str) -> Deal:
         """The deal, as it stands; version 0 where nobody has written to it yet."""
-        policy = self._policy(tenant)
+        policy = self.policy(tenant)
         async with tenant_transaction(self._pool, tenant) as connection:
             found = await rows.find(connection, tenant, [opportunity_id])
             if opportunity_id in found:
@@ -73,7 +74,7 @@ class DealDesk:
 
         note: why, as it was said
         """
-        policy = self._policy(tenant)
+        policy = self.policy(tenant)
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, promises, now = await self._locked(connection, tenant, opportunity_id)
             found = (await rows.find(connection, tenant, [opportunity_id])).get(opportunity_id)
@@ -111,7 +112,8 @@ class DealDesk:
         async with tenant_transaction(self._pool, tenant) as connection:
             return await rows.history(connection, tenant, opportunity_id, after, versions)
 
-    def _policy(self, tenant: str) -> PipelinePolicy:
+    def policy(self, tenant: str) -> PipelinePolicy:
+        """Raises RefusedError: no_pipeline_policy."""
         policy = self._policies.pipeline(tenant)
         if policy is None:
             raise RefusedError(

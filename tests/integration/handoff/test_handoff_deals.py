@@ -334,3 +334,46 @@ async def test_who_does_not_see_the_opportunity_does_not_see_its_deal(client, pa
     sato = await client("rep", name="sato")
     assert (await patched(sato, path, amount=1)).json()["amount"] == "1"
     assert code_of(await (await client("viewer")).get(path)) == (403, "no_role")
+
+
+async def test_the_pipeline_adds_up_what_counts_by_stage_and_forecast_and_for_whom_it_is(client, crm, path, world):
+    """佐藤 has two deals of ¥1,200,000 each and one in dollars, 田中 one that is no SQL yet."""
+    for lead in ("lead-2", "lead-3", "lead-4"):
+        rep = "tanaka" if lead == "lead-4" else "sato"
+        await world.handler().handle([world.routed(lead=lead, rep=rep, is_test=False)])
+        await world.desk().accept(world.tenant, world.opportunity_id(lead), rep)
+    deals = [f"/v1/opportunities/{world.opportunity_id(f'lead-{n}')}/deal" for n in range(1, 5)]
+    for deal, to in zip(deals[:3], ("discovery", "negotiation", "verbal"), strict=True):
+        await patched(crm, deal, **SAID)
+        assert (await crm.post(f"{deal}/move", json={"to": to})).status_code == 200
+    await patched(crm, deals[2], amount="999.99", currency="USD", expected_close="2024-06-30")
+    await patched(crm, deals[3], amount=5)
+
+    seen = (await crm.get("/v1/pipeline")).json()
+    yen, dollars = seen["currencies"]
+    assert (yen["currency"], yen["deals"], yen["amount"], yen["weighted"]) == ("JPY", 2, "2400000", "840000")
+    assert [(one["stage"], one["weighted"]) for one in yen["stages"]] == [
+        ("discovery", "120000"),
+        ("negotiation", "720000"),
+    ]
+    assert {name: one["amount"] for name, one in yen["forecast"].items()} == {
+        "commit": "0", "best_case": "1200000", "pipeline": "1200000",
+    }  # fmt: skip
+    assert (dollars["amount"], dollars["weighted"]) == ("999.99", "899.99")
+    assert {name: one["amount"] for name, one in dollars["forecast"].items()} == dict.fromkeys(
+        yen["forecast"], "999.99"
+    )
+
+    this_term = (await crm.get("/v1/pipeline", params={"closes_before": "2024-04-01"})).json()["currencies"]
+    assert [one["currency"] for one in this_term] == ["JPY"]
+    tanaka = await client("rep", name="tanaka")
+    assert (await tanaka.get("/v1/pipeline")).json()["currencies"] == [], "what is no SQL does not count"
+    await crm.post(f"{deals[0]}/win", json={"ordered_on": "2023-11-01"})
+    await world.handler().handle([world.routed(lead="lead-2", assignment=2, rep="tanaka", relieves="sato")])
+    [theirs] = (await tanaka.get("/v1/pipeline")).json()["currencies"]
+    assert (theirs["deals"], theirs["amount"]) == (1, "1200000"), (
+        "a deal that is handed on goes with whom it was offered to"
+    )
+    sato = await client("rep", name="sato")
+    assert [one["currency"] for one in (await sato.get("/v1/pipeline")).json()["currencies"]] == ["USD"]
+    assert (await crm.get("/v1/pipeline", params={"rep_id": "tanaka"})).json()["currencies"] == [theirs]
