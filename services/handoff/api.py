@@ -13,7 +13,14 @@ from services.handoff.bodies import Accept, Decline, LogActivity, Pause, Qualify
 from services.handoff.desk import ActivityIdTakenError, Desk, UnknownOpportunityError
 from services.handoff.domain.opportunity import Stage
 from services.handoff.domain.pausing import NothingRunsError, PausedAlreadyError, PauseLimitError
-from services.handoff.domain.rep import Activity, NotInsideSalesError, NotTheHolderError, OfferNotOpenError
+from services.handoff.domain.rep import (
+    Activity,
+    Handover,
+    HandoverIncompleteError,
+    NotInsideSalesError,
+    NotTheHolderError,
+    OfferNotOpenError,
+)
 from services.handoff.paging import UUID, cursor, place
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Filter, Reads
@@ -33,6 +40,7 @@ AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="no such opportunity") | _COMMON
 _ACT = described(_409="`not_the_holder`, `offer_not_open`: somebody else holds the lead, or it is too late") | _ONE
+_QUALIFY = _ACT | described(_422="`handover_incomplete`: policy wants more to be handed over; `missing` says what")
 _PAUSE = (
     described(
         _409="`not_the_holder`, `offer_not_open`, `paused_already`, `pause_limit`, `nothing_runs`: the clocks cannot be paused"
@@ -56,7 +64,7 @@ class Api:
         router.add_api_route(one, self.read, methods=["GET"], responses=_ONE)
         router.add_api_route(f"{one}/accept", self.accept, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/decline", self.decline, methods=["POST"], responses=_ACT)
-        router.add_api_route(f"{one}/qualify", self.qualify, methods=["POST"], responses=_ACT)
+        router.add_api_route(f"{one}/qualify", self.qualify, methods=["POST"], responses=_QUALIFY)
         router.add_api_route(f"{one}/pause", self.pause, methods=["POST"], responses=_PAUSE)
         router.add_api_route(f"{one}/resume", self.resume, methods=["POST"], responses=_ACT)
         router.add_api_route(f"{one}/activities", self.log_activity, methods=["POST"], responses=_LOG)
@@ -130,10 +138,11 @@ class Api:
         return at
 
     async def qualify(self, request: Request, opportunity_id: str, body: Qualify) -> views.Detail:
-        """Pass a lead that inside sales has accepted and qualified on to field sales; the router chooses whom."""
+        """Pass a lead that inside sales has accepted and qualified on to field sales, with what they are to know of it; the router
+        chooses whom."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         with refusals(opportunity_id):
-            await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id)
+            await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id, _handover(body))
         return await self._detail(caller, opportunity_id)
 
     async def pause(self, request: Request, opportunity_id: str, body: Pause) -> views.Detail:
@@ -246,6 +255,10 @@ class refusals:  # noqa: N801 - reads as a clause: with refusals(…)
                 ) from None
             case NotInsideSalesError():
                 raise Problem(409, "not_inside_sales", "only inside sales passes a lead on to field sales") from None
+            case HandoverIncompleteError():
+                missing = list(error.missing)
+                words = f"policy wants this to be handed over, too: {', '.join(missing)}"
+                raise Problem(422, "handover_incomplete", words, missing=missing) from None
             case PausedAlreadyError():
                 raise Problem(409, "paused_already", "the clocks are paused for another reason: resume first") from None
             case PauseLimitError():
@@ -254,6 +267,12 @@ class refusals:  # noqa: N801 - reads as a clause: with refusals(…)
                 raise Problem(409, "nothing_runs", "no clock of this lead runs") from None
             case ActivityIdTakenError():
                 raise Problem(409, "activity_id_taken", "another activity of this opportunity has this id") from None
+
+
+def _handover(body: Qualify) -> Handover:
+    first = round(body.first_meeting.timestamp() * 1000) if body.first_meeting else None
+    participants = (" ".join(one.split()) for one in body.participants)
+    return Handover(first, tuple(one for one in participants if one), (body.memo or "").strip() or None)
 
 
 def _rep(caller: Caller, named: str | None) -> str | None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from fastapi import HTTPException
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 64 * 1024  # bytes
@@ -55,7 +55,28 @@ class Decline(BaseModel):
 
 
 class Qualify(BaseModel):
+    """What field sales is to know; the qualification policy (`handover`) says what of it has to be said."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "first_meeting": "2026-12-01T14:00:00+09:00",
+                    "participants": ["山田部長", "鈴木様"],
+                    "memo": "帳票入力の手間が課題。来期の予算化を検討中。",
+                }
+            ]
+        }
+    )
+
     rep_id: RepId | None = None
+    first_meeting: Annotated[AwareDatetime, AfterValidator(_recent)] | None = Field(
+        default=None, description="when the first meeting is (初回商談日時)"
+    )
+    participants: list[ShortText] = Field(
+        default=[], max_length=50, description="of the customer's; kept as personal data"
+    )
+    memo: Note | None = None
 
 
 class Pause(BaseModel):

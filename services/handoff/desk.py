@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.handoff import metrics, store
 from services.handoff.domain import pausing, rep
 from services.handoff.domain.opportunity import Change, Opportunity
-from services.handoff.domain.rep import Activity, OfferNotOpenError
+from services.handoff.domain.rep import Activity, Handover, HandoverIncompleteError, OfferNotOpenError
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
@@ -14,6 +14,8 @@ from shared.kit.person import seal
 from shared.schemas.person import SealedPerson
 from shared.schemas.policies.routing import DeclineReason
 from shared.schemas.policies.sla import PauseReason
+
+NOTHING_SAID = Handover()
 
 
 class UnknownOpportunityError(Exception):
@@ -62,12 +64,19 @@ class Desk:
             await store.save(connection, tenant, [Write(before, change, note=_sealed(note))], now)
         metrics.count(change.events)
 
-    async def qualify(self, tenant: str, opportunity_id: str, rep_id: str | None) -> None:
-        """Passing on twice is passing on once. Raises NotInsideSalesError."""
+    async def qualify(
+        self, tenant: str, opportunity_id: str, rep_id: str | None, handover: Handover = NOTHING_SAID
+    ) -> None:
+        """Passing on twice is passing on once. Raises NotInsideSalesError, and HandoverIncompleteError where policy wants more."""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             change = rep.qualify(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
+            passed = next((event for event in change.events if event.kind == "lead-qualified"), None)
+            if passed and (missing := handover.lacks(self._policies.handover(tenant))):
+                raise HandoverIncompleteError(missing)
             await store.save(connection, tenant, [Write(before, change)], now)
+            if passed and passed.rep_id and not handover.is_empty():
+                await store.add_handover(connection, before, passed.assignment, passed.rep_id, handover, now)
         metrics.count(change.events)
 
     async def pause(

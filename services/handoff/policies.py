@@ -96,6 +96,11 @@ class Policies:
         found = self._book.find(tenant, QualificationPolicy)
         return found[0].asked if found else None
 
+    def handover(self, tenant: str) -> tuple[str, ...]:
+        """What inside sales has to hand over with a lead."""
+        found = self._book.find(tenant, QualificationPolicy)
+        return found[0].handover if found else ()
+
     def pause_reasons(self, tenant: str) -> dict[str, PauseReason]:
         """The reasons for which clocks may be paused, by code; none without an SLA policy."""
         found = self._book.find(tenant, SlaPolicy)

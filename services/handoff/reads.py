@@ -26,7 +26,9 @@ _STORY = """,
     (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.number), '[]')
      FROM handoff.stage_history h WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS history,
     (SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.assignment, p.number), '[]')
-     FROM handoff.pauses p WHERE (p.tenant, p.opportunity_id) = (o.tenant, o.opportunity_id)) AS pauses
+     FROM handoff.pauses p WHERE (p.tenant, p.opportunity_id) = (o.tenant, o.opportunity_id)) AS pauses,
+    (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.assignment), '[]')
+     FROM handoff.handovers v WHERE (v.tenant, v.opportunity_id) = (o.tenant, o.opportunity_id)) AS handovers
 """
 _LIST = f"""
     SELECT {_HEAD} FROM handoff.opportunities o

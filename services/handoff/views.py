@@ -87,6 +87,16 @@ class PauseView(BaseModel):
     resumed_by: str | None
 
 
+class HandoverView(BaseModel):
+    """What inside sales told field sales."""
+
+    rep_id: str = Field(description="of inside sales")
+    at: str
+    first_meeting: str | None
+    participants: list[str]
+    memo: str | None
+
+
 class Summary(BaseModel):
     """An opportunity: what a rep needs to see at a glance."""
 
@@ -119,6 +129,7 @@ class Detail(Summary):
     activities: list[ActivityView]
     history: list[StageView]
     pauses: list[PauseView]
+    handovers: list[HandoverView]
 
 
 class Page(BaseModel):
@@ -160,6 +171,16 @@ def detail(row: Mapping[str, Any], names: Mapping[str, str]) -> Detail:
         history=[
             StageView(stage=h["stage"], at=iso(h["at"]), assignment=h["assignment"], reason=h["reason"])
             for h in row["history"]
+        ],
+        handovers=[
+            HandoverView(
+                rep_id=one["rep_id"],
+                at=iso(one["at"]),
+                first_meeting=_time(one["first_meeting"]),
+                participants=(_note(one["participants"]) or "").splitlines(),
+                memo=_note(one["memo"]),
+            )
+            for one in row["handovers"]
         ],
         pauses=[
             PauseView(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from services.handoff.domain import events
@@ -21,6 +22,14 @@ CLOSING: dict[str, Stage] = {
 
 class NotTheHolderError(Exception):
     """Somebody else was asked to take this lead."""
+
+
+class HandoverIncompleteError(Exception):
+    """Policy wants more to be handed over: what is `missing`."""
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(", ".join(missing))
+        self.missing = missing
 
 
 class NotInsideSalesError(Exception):
@@ -55,6 +64,22 @@ class Activity:
     direction: str | None = None
     outcome: str | None = None
     participants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What inside sales tells field sales with a lead. first_meeting: when it is (ms);  participants: of the customer's"""
+
+    first_meeting: int | None = None
+    participants: tuple[str, ...] = ()
+    memo: str | None = None
+
+    def lacks(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Which of `wanted` it does not say."""
+        return tuple(name for name in wanted if getattr(self, name) in (None, (), ""))
+
+    def is_empty(self) -> bool:
+        return self == Handover()
 
 
 def accept(opportunity: Opportunity, rep_id: str, now: int) -> Change:

@@ -15,6 +15,7 @@ Grade = Annotated[str, Field(pattern=r"^[A-D][1-4]$")]
 FitLetter = Literal["A", "B", "C", "D"]
 Verdict = Literal["mql", "inside_sales_check", "nurture"]
 Less = Literal["inside_sales_check", "nurture"]
+HandoverItem = Literal["first_meeting", "participants", "memo"]
 
 
 class Requirement(Strict):
@@ -145,13 +146,17 @@ class Signature(Strict):
 
 
 class QualificationPolicy(Policy):
-    """Either `framework`, or `bant`, its short form."""
+    """Either `framework`, or `bant`, its short form.
+
+    handover: what inside sales has to say when it passes a lead on to field sales; nothing, where it is left out
+    """
 
     kind: Literal["qualification"] = "qualification"
     gate: Gate
     bant: BantPolicy | None = None
     framework: Framework | None = None
     nurture: Nurture | None = None
+    handover: tuple[HandoverItem, ...] = Field(default=(), max_length=3)
     signed_off: tuple[Signature, ...] = ()
 
     @model_validator(mode="after")

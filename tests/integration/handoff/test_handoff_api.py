@@ -17,13 +17,16 @@ from services.handoff.app import http_app
 from shared.kit.auth import token_hash
 from shared.kit.person import seal
 from shared.kit.service import Probes
-from shared.schemas.policies import Label, PipelinePolicy, SlaPolicy
+from shared.schemas.policies import Label, PipelinePolicy, QualificationPolicy, SlaPolicy
 from shared.schemas.policies.pipeline import DealStage, LossReason, Pipeline
 from shared.schemas.policies.sla import LeadClass, PauseReason
 
 pytestmark = pytest.mark.servers
 
 HOOK = "https://crm.example.com/hooks"
+QUALIFICATION = QualificationPolicy.model_validate(
+    {"gate": {"mql": ["A1"]}, "framework": {"preset": "bant", "minimum_met": 2}, "handover": ["memo"]}
+)
 PIPELINE = PipelinePolicy(
     types=(Pipeline(type="new", stages=(DealStage(id="talks", label=Label(en="Talks"), probability=50),)),),
     loss_reasons=(LossReason(code="price", label=Label(en="Price")),),
@@ -342,7 +345,8 @@ async def test_a_wrong_query_is_refused(crm, query):
 
 
 async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_ours(live, opportunity, world, publish):
-    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
+    for sequence, policy in enumerate((PIPELINE, QUALIFICATION), start=60):
+        await world.policies.apply(publish(world.tenant, sequence, policy))
     await world.handler().handle([world.routed(lead="lead-2")])
     await world.desk().accept(world.tenant, world.opportunity_id("lead-2"), "sato")
     token = await live.token("api", "rep", name="sato")
@@ -350,7 +354,10 @@ async def test_no_request_that_the_description_allows_or_forbids_is_a_fault_of_o
     crm = await live.client("api")
     endpoint = (await crm.post("/v1/endpoints", json={"url": HOOK})).json()["id"]
     message = (await crm.post(f"/v1/endpoints/{endpoint}/test")).json()["message_id"]
+    person = f"/v1/opportunities/{world.opportunity_id()}/stakeholders/yamada"
+    assert (await crm.put(person, json={"name": "山田"})).status_code == 200
     ids = {"opportunity_id": world.opportunity_id(), "endpoint_id": endpoint, "message_id": message}
+    ids["stakeholder_id"] = "yamada"
     task = await crm.post(f"{opportunity}/tasks", json={"title": "call", "due": "2024-01-01"})
     ids |= {"task_id": task.json()["id"]}
     deals = ids | {"opportunity_id": world.opportunity_id("lead-2")}
