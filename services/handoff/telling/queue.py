@@ -121,50 +121,64 @@ async def pool_of(connection: Connection, one: Notification) -> str | None:
 
 
 async def address(
-    connection: Connection, one: Notification, reached: Sequence[tuple[str, str]], *, kept: bool, now: int
+    connection: Connection, found: Sequence[tuple[Notification, Sequence[tuple[str, str]], bool]], now: int
 ) -> None:
-    """Put one row in the place of `one` for each person and channel that it reaches. kept: it is kept where it reaches nobody"""
-    if one.kind in _ENDED:
-        reached = [each for each in reached if await _may_have_heard(connection, one, *each, now)]
-        kept = False
-    made = [one.to(*each) for each in reached]
-    if made or not kept:
-        await connection.execute(
-            "DELETE FROM handoff.notifications WHERE tenant = $1 AND notification_id = $2::uuid",
-            one.tenant,
-            one.notification_id,
-        )
-    else:
-        await connection.execute(
-            "UPDATE handoff.notifications SET state = 'unreachable', ended_at = $3"
-            " WHERE tenant = $1 AND notification_id = $2::uuid",
-            one.tenant,
-            one.notification_id,
-            now,
-        )
-    for each in made:
-        await connection.execute(
-            "INSERT INTO handoff.channels (tenant, channel_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            each.tenant,
-            each.channel_id,
-        )
-        await connection.execute(
-            "INSERT INTO handoff.notifications (tenant, notification_id, kind, rep_id, concerns, audience, channel_id,"
-            " opportunity_id, assignment, about, state, created_at, due_at)"
-            " VALUES ($1, $2::uuid, $3, $4, $5, $6, $7, $8::uuid, $9, $10, 'pending', $11, $12) ON CONFLICT DO NOTHING",
-            each.tenant,
-            each.notification_id,
-            each.kind,
-            each.rep_id,
-            each.concerns,
-            each.audience,
-            each.channel_id,
-            each.opportunity_id,
-            each.assignment,
-            each.about,
-            each.created_at,
-            each.due_at,
-        )
+    """Put one row in the place of each of `found`, for each person and channel that it reaches. The last of each says whether it is
+    kept where it reaches nobody."""
+    made: list[Notification] = []
+    replaced: list[Notification] = []
+    unreachable: list[Notification] = []
+    for one, reached, kept in found:
+        if one.kind in _ENDED:
+            rows = [one.to(*each) for each in reached if await _may_have_heard(connection, one, *each, now)]
+            kept = False
+        else:
+            rows = [one.to(*each) for each in reached]
+        made += rows
+        (unreachable if kept and not rows else replaced).append(one)
+    await connection.execute(
+        "DELETE FROM handoff.notifications n USING unnest($1::text[], $2::uuid[]) AS r(tenant, id)"
+        " WHERE (n.tenant, n.notification_id) = (r.tenant, r.id)",
+        *_keys(replaced),
+    )
+    await connection.execute(
+        "UPDATE handoff.notifications n SET state = 'unreachable', ended_at = $3"
+        " FROM unnest($1::text[], $2::uuid[]) AS r(tenant, id) WHERE (n.tenant, n.notification_id) = (r.tenant, r.id)",
+        *_keys(unreachable),
+        now,
+    )
+    channels = sorted({(one.tenant, one.channel_id) for one in made})  # in order, so that nobody waits in a circle
+    await connection.executemany(
+        "INSERT INTO handoff.channels (tenant, channel_id) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM handoff.channels"
+        " WHERE (tenant, channel_id) = ($1, $2)) ON CONFLICT DO NOTHING",
+        channels,
+    )
+    await connection.executemany(
+        "INSERT INTO handoff.notifications (tenant, notification_id, kind, rep_id, concerns, audience, channel_id,"
+        " opportunity_id, assignment, about, state, created_at, due_at)"
+        " VALUES ($1, $2::uuid, $3, $4, $5, $6, $7, $8::uuid, $9, $10, 'pending', $11, $12) ON CONFLICT DO NOTHING",
+        [
+            (
+                one.tenant,
+                one.notification_id,
+                one.kind,
+                one.rep_id,
+                one.concerns,
+                one.audience,
+                one.channel_id,
+                one.opportunity_id,
+                one.assignment,
+                one.about,
+                one.created_at,
+                one.due_at,
+            )
+            for one in made
+        ],
+    )
+
+
+def _keys(found: Sequence[Notification]) -> tuple[list[str], list[str]]:
+    return [one.tenant for one in found], [one.notification_id for one in found]
 
 
 async def _may_have_heard(connection: Connection, one: Notification, rep_id: str, channel_id: str, now: int) -> bool:

@@ -21,7 +21,7 @@ from services.handoff.telling.words import MOST, message
 from services.handoff.turns import take_turns
 from shared.availability.people import Away
 from shared.kit.clock import Clock
-from shared.kit.database import Pool
+from shared.kit.database import Connection, Pool
 
 log = structlog.get_logger(__name__)
 
@@ -75,18 +75,18 @@ class Teller:
         """Find out whom the new ones reach; how many there were."""
         async with self._workers.acquire() as connection, connection.transaction():
             found = await queue.new(connection, NEW_AT_ONCE)
-            for one in found:
-                recipients = self._of(one.tenant)
-                pool_id = await queue.pool_of(connection, one) if one.audience != "rep" else None
-                rep_id = recipients.audience(one.rep_id, one.audience, pool_id) if recipients else one.rep_id
-                await queue.address(
-                    connection,
-                    one,
-                    recipients.channels(rep_id) if recipients else [],
-                    kept=recipients is not None and recipients.has_channels(),
-                    now=self._clock.now(),
-                )
+            reached = [(one, *await self._reached(connection, one)) for one in found]
+            if found:
+                await queue.address(connection, reached, self._clock.now())
         return len(found)
+
+    async def _reached(self, connection: Connection, one: Notification) -> tuple[list[tuple[str, str]], bool]:
+        """Reps and channels; and whether it is worth keeping that there are none: not of tenants who tell nobody anything."""
+        recipients = self._of(one.tenant)
+        if recipients is None or not recipients.has_channels():
+            return [], False
+        pool_id = await queue.pool_of(connection, one) if one.audience != "rep" else None
+        return recipients.channels(recipients.audience(one.rep_id, one.audience, pool_id)), True
 
     async def wake_waiting(self) -> None:
         """What waits for the hours of people goes by those that hold now."""

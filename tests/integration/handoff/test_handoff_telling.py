@@ -706,3 +706,17 @@ async def test_the_log_shows_what_was_told_to_whom_and_to_each_what_they_may_see
     assert (await read("api", after="x")).json()["code"] == "bad_cursor"
     assert (await read("api", rep_id="\x00")).status_code == 422
     assert (await read("stranger")).status_code == 403
+
+
+async def test_a_teller_that_runs_tells_by_itself_and_stops_when_told_to(telling, receiver, world, patient):
+    await telling.apply(teams(await telling.reach(receiver)))
+    running = asyncio.create_task(telling.teller.run())
+    await telling.offer("lead-1")
+    async with asyncio.timeout(20):
+        await receiver.asked.wait()
+        while {state for _, _, state in await telling.states()} != {"told"}:
+            await asyncio.sleep(0.02)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(receiver.told) == 1
