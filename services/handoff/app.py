@@ -47,6 +47,7 @@ from services.handoff.telling.api import NotificationsApi
 from services.handoff.telling.facts import Gathering
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
+from services.handoff.timeline.api import TimelineApi
 from shared.kit import problems
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, SystemClock
@@ -92,6 +93,7 @@ def http_app(
     app.include_router(feed_routes(pool, tokens))
     entry = Entry(reads, policies, tokens)
     app.include_router(ActivitiesApi(entry, ActivityDesk(pool, desk, policies, clock), policies, clock).router())
+    app.include_router(TimelineApi(pool, entry, policies).router())
     app.include_router(PeopleApi(entry, PeopleDesk(pool, clock)).router())
     app.include_router(AnswersApi(entry, AnswersDesk(pool, clock), policies, clock).router())
     app.add_middleware(BodyLimit)

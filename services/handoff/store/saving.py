@@ -15,6 +15,7 @@ from services.handoff.feed import log as feed
 from services.handoff.outbound import messages, queue
 from services.handoff.pipeline import store as deals
 from services.handoff.pipeline.deal import ENDED_BY
+from services.handoff.store import aftermath
 from services.handoff.telling import queue as notifications
 from shared.kit import outbox
 from shared.kit.database import Connection
@@ -51,6 +52,8 @@ async def save(connection: Connection, tenant: str, writes: Sequence[Write], now
     await _end_deals(connection, tenant, writes, now)
     events = [event for write in writes for event in write.change.events]
     await _add_history(connection, tenant, [event for event in events if event.kind == "stage-changed"])
+    await aftermath.keep_steps(connection, tenant, events)
+    await aftermath.cancel_tasks(connection, tenant, [(w.before, w.change.opportunity) for w in writes], now)
     await outbox.enqueue(connection, SCHEMA, tenant, [_outgoing(event) for event in events])
     told = [messages.of_event(event) for event in events]
     await queue.put(connection, tenant, told, now)

@@ -1,0 +1,1 @@
+"""All that handoff knows of an opportunity, or of a lead, in the order in which it happened."""

@@ -1,0 +1,86 @@
+"""Rows of a timeline in words, Japanese and English. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.schemas.vocabulary import TOUCH_TYPES
+
+Facts = Mapping[str, Any]
+
+_CLOCKS = {
+    "accept": ("the accept clock", "受領期限"),
+    "first_touch": ("the first-touch clock", "初回接触期限"),
+    "qualify": ("the qualifying clock", "見極め期限"),
+    "next_step": ("the clock of the next step", "次回アクション期限"),
+    "stage_rot": ("the clock of the stage", "案件停滞の期限"),
+}
+_OUTCOMES = {
+    "no_answer": ("nobody answered", "不在"),
+    "call_back": ("will be called back", "折返し"),
+    "appointment": ("an appointment was made", "アポ獲得"),
+    "connected": ("connected", "通話"),
+    "send_back": ("sent back", "差し戻し"),
+}
+_TASKS = {"todo": ("a task", "タスク"), "call": ("a call", "架電"), "meeting": ("a meeting", "面談")}
+_SAID = {
+    "offer-opened": ("Offered to {who}", "{who}に打診"),
+    "offer-accepted": ("{who} accepted", "{who}が受領"),
+    "offer-declined": ("{who} gave it back{reason}", "{who}が差し戻し{reason}"),
+    "offer-expired": ("Taken back from {who}: time was over{reason}", "期限超過により{who}から引き上げ{reason}"),
+    "offer-superseded": ("{who} no longer has it{reason}", "{who}の担当を終了{reason}"),
+    "offer-withdrawn": ("The offer to {who} was withdrawn{reason}", "{who}への打診を取り下げ{reason}"),
+    "stage-changed": ("Stage: {stage}{reason}", "ステージ: {stage}{reason}"),
+    "clock-started": ("{clock} began for {who}", "{clock}の計測開始({who})"),
+    "clock-met": ("{clock} was met by {who}", "{clock}を達成({who})"),
+    "clock-met-late": ("{clock}: done late by {who}", "{clock}: 期限後に対応({who})"),
+    "clock-breached": ("{clock} was breached", "{clock}を超過"),
+    "clock-reminder": ("{who} was reminded of {clock}: {share} % had passed", "{who}へリマインド({clock}の{share} %経過)"),
+    "clock-escalated": ("{clock} was escalated: {share} % had passed", "{clock}をエスカレーション({share} %経過)"),
+    "clocks-paused": ("{who} paused the clocks{reason}", "{who}が期限を一時停止{reason}"),
+    "clocks-resumed": ("{who} resumed the clocks", "{who}が期限の計測を再開"),
+    "task-created": ("{who} is to do {task}", "{who}の予定: {task}"),
+    "task-done": ("{who} did {task}", "{who}が{task}を完了"),
+    "task-cancelled": ("{who} cancelled {task}", "{who}が{task}を取消"),
+    "deal-changed": ("{who} changed the deal: {fields}", "{who}が案件を更新: {fields}"),
+    "answer-recorded": ("{who} recorded an answer to {question}", "{who}が{question}の回答を記録"),
+    "answer-voided": ("The answer to {question} no longer counts", "{question}の回答を無効化"),
+}  # fmt: skip
+
+
+def say(what: str, who: str | None, facts: Facts) -> dict[str, str]:
+    """who: the name of whoever did it, or whom it concerns"""
+    return {"ja": _say(what, who, facts, 1), "en": _say(what, who, facts, 0)}
+
+
+def _say(what: str, who: str | None, facts: Facts, lang: int) -> str:
+    name = who or ("somebody", "担当者")[lang]
+    if what == "activity-logged":
+        return _activity(name, facts, lang)
+    reason = facts.get("reason")
+    said = _SAID[what][lang].format(
+        who=name,
+        reason=f" ({reason})" if reason and not lang else f"({reason})" if reason else "",
+        stage=facts.get("stage"),
+        clock=_pick(_CLOCKS, facts.get("clock"), lang),
+        task=_pick(_TASKS, facts.get("task"), lang),
+        share=facts.get("share"),
+        fields=", ".join(facts.get("fields") or ()),
+        question=facts.get("question"),
+    )
+    return said[:1].upper() + said[1:]
+
+
+def _activity(who: str, facts: Facts, lang: int) -> str:
+    label = TOUCH_TYPES.get(facts["type"])
+    touch = (label.ja if lang else label.en) if label else facts["type"]
+    outcome = facts.get("outcome")
+    how = _pick(_OUTCOMES, outcome, lang) if outcome else ""
+    if lang:
+        return f"{who}: {touch}" + (f"({how})" if how else "")
+    return f"{touch} by {who}" + (f": {how}" if how else "")
+
+
+def _pick(words: Mapping[str, tuple[str, str]], key: str | None, lang: int) -> str:
+    return words[key][lang] if key is not None and key in words else str(key)
