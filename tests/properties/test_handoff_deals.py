@@ -73,11 +73,19 @@ class Deals(RuleBasedStateMachine):
     """One opportunity that field sales has accepted, and everybody who may do something with its deal."""
 
     @initialize()
-    def accepted(self):
+    def begin(self):
         self.now = START
-        offer = Offer(1, "sato", "佐藤", "offer", "fs", "tokyo", START, "accepted", START)
-        self.opportunity = Opportunity("hinode", "o-1", "lead-1", 1, "accepted", 1, offers=(offer,))
-        self.deal = steps.begun(POLICY, START)
+        self.accepted(1)
+
+    @rule()
+    @precondition(lambda self: not self.deal.is_open)
+    def next_cycle(self):
+        self.accepted(self.opportunity.cycle + 1)
+
+    def accepted(self, cycle):
+        offer = Offer(1, "sato", "佐藤", "offer", "fs", "tokyo", self.now, "accepted", self.now)
+        self.opportunity = Opportunity("hinode", f"o-{cycle}", "lead-1", cycle, "accepted", 1, offers=(offer,))
+        self.deal = steps.begun(POLICY, self.now)
         self.written: Deal | None = None
         self.history = []
         self.events = []
@@ -117,12 +125,26 @@ class Deals(RuleBasedStateMachine):
                 update={"handover": {}, "version": 0}
             )
 
-    @rule()
-    def say_all(self):
-        self.tries(lambda: steps.edit(self.deal, ALL_SAID, POLICY, self.moment))
+    @rule(but=st.sets(st.sampled_from(sorted(ALL_SAID)), max_size=2), kind=st.sampled_from(DEAL_TYPES))
+    def say_all_but(self, but, kind):
+        said = {name: value for name, value in ALL_SAID.items() if name not in but}
+        self.tries(lambda: steps.edit(self.deal, said, POLICY, self.moment))
+        self.tries(lambda: steps.edit(self.deal, {"type": kind}, POLICY, self.moment))
+
+    @rule(to_the_end=st.sampled_from([False, False, True]))
+    def go_on(self, to_the_end):
+        """As far as it may, without which few deals would be anywhere to go back from, or be won."""
+        for stage in POLICY.of(self.deal.type).stages[1:]:
+            if POLICY.of(self.deal.type).index(stage.id) > POLICY.of(self.deal.type).index(self.deal.stage):
+                self.move_to(stage.id, None)
+        if to_the_end:
+            self.win_on(self.moment.today)
 
     @rule(to=st.sampled_from([*STAGES, "no-such"]), reason=st.sampled_from([None, " ", "予算の前提が変わった"]))
     def move(self, to, reason):
+        self.move_to(to, reason)
+
+    def move_to(self, to, reason):
         before, pipeline = self.deal, POLICY.of(self.deal.type)
         after = self.tries(lambda: steps.move(self.deal, to, reason, POLICY, self.moment))
         if after is None or not changes(before, after):
@@ -135,8 +157,11 @@ class Deals(RuleBasedStateMachine):
 
     @rule(ahead=st.integers(-400, 2), said=st.booleans())
     def win(self, ahead, said):
-        before, day = self.deal, self.moment.today + timedelta(days=ahead)
-        after = self.tries(lambda: steps.win(self.deal, day if said else None, POLICY, self.moment))
+        self.win_on(self.moment.today + timedelta(days=ahead) if said else None)
+
+    def win_on(self, day):
+        before = self.deal
+        after = self.tries(lambda: steps.win(self.deal, day, POLICY, self.moment))
         if after is not None and before.is_open:
             pipeline = POLICY.of(before.type)
             rest = pipeline.stages[pipeline.index(before.stage) :]
@@ -150,8 +175,11 @@ class Deals(RuleBasedStateMachine):
         rival=st.sampled_from([None, "他社A"]),
         end=st.none() | days,
         back=st.none() | days,
+        rare=st.integers(0, 3),
     )
-    def lose(self, code, text, rival, end, back):
+    def lose(self, code, text, rival, end, back, rare):
+        if rare and self.deal.is_open:
+            return
         reason, before = POLICY.reason(code), self.deal
         after = self.tries(lambda: steps.lose(self.deal, Loss(reason, text or None, rival, end, back), self.moment))
         if after is not None and before.is_open:
@@ -160,10 +188,12 @@ class Deals(RuleBasedStateMachine):
             assert after.comes_back_at is None or after.comes_back_at > self.now
             assert after.comes_back_at or reason.back_on == "optional"
 
-    @rule(stage=st.sampled_from(["recycled", "disqualified", "merged"]))
+    @rule(stage=st.sampled_from(["recycled", "disqualified", "merged"]), rare=st.integers(0, 3))
     @precondition(lambda self: self.deal.is_open and self.written)
-    def given_back(self, stage):
+    def given_back(self, stage, rare):
         """What store does where the opportunity closes under the deal."""
+        if rare:
+            return
         closed = replace(self.opportunity, stage=stage)
         after = followed(closed, self.deal, self.now).model_copy(update={"version": self.deal.version + 1})
         self.history += changes(self.deal, after)
