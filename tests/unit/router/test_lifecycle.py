@@ -324,6 +324,27 @@ def test_an_opportunity_moves_its_lead_and_ends_its_cycle(playbook_with, lifecyc
     assert happened(OFFERED, event("stage-changed", stage="offered"), playbook).cause is None
 
 
+def test_a_deal_that_goes_back_takes_its_lead_back_and_a_stage_of_ones_own_is_news(playbook_with, lifecycle):
+    playbook = playbook_with(lifecycle=lifecycle())
+    sal = happened(ACCEPTED, event("stage-changed", stage="accepted"), playbook)
+    assert sal.cause is None, "the acceptance has been heard of"
+    sql = happened(ACCEPTED, event("stage-changed", stage="discovery"), playbook).lead
+    back = happened(sql, event("stage-changed", stage="accepted"), playbook)
+    assert (back.lead.stage, back.lead.owner_rep, back.cause.kind) == ("sal", "sato", "stage-changed")
+    own = happened(ACCEPTED, event("stage-changed", stage="pilot"), playbook)
+    assert (own.lead.owner_rep, own.cause.kind) == ("sato", "stage-changed")
+    assert happened(ACCEPTED, event("deal-changed", stage="discovery"), playbook).cause is None
+
+
+def test_who_wins_or_loses_the_deal_of_a_merged_lead_has_room_again(playbook):
+    merged = replace(ACCEPTED, merged_into="lead-9", stage="merged")
+    assert happened(merged, event("stage-changed", stage="discovery"), playbook).lead == merged
+    for ended in ("won", "lost"):
+        step = happened(merged, event("stage-changed", stage=ended, at=600), playbook)
+        assert (step.lead.owner_rep, step.lead.waiting_reason, step.lead.stage) == (None, "merged", "merged")
+        assert not step.decide
+
+
 def test_a_recycled_lead_does_not_come_back_by_its_grade(arrival, playbook, closed):
     cooled = arrive(closed("recycle"), arrival("B3", version=(1, 1, 9, 9)), playbook, 10).lead
     assert not arrive(cooled, arrival("A1", version=(1, 1, 10, 9)), playbook, 10).decide
