@@ -21,6 +21,7 @@ from services.handoff.bodies import BodyLimit
 from services.handoff.desk import Desk
 from services.handoff.entry import Entry
 from services.handoff.exports.api import ExportsApi
+from services.handoff.external.api import ExternalApi
 from services.handoff.feed.api import feed_routes
 from services.handoff.feed.log import keep_forgetting as keep_forgetting_feed
 from services.handoff.firing import Firing
@@ -85,7 +86,9 @@ def http_app(
     # For OnceRoute, by which every POST under /v1 takes an Idempotency-Key.
     app.state.once, app.state.tokens, app.state.seals = Once(pool, SCHEMA, clock), tokens, Seals(secret)
     app.include_router(Api(desk, reads, policies, tokens, clock).router())
-    app.include_router(DealsApi(pool, DealDesk(pool, clock, policies), reads, policies, tokens).router())
+    deals = DealDesk(pool, clock, policies)
+    app.include_router(DealsApi(pool, deals, reads, policies, tokens).router())
+    app.include_router(ExternalApi(pool, deals, policies, tokens, clock).router())
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.include_router(NotificationsApi(pool, policies, tokens).router())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
 
+from services.handoff.paging import UUID
 from services.handoff.policies import Policies, nearest
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
@@ -15,7 +15,6 @@ from shared.kit.auth import Caller, Tokens
 from shared.kit.problems import Problem
 from shared.sight import FOR_OTHERS, Sight, sight_of
 
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Row = dict[str, Any]
 
 

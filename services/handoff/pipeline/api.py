@@ -10,16 +10,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from services.handoff.bodies import ShortText
-from services.handoff.desk import UnknownOpportunityError
+from services.handoff.entry import not_found
 from services.handoff.paging import UUID
 from services.handoff.pipeline import steps
 from services.handoff.pipeline.bodies import DealPatch, HandOver, Lose, Move, Review, Win
 from services.handoff.pipeline.deal import Deal
-from services.handoff.pipeline.desk import Act, Asker, DealDesk, StaleError
+from services.handoff.pipeline.desk import Act, Asker, DealDesk
+from services.handoff.pipeline.refusals import must_be_reps, refusals
 from services.handoff.pipeline.steps import Loss, RefusedError
 from services.handoff.pipeline.totals import PipelineView, Wanted, alike, totals
 from services.handoff.pipeline.views import DealView, HistoryPage, change_view, deal_view
-from services.handoff.policies import Policies, nearest
+from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import BEARER, Caller, Tokens
@@ -30,10 +31,6 @@ from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.sight import FOR_OTHERS, Sight, sight_of
 
 ETAG = re.compile(r'"([0-9]{1,9})"')
-_WRONG = frozenset(
-    {"unknown_stage", "unknown_type", "unknown_item", "unknown_reason", "unknown_rep", "bad_amount", "reason_required"}
-    | {"in_the_future", "not_in_the_future"}
-)  # 422: the request is wrong; what else is refused does not fit how things stand: 409
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _READ = (
     described(_404="no such opportunity", _409="`not_accepted`: field sales has not accepted; `no_pipeline_policy`")
@@ -76,7 +73,7 @@ class DealsApi:
     async def read(self, request: Request, response: Response, opportunity_id: str) -> DealView:
         """Read the deal, with what is missing for each of the stages before it."""
         caller, _, _ = await self._seen(request, opportunity_id)
-        with _refusals(opportunity_id):
+        with refusals(opportunity_id):
             deal = await self._desk.read(caller.tenant, opportunity_id)
         return self._answer(caller, response, opportunity_id, deal)
 
@@ -104,7 +101,7 @@ class DealsApi:
         sees."""
         caller = await self._tokens.caller(request)
         sight = sight_of(caller, self._policies.teams(caller.tenant))
-        with _refusals(""):
+        with refusals(""):
             policy = self._desk.policy(caller.tenant)
         wanted = Wanted(closes_from, closes_before, rep_id)
         return totals(await alike(self._pool, caller.tenant, sight, wanted), policy)
@@ -115,9 +112,7 @@ class DealsApi:
         """Say what is known of the deal. What is the same already changes nothing, whichever version `If-Match` names."""
         if if_match is None:
             raise Problem(428, "if_match_required", "send `If-Match` with the `ETag` of the deal as you saw it")
-        given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
-        if "team" in given:
-            given["team"] = tuple(member.member() for member in body.team)
+        given = body.given()
 
         def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
             return steps.edit(deal, given, policy, moment)
@@ -195,9 +190,9 @@ class DealsApi:
     ) -> DealView:
         """wrong: what a slip may be in;  people: who have to be reps"""
         caller, sight, row = await self._seen(request, opportunity_id)
-        self._must_be_reps(caller.tenant, people)
+        must_be_reps(self._policies, caller.tenant, people)
         asker = _asker(caller, sight, row)
-        with _refusals(opportunity_id, wrong):
+        with refusals(opportunity_id, wrong):
             deal = await self._desk.change(
                 caller.tenant, opportunity_id, act, asker, versions=_versions(if_match), note=note
             )
@@ -209,45 +204,14 @@ class DealsApi:
         sight = sight_of(caller, self._policies.teams(caller.tenant))
         row = await self._reads.find(caller.tenant, opportunity_id) if UUID.fullmatch(opportunity_id) else None
         if row is None or not sees(sight, row):
-            raise _not_found(opportunity_id)
+            raise not_found(opportunity_id)
         return caller, sight, row
-
-    def _must_be_reps(self, tenant: str, people: Collection[str]) -> None:
-        valid = sorted(self._policies.rep_names(tenant))
-        for rep_id in people:
-            if rep_id not in valid:
-                near = nearest(rep_id, valid)
-                raise Problem(422, "unknown_rep", f"the teams policy has no rep `{rep_id}`.", suggestion=near)
 
     def _answer(self, caller: Caller, response: Response, opportunity_id: str, deal: Deal) -> DealView:
         policy = self._policies.pipeline(caller.tenant)
         assert policy is not None
         response.headers["ETag"] = f'"{deal.version}"'
         return deal_view(opportunity_id, deal, policy)
-
-
-class _refusals:  # noqa: N801 - reads as a clause: with _refusals(…)
-    """Turns what the desk refuses into answers."""
-
-    def __init__(self, opportunity_id: str, wrong: str | None = None) -> None:
-        self._id, self._wrong = opportunity_id, wrong
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        match error:
-            case UnknownOpportunityError():
-                raise _not_found(self._id) from None
-            case StaleError():
-                version = error.deal.version
-                detail = f"the deal is version {version} by now: read it, and say it of that one"
-                raise Problem(412, "stale", detail, version=version) from None
-            case RefusedError():
-                told, detail = dict(error.told), error.detail
-                wrong = told.pop("wrong", self._wrong)
-                if wrong and "valid" in told and (near := nearest(wrong, told["valid"])):
-                    told["suggestion"], detail = near, f"{detail}. Did you mean `{near}`?"
-                raise Problem(422 if error.code in _WRONG else 409, error.code, detail, **told) from None
 
 
 def _asker(caller: Caller, sight: Sight, row: dict[str, Any]) -> Asker:
@@ -270,7 +234,3 @@ def _versions(if_match: str | None) -> Collection[int] | None:
     if not all(found):
         raise Problem(422, "bad_if_match", 'send `If-Match` as the `ETag` was given, such as "3"')
     return [int(one[1]) for tag, one in zip(tags, found, strict=True) if one and not tag.startswith("W/")]
-
-
-def _not_found(opportunity_id: str) -> Problem:
-    return Problem(404, "not_found", f"there is no opportunity {opportunity_id[:50]!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -65,6 +65,11 @@ class DealPatch(BaseModel):
     handover: dict[ShortText, LongText | None] = Field(
         default_factory=dict, max_length=50, description="items of the checklist that become other"
     )
+
+    def given(self) -> dict[str, Any]:
+        """What was sent, as a deal has it."""
+        found = {name: getattr(self, name) for name in self.model_fields_set}
+        return found | {"team": tuple(member.member() for member in self.team)} if "team" in found else found
 
 
 class Move(BaseModel):
