@@ -50,6 +50,10 @@ NAMES = _of(
     unknown_manager=("a rep has a manager who is no other rep", "上長がほかの担当者ではありません"),
     manager_loop=("managers lead back to where they began", "上長をたどると元に戻ります"),
     unknown_notify_channel=("a rep is told on a channel that is not there", "ない通知チャネルが書かれています"),
+    unreachable_reason=(
+        "who cannot be reached is given back for a reason by which no lead comes back",
+        "連絡不能の差し戻し理由では、リードが戻ってきません",
+    ),
     unknown_calendar=("a rep names a calendar that is not there", "ない営業カレンダーが書かれています"),
     hours_overlap=("two times of a calendar overlap", "営業カレンダーの時間帯が重なっています"),
     calendar_never_opens=("a calendar never opens", "この営業カレンダーは一度も開きません"),

@@ -134,6 +134,20 @@ def _channels(policies: Policies) -> Iterator[Finding]:
             yield Finding("teams", ("channels", index), message, code="unused-notify-channel")
 
 
+def _unreachable(policies: Policies) -> Iterator[Finding]:
+    """Who cannot be reached is given back for a reason that there is, and by which the lead comes back."""
+    rule = policies.sla.unreachable
+    if rule is None:
+        return
+    back = [one.code for one in policies.routing.decline_reasons if one.effect in ("recycle", "nurture", "on_hold")]
+    if rule.reason not in back:
+        message = (
+            f"`{rule.reason}` is none of routing.yaml's decline_reasons with the effect recycle, nurture or on_hold."
+        )
+        place: Place = ("unreachable", "reason") if "reason" in rule.model_fields_set else ("unreachable",)
+        yield Finding("sla", place, message + suggest(rule.reason, back), code="unreachable-reason")
+
+
 def _skills(policies: Policies) -> Iterator[Finding]:
     """What a pool asks for or prefers, one of its members has: all the skills of one entry together."""
     teams = policies.teams
@@ -215,6 +229,7 @@ CHECKS: tuple[Check, ...] = (
     _ids_once,
     _pools_and_reps,
     _channels,
+    _unreachable,
     _skills,
     _queues,
     _staff,

@@ -396,6 +396,22 @@ DEFECTS = [
         "`mori`",
     ),
     Planted(
+        "unreachable-reason",
+        "sla",
+        "default: {id: score,",
+        "unreachable: {attempts: 4, reason: wrong_person}\ndefault: {id: score,",
+        "unreachable: {",
+        "`wrong_person`",
+    ),
+    Planted(
+        "unreachable-reason",
+        "sla",
+        "default: {id: score,",
+        "unreachable: {attempts: 4}\ndefault: {id: score,",
+        "unreachable: {",
+        "`unreachable`",
+    ),
+    Planted(
         "unknown-notify-channel",
         "teams",
         "id: ken, name: Ken,",
