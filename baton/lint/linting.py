@@ -9,6 +9,7 @@ from pathlib import Path
 from baton.lint.gate import GATE_CHECKS
 from baton.lint.hours import HOURS_CHECKS
 from baton.lint.lifecycle import LIFECYCLE_CHECKS
+from baton.lint.pipeline import PIPELINE_CHECKS
 from baton.lint.promises import PROMISE_CHECKS
 from baton.lint.routing import ROUTING_CHECKS
 from baton.lint.scoring import SCORING_CHECKS
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     *GATE_CHECKS,
     *PROMISE_CHECKS,
     *LIFECYCLE_CHECKS,
+    *PIPELINE_CHECKS,
     *ROUTING_CHECKS,
     *TEAM_CHECKS,
     *HOURS_CHECKS,

@@ -88,6 +88,7 @@ REASONED = _of(
     "error",
     dead_rule=("no lead, touch or event can ever fit this condition", "この条件に当てはまるものは存在しません"),
     no_catch_all=("some leads of a leg fit no routing rule", "どの規則にも当てはまらないリードがあります"),
+    stage_unreachable=("no deal can come to a stage", "どの商談も進めない段階です"),
     bant_never_enough=("fewer criteria can be met than have to be", "満たすべき数の条件を満たせません"),
 )
 DOUBTFUL = _of(
@@ -123,6 +124,11 @@ DOUBTFUL = _of(
     never_comes_back=(
         "leads are put on hold, and no day ends that",
         "時期待ちのリードが戻る日がありません",
+    ),
+    chances_fall=("a later stage is less likely to be won", "後の段階ほど確度が下がっています"),
+    sql_unheard=(
+        "deals of a stage are an SQL, and the lifecycle does not know it",
+        "商談(SQL)の段階がライフサイクルの条件にありません",
     ),
     unused_group=("no rule is of a group that has a cap", "規則のないグループに上限があります"),
     points_cut=("a cap of nothing takes all points of a rule", "上限が0なので、この規則の点数は数えられません"),

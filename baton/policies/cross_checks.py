@@ -13,6 +13,7 @@ from baton.policies.routing_checks import ROUTING_POLICY_CHECKS, routing_rules
 from baton.policies.scoring_checks import SCORING_CHECKS, overlay_lists
 from baton.policies.secret_checks import expired
 from baton.policies.word_checks import WORD_CHECKS
+from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.schemas.policies.qualification import Cells
 from shared.schemas.policies.teams import Pool, Rep, TeamsPolicy
 
@@ -61,6 +62,7 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
         ("teams", ("pools",), "id", policies.teams.pools),
         *(("teams", ("pools", n, "members"), "rep", p.members) for n, p in enumerate(policies.teams.pools)),
         ("sla", ("classes",), "id", (*policies.sla.classes, policies.sla.default)),
+        *(_lists_of_pipeline(policies.pipeline) if policies.pipeline else ()),
     ]
     for kind, place, name, items in lists:
         first: dict[str, int] = {}
@@ -71,6 +73,16 @@ def _ids_once(policies: Policies) -> Iterator[Finding]:
                 where = policies.documents[kind].line((*place, first[value]))
                 yield Finding(kind, here, f"`{value}` is there already, on line {where}", code="id-twice")
             first.setdefault(value, index)
+
+
+def _lists_of_pipeline(pipeline: PipelinePolicy) -> Iterator[tuple[str, Place, str, Sequence[Any]]]:
+    yield "pipeline", ("types",), "type", pipeline.types
+    for number, one in enumerate(pipeline.types):
+        yield "pipeline", ("types", number, "stages"), "id", one.stages
+    yield "pipeline", ("loss_reasons",), "code", pipeline.loss_reasons
+    yield "pipeline", ("handover",), "id", pipeline.handover
+    for ended, asked in pipeline.review.items():
+        yield "pipeline", ("review", ended), "id", asked
 
 
 def able(teams: TeamsPolicy, pool: Pool) -> list[Rep]:

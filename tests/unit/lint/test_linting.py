@@ -112,7 +112,7 @@ def test_what_is_doubtful_apply_tells_and_goes_on(
     code, out, _ = run(capsys, monkeypatch, "apply", "--check", str(base))
     assert code == 0
     assert "warning [class-unreachable]" in out
-    assert "base: 7 policies are good." in out
+    assert "base: 8 policies are good." in out
 
 
 def test_a_tenant_that_is_not_there_is_told_with_its_nearest_neighbour(

@@ -65,6 +65,9 @@ OF_LINT = (  # what only reasoning finds, and what came with it
     "never-comes-back",
     "class-unreachable",
     "touch-claimed",
+    "stage-unreachable",
+    "chances-fall",
+    "sql-unheard",
 )
 
 DEFECTS = [
@@ -564,6 +567,39 @@ DEFECTS = [
         "owner: fs",
         "no lead can fit rule `mql`",
     ),
+    # deals
+    Planted(
+        "stage-unreachable",
+        "pipeline",
+        "field: confirmed.it-met",
+        "field: ordered_on",
+        "field: ordered_on",
+        "no deal comes to `verbal`",
+    ),
+    Planted(
+        "chances-fall",
+        "pipeline",
+        "probability: 90",
+        "probability: 30",
+        "probability: 30",
+        "stage `verbal` has the `probability` 30, and `discovery` before it 40",
+    ),
+    Planted("chances-fall", "pipeline", "yomi: A", "yomi: null", "yomi: null", "`verbal` has the `yomi` none"),
+    Planted(
+        "sql-unheard", "pipeline", "id: verbal", "id: handshake", "id: handshake", "deals in `handshake` are an SQL"
+    ),
+    Planted(
+        "wrong-value",
+        "pipeline",
+        "field: first_meeting",
+        "field: first_meting",
+        "first_meting",
+        "a deal has no `first_meting`: a criterion asks for",
+    ),
+    Planted("wrong-value", "pipeline", "sql: discovery", "sql: talks", "type: new", "names the stage `talks`"),
+    Planted("wrong-value", "pipeline", "id: verbal", "id: won", "id: won", "no stage may be called `won`"),
+    Planted("id-twice", "pipeline", "code: other", "code: price", "code: price, text", "`price` is there already"),
+    Planted("id-twice", "pipeline", "id: verbal", "id: discovery", "id: discovery", "`discovery` is there already"),
     # regions and seasons
     Planted(
         "no-catch-all",
