@@ -23,6 +23,7 @@ from baton.commands import (
     sources,
     status,
     tail,
+    timeline,
     up,
 )
 from baton.errors import OperatorError
@@ -46,6 +47,7 @@ app.command()(demo.demo)
 app.command()(replay.replay)
 app.command("import")(import_.import_)
 app.command()(explain.explain)
+app.command()(timeline.timeline)
 app.command()(fairness.fairness)
 app.command()(sources.sources)
 app.command()(tail.tail)

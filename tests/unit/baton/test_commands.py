@@ -25,6 +25,7 @@ COMMANDS = (
     "import",
     "accounts",
     "explain",
+    "timeline",
     "fairness",
     "migrate",
     "policy",
