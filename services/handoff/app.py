@@ -36,6 +36,8 @@ from services.handoff.outbound.post import Poster
 from services.handoff.outbound.sender import Sender
 from services.handoff.outbound.signing import Seals
 from services.handoff.people.api import PeopleApi
+from services.handoff.people.approval.api import ApprovalApi
+from services.handoff.people.approval.desk import ApprovalDesk
 from services.handoff.people.desk import PeopleDesk
 from services.handoff.pipeline.api import DealsApi
 from services.handoff.pipeline.desk import DealDesk
@@ -97,7 +99,9 @@ def http_app(
     entry = Entry(reads, policies, tokens)
     app.include_router(ActivitiesApi(entry, ActivityDesk(pool, desk, policies, clock), policies, clock).router())
     app.include_router(TimelineApi(pool, entry, policies).router())
-    app.include_router(PeopleApi(entry, PeopleDesk(pool, clock)).router())
+    people = PeopleDesk(pool, clock)
+    app.include_router(PeopleApi(entry, people).router())
+    app.include_router(ApprovalApi(entry, ApprovalDesk(pool, clock), people, clock).router())
     app.include_router(AnswersApi(entry, AnswersDesk(pool, clock), policies, clock).router())
     app.add_middleware(BodyLimit)
     return app

@@ -242,6 +242,11 @@ async def _answered(opportunity_id: str, doing: Awaitable[T]) -> T:
         raise Problem(409, "not_moved", "nobody said that this person has moved") from None
 
 
+def seen_version(if_match: str | None) -> int | None:
+    """The version that the caller has seen; None where any will do. Raises Problem 422 for what is no ETag of ours."""
+    return _expected(if_match).version
+
+
 def _expected(if_match: str | None, if_none_match: str | None = None) -> Expected:
     """Raises Problem 422 for what is no ETag of ours."""
     if if_none_match is not None and if_none_match.strip() != "*":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from services.handoff import metrics, store
@@ -14,6 +15,8 @@ from services.handoff.desk import UnknownOpportunityError
 from services.handoff.domain import events
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.people import store as rows
+from services.handoff.people.approval import store as approval_rows
+from services.handoff.people.approval.route import hindrances
 from services.handoff.people.risks import Risk, gaps
 from services.handoff.people.stakeholder import MOST, Stakeholder, circle
 from services.handoff.store import Write
@@ -208,7 +211,12 @@ class PeopleDesk:
         async with tenant_transaction(self._pool, tenant) as connection:
             people = await rows.find(connection, tenant, opportunity_id)
             contact = await rows.last_contact(connection, tenant, opportunity_id)
-        return people, gaps(people, contact, self._clock.now())
+            approval = await approval_rows.find(connection, tenant, opportunity_id)
+            pack = await approval_rows.pack(connection, tenant, opportunity_id)
+            price = await approval_rows.price(connection, tenant, opportunity_id)
+        now = self._clock.now()
+        today = datetime.fromtimestamp(now / 1000, UTC).date()
+        return people, gaps(people, contact, now) + hindrances(approval, pack, people, price, today)
 
     @asynccontextmanager
     async def _room(self, tenant: str, opportunity_id: str, by: str) -> AsyncIterator[_Room]:

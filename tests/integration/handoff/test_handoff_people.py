@@ -286,6 +286,121 @@ async def test_who_has_not_moved_is_there_again_and_is_asked_anew(sato, deal):
     assert code_of(await sato.post(f"{deal}/stakeholders/nobody/moved")) == (404, "no_stakeholder")
 
 
+# --- approval -------------------------------------------------------------------------------------------------------------
+
+ROUTE = {
+    "steps": [
+        {"part": "drafter", "stakeholder": "suzuki"},
+        {"part": "circulator", "title": "情報システム部長"},
+        {"part": "approver", "stakeholder": "yamada", "planned": "2023-12-10"},
+    ],
+    "limit": "500",
+    "currency": "JPY",
+    "decide_on": "2023-12-10",
+}
+
+
+async def enter(sato: httpx.AsyncClient, deal: str) -> None:
+    for name in ("suzuki", "yamada"):
+        assert (await sato.put(f"{deal}/stakeholders/{name}", json={"name": name})).status_code == 200
+
+
+async def test_an_approval_is_drawn_up_submitted_and_decided_with_its_course(sato, deal, world):
+    await enter(sato, deal)
+    assert (await sato.get(f"{deal}/approval")).json()["version"] == 0
+    for _ in range(2):
+        drawn = await sato.put(f"{deal}/approval", json=ROUTE)
+        assert (drawn.status_code, drawn.headers["etag"]) == (200, '"1"')
+    view = drawn.json()
+    assert [(step["part"], step["stakeholder"], step["title"]) for step in view["steps"]] == [
+        ("drafter", "suzuki", None),
+        ("circulator", None, "情報システム部長"),
+        ("approver", "yamada", None),
+    ]
+    assert (view["limit"], view["currency"], view["state"], view["next"]) == ("500", "JPY", "draft", ["submitted"])
+    for state, on in (("submitted", "2023-12-01"), ("returned", "2023-12-02"), ("submitted", "2023-12-03")):
+        for _ in range(2):
+            gone = await sato.post(f"{deal}/approval/state", json={"state": state, "on": on, "note": "部長より"})
+            assert gone.status_code == 200
+    approved = (await sato.post(f"{deal}/approval/state", json={"state": "approved", "on": "2023-12-09"})).json()
+    assert [(passed["state"], passed["on"]) for passed in approved["history"]] == [
+        ("submitted", "2023-12-01"),
+        ("returned", "2023-12-02"),
+        ("submitted", "2023-12-03"),
+        ("approved", "2023-12-09"),
+    ]
+    assert (approved["history"][0]["note"], approved["submitted_on"], approved["decided_on"]) == (
+        "部長より",
+        "2023-12-03",
+        "2023-12-09",
+    )
+    assert code_of(await sato.put(f"{deal}/approval", json=ROUTE | {"limit": "9"})) == (409, "approved_already")
+    reasons = [event["reason"] for event in await told(world, "approval-changed")]
+    assert reasons == ["drawn", "submitted", "returned", "submitted", "approved"]
+    assert not any("部長" in str(event) for event in await world.events())
+
+
+async def test_an_approval_goes_nowhere_that_does_not_follow(sato, deal):
+    await enter(sato, deal)
+    state = f"{deal}/approval/state"
+    incomplete = await sato.post(state, json={"state": "submitted"})
+    assert (*code_of(incomplete), incomplete.json()["missing"]) == (409, "route_incomplete", ["drafter", "approver"])
+    await sato.put(f"{deal}/approval", json=ROUTE)
+    early = await sato.post(state, json={"state": "approved"})
+    assert (*code_of(early), early.json()["valid"]) == (409, "not_from_here", ["submitted"])
+    stale = await sato.put(f"{deal}/approval", json=ROUTE | {"limit": "9"}, headers={"if-match": '"0"'})
+    assert (*code_of(stale), stale.json()["version"]) == (412, "changed_meanwhile", 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": [{"part": "drafter"}]},
+        {"steps": [{"part": "approver", "title": "a"}, {"part": "drafter", "title": "b"}]},
+        {"steps": [{"part": "approver", "title": "a"}, {"part": "approver", "title": "b"}]},
+        {"steps": [{"part": "drafter", "stakeholder": "nobody"}]},
+        {"currency": None},
+        {"limit": "NaN"},
+        {"limit": -1},
+        {"steps": [{"part": "drafter", "title": "a\x00"}]},
+    ],
+)
+async def test_a_route_that_cannot_be_is_refused(sato, deal, change):
+    await enter(sato, deal)
+    assert (await sato.put(f"{deal}/approval", json=ROUTE | change)).status_code == 422
+    script = {"link": "javascript:alert(1)"}
+    assert (await sato.put(f"{deal}/approval/pack/roi", json=script)).status_code == 422
+    assert (await sato.put(f"{deal}/approval/pack/poem", json={})).status_code == 422
+
+
+async def test_what_speaks_against_an_approval_is_shown_with_the_amount_of_the_deal(sato, deal, world, owner):
+    await enter(sato, deal)
+    await sato.put(f"{deal}/approval", json=ROUTE)
+    await sato.put(f"{deal}/approval/pack/roi", json={"link": "https://example.com/roi.pdf", "given_on": "2023-11-01"})
+    await owner.execute(
+        "INSERT INTO handoff.deals (tenant, opportunity_id, version, type, stage, stage_since, amount, currency, products,"
+        " competitors, confirmed, team, created_at, updated_at, updated_by)"
+        " VALUES ($1, $2, 1, 'new', 'talks', 0, 501, 'JPY', '{}', '{}', '{}', '[]', 0, 0, 'test')",
+        world.tenant,
+        world.opportunity_id(),
+    )
+    submitted = (await sato.post(f"{deal}/approval/state", json={"state": "submitted"})).json()
+    against = ["limit_below_amount", "unprepared", "pack_incomplete"]
+    assert [risk["code"] for risk in submitted["risks"]][-3:] == against
+    assert submitted["pack"][-1] == {
+        "item": "roi",
+        "label": {"en": "Return on investment", "ja": "投資回収(ROI)"},
+        "present": True,
+        "link": "https://example.com/roi.pdf",
+        "given_on": "2023-11-01",
+    }
+    assert submitted["risks"] == (await sato.get(f"{deal}/stakeholders")).json()["risks"]
+    await sato.delete(f"{deal}/stakeholders/yamada")
+    after = (await sato.get(f"{deal}/approval")).json()
+    assert {risk["code"]: risk["about"] for risk in after["risks"]}["step_moved"] == ["yamada"]
+    assert (await sato.put(f"{deal}/approval", json=ROUTE | {"limit": "600"})).status_code == 200
+
+
 # --- who sees it ----------------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +422,9 @@ async def test_people_and_answers_are_for_who_sees_the_lead(client, deal, name, 
     assert (await caller.put(f"{deal}/stakeholders/a", json={"name": "a"})).status_code == written
     answer = {"question": "B1", "value": "secured", "source": "meeting"}
     assert (await caller.post(f"{deal}/answers", json=answer)).status_code == written
+    assert (await caller.get(f"{deal}/approval")).status_code == read
+    assert (await caller.put(f"{deal}/approval", json={})).status_code == written
+    assert (await caller.put(f"{deal}/approval/pack/roi", json={})).status_code == written
 
 
 async def test_a_lead_that_went_to_somebody_else_is_theirs_to_change(client, deal, world):
