@@ -13,8 +13,11 @@ import pytest
 
 from baton.policies.documents import load
 from services.handoff.app import http_app
+from services.handoff.pipeline import steps
 from services.handoff.pipeline import store as deal_rows
 from services.handoff.pipeline.deal import fold
+from services.handoff.pipeline.desk import Asker, DealDesk
+from services.handoff.pipeline.steps import Loss
 from shared.kit.auth import token_hash
 from shared.kit.database import tenant_transaction
 from shared.kit.service import Probes
@@ -377,3 +380,48 @@ async def test_the_pipeline_adds_up_what_counts_by_stage_and_forecast_and_for_wh
     sato = await client("rep", name="sato")
     assert [one["currency"] for one in (await sato.get("/v1/pipeline")).json()["currencies"]] == ["USD"]
     assert (await crm.get("/v1/pipeline", params={"rep_id": "tanaka"})).json()["currencies"] == [theirs]
+
+
+async def test_wherever_the_desk_dies_said_again_it_gives_the_same_rows_and_events(
+    make_world, tenant, publish, crashing, crash
+):
+    """A loss, which writes all there is: the deal, its history, the opportunity, clocks and what is told."""
+
+    async def accepted(name: str) -> Any:
+        world = await make_world(name)
+        await world.policies.apply(publish(name, 60, POLICY))
+        await world.handler().handle([world.routed()])
+        await world.desk().accept(name, world.opportunity_id(), "sato")
+        return world
+
+    async def lose(world: Any, pool: Any = None) -> None:
+        desk = DealDesk(pool or world.app, world.clock, world.policies)
+        loss = Loss(POLICY.reason("price"), "予算の二倍")
+        act = lambda deal, _policy, moment: steps.lose(deal, loss, moment)  # noqa: E731
+        await desk.change(world.tenant, world.opportunity_id(), act, Asker("sato"))
+
+    async def stored(world: Any) -> Any:
+        known = ("tenant", "opportunity_id")
+        rows = [*await world.rows("deals", "version"), *await world.rows("deal_changes", "version, field")]
+        return await world.story(), [{name: value for name, value in row.items() if name not in known} for row in rows]
+
+    undisturbed = await accepted(f"{tenant}-0")
+    await lose(undisturbed)
+    expected = await stored(undisturbed)
+    assert expected[1]
+
+    died = 0
+    for before in (True, False):
+        for at in range(1, 100):
+            world = await accepted(f"{tenant}-{'b' if before else 'a'}{at}")
+            pool = crashing(world.app, at, before=before)
+            try:
+                await lose(world, pool)
+            except crash:
+                died += 1
+            finished = pool.done < at
+            await lose(world)
+            assert await stored(world) == expected, f"died {'before' if before else 'after'} statement {at}"
+            if finished:
+                break
+    assert died >= 12
