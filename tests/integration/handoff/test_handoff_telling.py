@@ -51,6 +51,8 @@ class Receiver:
 
     def __init__(self):
         self.bodies, self.answer, self.asked = [], 200, asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     @property
     def url(self):
@@ -76,6 +78,7 @@ class Receiver:
                 if self.answer is None:
                     await reader.read()
                     return
+                await self.may_answer.wait()
                 writer.write(f"HTTP/1.1 {self.answer} X\r\ncontent-length: 0\r\n\r\n".encode())
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -280,6 +283,26 @@ async def test_nobody_is_offered_in_the_morning_what_was_taken_back_at_night(tel
     world.clock.advance(seconds=61)
     await world.firing().fire_due()
     await telling.tell()
+    world.clock.advance(seconds=7 * HOUR)
+    await telling.tell()
+    assert receiver.told == []
+    assert await telling.states() == [("offer", "sato", "dropped")]
+
+
+async def test_what_waits_is_dropped_by_the_transaction_that_ends_it_and_looked_at_again_before_it_is_told(
+    telling, receiver, world, patient
+):
+    await telling.apply(office(await telling.reach(receiver)))
+    world.clock.advance(seconds=-7 * HOUR)
+    await telling.offer()
+    await telling.tell()
+    assert await telling.states() == [("offer", "sato", "pending")]
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    assert await telling.states() == [("offer", "sato", "dropped")]
+    # As if it had been addressed in the very moment in which it ended.
+    await world.workers.execute(
+        "UPDATE handoff.notifications SET state = 'pending', ended_at = NULL WHERE tenant = $1", world.tenant
+    )
     world.clock.advance(seconds=7 * HOUR)
     await telling.tell()
     assert receiver.told == []
@@ -557,13 +580,14 @@ async def test_two_processes_at_once_send_once(telling, receiver, world, patient
     await telling.apply(teams(await telling.reach(receiver)))
     for number in range(5):
         await telling.offer(f"lead-{number}")
-    other = telling.make_teller()
-
-    async def all_of(teller):
-        while await teller.tell_due():
-            pass
-
-    await asyncio.gather(all_of(telling.teller), all_of(other), all_of(telling.make_teller()))
+    receiver.may_answer.clear()
+    sending = asyncio.create_task(telling.teller.tell_due())
+    async with asyncio.timeout(20):
+        await receiver.asked.wait()
+    assert await telling.make_teller().tell_due() == 0, "the channel is served"
+    receiver.may_answer.set()
+    assert await sending == 1
+    assert await telling.make_teller().tell_due() == 0
     assert len(receiver.told) == 1
     assert {state for _, _, state in await telling.states()} == {"told"}
 
