@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.router.domain.decision import Decision
@@ -72,6 +72,33 @@ class Orders:
             )
         except OrderRefusedError as refused:
             raise _problem(refused) from None
+
+    async def give_all(
+        self, connection: Connection, tenant: str, leads: Sequence[str], order: Order, sight: Sight
+    ) -> tuple[Done | None, dict[str, Problem]]:
+        """The leads go to the rep of the order, one after the other: those that can; and by lead why the others cannot.
+
+        All are locked first, and all are decided on together, as a batch is: who waits for them waits in the same order.
+        """
+        rows = await lead_rows.lock(connection, tenant, leads, ())
+        refused: dict[str, Problem] = {}
+        tasks: dict[str, Task] = {}
+        for lead_id in dict.fromkeys(leads):
+            stored = rows.get(lead_id)
+            if stored is None or stored.score is None or not sight.sees(stored.lead):
+                refused[lead_id] = Problem(404, "lead_not_found", f"there is no lead {lead_id}")
+            else:
+                tasks[lead_id] = _task(stored, order=order)
+        following, now = self._follow(tenant), self._clock.now()
+        while tasks:
+            try:
+                done = await decide_and_apply(connection, tenant, list(tasks.values()), rows, {}, following, now)
+            except OrderRefusedError as error:  # before anything was written: without this one, the others as before
+                refused[error.lead_id] = _problem(error)
+                del tasks[error.lead_id]
+            else:
+                return done, refused
+        return None, refused
 
     async def what_if(
         self, connection: Connection, tenant: str, lead_id: str, changed: Changed, following: Following, sight: Sight

@@ -14,8 +14,9 @@ from services.router.bodies import Word
 from services.router.domain.orders import Order
 from services.router.domain.playbook import NEEDED, Following, Playbook
 from services.router.ordering import Changed, Orders
-from services.router.orders_bodies import Assign, Claim, GivenBody, WhatIf, WhatIfBody
+from services.router.orders_bodies import Assign, AssignMany, Claim, GivenBody, GivenManyBody, WhatIf, WhatIfBody
 from services.router.sight import Sight, sight_of
+from services.router.store import departures
 from services.router.views import decision_body
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.database import Connection
@@ -29,6 +30,7 @@ from shared.schemas.vocabulary import QUESTIONS
 from shared.sight import FOR_OTHERS
 
 Body = dict[str, Any]
+MANY = 100  # leads given at once
 GIVERS = frozenset({"manager", "admin"})
 POINTS = ("score.fit", "score.engagement")
 REFUSED = described(
@@ -92,6 +94,69 @@ def order_routes(
             raise Problem(403, "not_your_team", "a manager gives leads to reps of the own team")
         order = Order("assigned", body.rep_id, caller.name, body.reason, body.despite, body.mode)
         return await give(request, response, caller, idempotency_key, lead_id, order, sight)
+
+    @router.post(
+        "/leads/assign",
+        response_model=GivenManyBody,
+        responses=REFUSED,
+        summary="Give many leads to a rep, with a preview",
+    )
+    async def assign_many(request: Request, response: Response, body: AssignMany, idempotency_key: Key = None) -> Body:
+        """For managers. Those that are named, or what another rep has; each as if it was given alone, after the ones before it.
+        What cannot be given stays where it is, and the answer says why."""
+        caller = await tokens.caller(request)
+        if not GIVERS.intersection(caller.roles):
+            raise Problem(403, "no_role", "this token has none of the roles manager, admin")
+        playbook, relieved = _playbook(follow, caller), False
+        sight = sight_of(caller, playbook)
+        if not sight.everything and not {body.rep_id, body.from_rep or body.rep_id} <= set(sight.reps):
+            raise Problem(403, "not_your_team", "a manager gives leads of the own team to reps of it")
+        if (body.leads is None) == (body.from_rep is None):
+            raise Problem(422, "which_leads", "name `leads`, or the rep whose they are: `from_rep`")
+        order = Order("assigned", body.rep_id, caller.name, body.reason, body.despite, body.mode)
+
+        async def effect(connection: Connection) -> Body:
+            nonlocal relieved
+            leads = list(body.leads or ())
+            if body.from_rep is not None:
+                leads = await departures.read_open(connection, caller.tenant, body.from_rep, "", MANY + 1)
+            trial = connection.transaction()
+            await trial.start()
+            try:
+                done, refused = await orders.give_all(connection, caller.tenant, leads[:MANY], order, sight)
+            except BaseException:
+                await trial.rollback()
+                raise
+            await (trial.rollback() if body.dry_run else trial.commit())
+            given = {change.after.lead_id: change for change in done.changes} if done else {}
+            relieved = not body.dry_run and any(change.before.owner_rep for change in given.values())
+            return {
+                "rep_id": body.rep_id,
+                "dry_run": body.dry_run,
+                "given": [
+                    {
+                        "lead_id": lead_id,
+                        "from_rep": change.before.owner_rep,
+                        "assignment": change.after.held_assignment,
+                    }
+                    for lead_id, change in given.items()
+                ],
+                "refused": [
+                    {
+                        "lead_id": lead_id,
+                        "code": problem.code,
+                        "detail": problem.detail,
+                        "excluded": problem.more.get("excluded", []),
+                    }
+                    for lead_id, problem in refused.items()
+                ],
+                "more": len(leads) > MANY,
+            }
+
+        answer = await once.do(request, response, caller, idempotency_key, effect)
+        if relieved:
+            freed()
+        return answer
 
     @router.post(
         "/leads/{lead_id}/claim",

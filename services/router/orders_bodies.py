@@ -37,6 +37,16 @@ class Assign(Asked):
     )
 
 
+class AssignMany(Assign):
+    """Many leads for one rep: those that are named, or what another one has."""
+
+    leads: Annotated[tuple[Word, ...], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="which; or `from_rep`", examples=[["0d8e68a4-7a95-5bde-b902-714a70fa7a16"]]
+    )
+    from_rep: Word | None = Field(default=None, description="the first hundred open leads of this rep")
+    dry_run: bool = Field(default=False, description="what would become of them: nothing is written, nobody is told")
+
+
 class Claim(Asked):
     """A rep takes a lead out of the queue of a pool of theirs."""
 
@@ -73,6 +83,29 @@ class GivenBody(BaseModel):
     pool: str | None
     provisional: bool
     decision: DecisionBody
+
+
+class GivenLead(BaseModel):
+    lead_id: str
+    from_rep: str | None = Field(description="who had it")
+    assignment: int
+
+
+class RefusedLead(BaseModel):
+    lead_id: str
+    code: str
+    detail: str
+    excluded: list[str] = Field(description="for `not_eligible`: what keeps the rep from the lead")
+
+
+class GivenManyBody(BaseModel):
+    """Those that could be given are, all of them at once; the others are as they were."""
+
+    rep_id: str
+    dry_run: bool
+    given: list[GivenLead]
+    refused: list[RefusedLead]
+    more: bool = Field(description="the rep of `from_rep` has more open leads: ask again")
 
 
 class WhatIfBody(BaseModel):

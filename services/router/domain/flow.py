@@ -16,7 +16,7 @@ from services.router.domain.lifecycle import Arrival, Step, cooled, happened, le
 from services.router.domain.lifecycle import scored as score_arrived
 from services.router.domain.matching.keys import Asked
 from services.router.domain.nurture import NONE
-from services.router.domain.orders import Order
+from services.router.domain.orders import Order, OrderRefusedError
 from services.router.domain.playbook import Following
 from services.router.domain.queues import REASONS
 from shared.availability.people import NotAtWork
@@ -150,13 +150,18 @@ class Done:
 
 
 def work(tenant: str, tasks: Iterable[Task], desk: Desk, following: Following, now: int) -> Done:
-    """Everything that the tasks cause. Raises AccountsNeededError and PoolsNeededError where the desk has to be read first."""
+    """Everything that the tasks cause. Raises AccountsNeededError and PoolsNeededError where the desk has to be read first, and
+    OrderRefusedError with its lead."""
     leads: list[Lead] = []
     changes: list[Change] = []
     stayed: dict[str, Outcome] = {}
     for task in tasks:
         bench = _Bench(tenant, task, desk, following, now)
-        bench.run()
+        try:
+            bench.run()
+        except OrderRefusedError as refused:
+            refused.lead_id = task.lead.lead_id
+            raise
         leads.append(bench.lead)
         changes += bench.changes
         desk = bench.desk

@@ -24,11 +24,11 @@ Refused = Literal[
 
 
 class OrderRefusedError(Exception):
-    """It cannot be done. `excluded`: what keeps the rep from the lead."""
+    """It cannot be done. `excluded`: what keeps the rep from the lead;  `lead_id`: which of several leads it is."""
 
     def __init__(self, code: Refused, excluded: tuple[Exclusion, ...] = ()) -> None:
         super().__init__(code)
-        self.code, self.excluded = code, excluded
+        self.code, self.excluded, self.lead_id = code, excluded, ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,50 @@ async def test_a_lead_is_taken_from_one_rep_and_given_to_another(world, team, ca
     ]
 
 
+async def test_many_leads_go_to_a_rep_at_once_after_a_preview_and_what_cannot_stays(world, team, calls):
+    body = team()
+    body["reps"] = [rep | ({"capacity": 2} if rep["id"] == "tanaka" else {}) for rep in body["reps"]]
+    await world.apply(body)
+    await demo(world, "l1", "l2", "l3", "l4")
+    desk = await calls("kato", "manager")
+    owners = {lead: ok(await desk.get(f"/v1/leads/{lead}"))["owner"] for lead in ("l1", "l2", "l3", "l4")}
+    had = {lead: owner["rep_id"] for lead, owner in owners.items()}
+    theirs = [lead for lead, rep in had.items() if rep == "tanaka"]
+    others = [lead for lead, rep in had.items() if rep != "tanaka"]
+    asked = {"leads": [*had, "no-such"], "rep_id": "tanaka", "reason": "r"}
+    assert len(await world.routed()) == 4
+    preview = ok(await desk.post("/v1/leads/assign", json=asked | {"dry_run": True}))
+    assert await world.routed() == [], "a preview tells nobody"
+    done = ok(await desk.post("/v1/leads/assign", json=asked))
+    assert (preview["dry_run"], done["dry_run"]) == (True, False)
+    assert [preview[name] for name in ("given", "refused")] == [done[name] for name in ("given", "refused")]
+    room = 2 - len(theirs)
+    assert [one["lead_id"] for one in done["given"]] == others[:room]
+    assert {one["lead_id"]: (one["code"], one["excluded"]) for one in done["refused"]} == {
+        **dict.fromkeys(theirs, ("already_theirs", [])),
+        **dict.fromkeys(others[room:], ("not_eligible", ["at_capacity"])),
+        "no-such": ("lead_not_found", []),
+    }
+    assert [record.rep_id for record in await world.routed()] == ["tanaka"] * room
+    again = ok(await desk.post("/v1/leads/assign", json=asked))
+    assert again["given"] == []
+
+
+async def test_all_that_a_rep_has_goes_to_another_and_one_says_which(world, calls):
+    await demo(world, "l1", "l2", "l3")
+    desk = await calls("kato", "manager")
+    assert code(await desk.post("/v1/leads/assign", json={"rep_id": "mori", "reason": "r"})) == (422, "which_leads")
+    rep = await calls("sato", "rep")
+    order = {"from_rep": "sato", "rep_id": "mori", "reason": "r"}
+    assert code(await rep.post("/v1/leads/assign", json=order)) == (403, "no_role")
+    held = [lead["lead_id"] for lead in ok(await desk.get("/v1/leads", params={"owner": "sato"}))["leads"]]
+    assert held
+    done = ok(await desk.post("/v1/leads/assign", json=order))
+    assert [(one["lead_id"], one["from_rep"]) for one in done["given"]] == [(lead, "sato") for lead in held]
+    assert (done["refused"], done["more"]) == ([], False)
+    assert ok(await desk.get("/v1/leads", params={"owner": "sato"}))["leads"] == []
+
+
 async def test_what_inside_sales_qualified_just_before_a_manager_gave_it_away_goes_to_field_sales(world, calls):
     await world.router().handle([world.score("l1", "A3")])
     [first] = await world.routed()
