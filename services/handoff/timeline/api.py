@@ -92,13 +92,16 @@ class TimelineApi:
         async with tenant_transaction(self._pool, caller.tenant) as connection:
             found = await rows.page(connection, caller.tenant, opportunity_ids, wanted, place(after), limit + 1)
         names, last = self._policies.rep_names(caller.tenant), found[limit - 1] if len(found) > limit else None
+        declined, paused = self._policies.decline_reasons(caller.tenant), self._policies.pause_reasons(caller.tenant)
+        reasons = {code: one.label.texts() for code, one in declined.items()}
+        reasons |= {code: one.label.texts() for code, one in paused.items()}
         return Timeline(
-            items=[_item(row, names) for row in found[:limit]],
+            items=[_item(row, names, reasons) for row in found[:limit]],
             next=written(last["at"], last["name"]) if last else None,
         )
 
 
-def _item(row: Mapping[str, Any], names: Mapping[str, str]) -> Item:
+def _item(row: Mapping[str, Any], names: Mapping[str, str], reasons: Mapping[str, Mapping[str, str]]) -> Item:
     who, facts = row["who"], row["facts"]
     name = names.get(who) if who else None
     return Item(
@@ -109,7 +112,7 @@ def _item(row: Mapping[str, Any], names: Mapping[str, str]) -> Item:
         cycle=row["cycle"],
         who=who,
         name=name,
-        words=say(row["what"], name or who, facts),
+        words=say(row["what"], name or who, facts, reasons),
         facts={key: iso(value) if key in _TIMES else value for key, value in facts.items() if value is not None},
         link=f"/v1/opportunities/{row['opportunity_id']}{_LINKS.get(row['kind'], '')}",
     )

@@ -23,6 +23,21 @@ _OUTCOMES = {
     "connected": ("connected", "通話"),
     "send_back": ("sent back", "差し戻し"),
 }
+_STAGES = {
+    "offered": ("offered", "打診"),
+    "accepted": ("accepted", "受領"),
+    "discovery": ("discovery", "初回商談・課題確認"),
+    "solution": ("solution", "課題合意・解決策"),
+    "proposal": ("proposal", "提案・見積"),
+    "negotiation": ("negotiation", "条件調整"),
+    "ringi": ("ringi", "稟議・社内決裁"),
+    "verbal": ("verbal", "内示・契約手続"),
+    "won": ("won", "受注"),
+    "lost": ("lost", "失注"),
+    "recycled": ("recycled", "リサイクル"),
+    "disqualified": ("disqualified", "対象外"),
+    "merged": ("merged", "統合"),
+}
 _TASKS = {"todo": ("a task", "タスク"), "call": ("a call", "架電"), "meeting": ("a meeting", "面談")}
 _SAID = {
     "offer-opened": ("Offered to {who}", "{who}に打診"),
@@ -49,20 +64,23 @@ _SAID = {
 }  # fmt: skip
 
 
-def say(what: str, who: str | None, facts: Facts) -> dict[str, str]:
-    """who: the name of whoever did it, or whom it concerns"""
-    return {"ja": _say(what, who, facts, 1), "en": _say(what, who, facts, 0)}
+def say(what: str, who: str | None, facts: Facts, reasons: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """who: the name of whoever did it, or whom it concerns;  reasons: labels of the policy's reasons, by code and language"""
+    return {lang: _say(what, who, facts, reasons, lang) for lang in ("ja", "en")}
 
 
-def _say(what: str, who: str | None, facts: Facts, lang: int) -> str:
+def _say(what: str, who: str | None, facts: Facts, reasons: Mapping[str, Mapping[str, str]], language: str) -> str:
+    lang = int(language == "ja")
     name = who or ("somebody", "担当者")[lang]
     if what == "activity-logged":
         return _activity(name, facts, lang)
     reason = facts.get("reason")
+    if labels := reasons.get(reason or ""):
+        reason = labels.get(language) or next(iter(labels.values()))
     said = _SAID[what][lang].format(
         who=name,
         reason=f" ({reason})" if reason and not lang else f"({reason})" if reason else "",
-        stage=facts.get("stage"),
+        stage=_pick(_STAGES, facts.get("stage"), lang),
         clock=_pick(_CLOCKS, facts.get("clock"), lang),
         task=_pick(_TASKS, facts.get("task"), lang),
         share=facts.get("share"),
@@ -79,7 +97,7 @@ def _activity(who: str, facts: Facts, lang: int) -> str:
     how = _pick(_OUTCOMES, outcome, lang) if outcome else ""
     if lang:
         return f"{who}: {touch}" + (f"({how})" if how else "")
-    return f"{touch} by {who}" + (f": {how}" if how else "")
+    return f"{who}: {touch[:1].lower()}{touch[1:]}" + (f" ({how})" if how else "")
 
 
 def _pick(words: Mapping[str, tuple[str, str]], key: str | None, lang: int) -> str:

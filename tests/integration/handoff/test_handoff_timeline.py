@@ -99,6 +99,9 @@ async def test_each_row_says_who_in_words_and_leads_to_more_and_tells_nothing_pe
     by_what = {one["what"]: one for one in whole}
     assert by_what["offer-accepted"]["words"] == {"ja": "田中 太郎が受領", "en": "田中 太郎 accepted"}
     assert by_what["activity-logged"]["words"]["ja"].endswith("(不在)")
+    assert by_what["activity-logged"]["words"]["en"].endswith("(nobody answered)")
+    assert by_what["offer-declined"]["words"]["en"] == "田中 太郎 gave it back (not now)"
+    assert by_what["stage-changed"]["words"]["ja"].startswith("ステージ: 打診")
     assert by_what["clock-reminder"]["facts"]["share"] == 50
     assert by_what["offer-declined"]["facts"]["reason"] == "not_now"
     for one in whole:
