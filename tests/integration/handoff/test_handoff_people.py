@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -399,6 +400,41 @@ async def test_what_speaks_against_an_approval_is_shown_with_the_amount_of_the_d
     after = (await sato.get(f"{deal}/approval")).json()
     assert {risk["code"]: risk["about"] for risk in after["risks"]}["step_moved"] == ["yamada"]
     assert (await sato.put(f"{deal}/approval", json=ROUTE | {"limit": "600"})).status_code == 200
+
+
+# --- at once --------------------------------------------------------------------------------------------------------------
+
+
+async def test_of_those_who_have_seen_the_same_only_one_changes_it(sato, deal, world):
+    one = f"{deal}/stakeholders/yamada"
+    await sato.put(one, json=YAMADA)
+    changes = [{"stance": stance} for stance in ("support", "neutral", "concern", "against")]
+    answers = await asyncio.gather(*(sato.patch(one, json=change, headers={"if-match": '"1"'}) for change in changes))
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
+    assert (await sato.get(one)).json()["version"] == 2
+    assert len(await told(world, "stakeholder-changed")) == 2
+
+
+async def test_an_answer_that_is_sent_many_times_at_once_is_told_once(sato, deal, world):
+    body = {"question": "B1", "value": "secured", "source": "document", "id": "a1"}
+    answers = await asyncio.gather(*(sato.post(f"{deal}/answers", json=body) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await told(world, "answer-recorded")) == 1
+
+
+async def test_what_somebody_tells_while_they_move_never_stands(sato, deal, world):
+    for n in range(5):
+        person = f"{deal}/stakeholders/p{n}"
+        await sato.put(person, json={"name": "山田"})
+        body = {"question": "A1", "value": "decision", "source": "meeting", "told_by": f"p{n}", "id": f"a{n}"}
+        recorded, moved = await asyncio.gather(
+            sato.post(f"{deal}/answers", json=body), sato.post(f"{person}/moved", json={"left": True})
+        )
+        assert (moved.status_code, recorded.status_code in (200, 409)) == (200, True)
+    after = (await sato.get(f"{deal}/answers")).json()
+    assert after["criteria"]["authority"]["is"] == "unknown"
+    assert all(one["voided_because"] == "moved" for one in after["answers"])
+    assert len(await told(world, "answer-voided")) == len(after["answers"])
 
 
 # --- who sees it ----------------------------------------------------------------------------------------------------------

@@ -179,6 +179,27 @@ def test_a_budget_is_good_until_the_customers_fiscal_year_ends_or_else_the_usual
 # who says so
 
 
+@pytest.mark.parametrize(
+    ("source", "how_sure", "policy", "state"),
+    [
+        ("handoff/form", None, {}, "missing"),
+        ("handoff/inside_sales", None, {}, "missing"),
+        ("handoff/meeting", None, {}, "met"),
+        ("handoff/document", None, {}, "met"),
+        ("handoff/inside_sales", 0.85, {}, "met"),
+        ("handoff/document", 0.84, {}, "missing"),
+        ("handoff/meeting", None, {"handoff/meeting": 0.5}, "missing"),
+        ("handoff/meeting", 0.9, {"handoff/meeting": 0.5}, "met"),
+        ("crm", None, {}, "missing"),
+    ],
+)
+def test_how_sure_an_answer_is_the_rep_says_else_the_policy_else_the_way_it_was_learnt(source, how_sure, policy, state):
+    sure = {"questions": {"N1": ["stated"]}, "confidence": 0.85}
+    asked = Framework.model_validate({"minimum_met": 1, "criteria": {"it": sure}, "confidence": {"sources": policy}})
+    answer = Answer("N1", "stated", source, NOW - DAY, trusted=True, confidence=how_sure)
+    assert assess((answer,), asked, NOW).criteria[0].state == state
+
+
 def test_answers_of_other_sources_and_of_too_little_confidence_do_not_count():
     named = {"questions": {"N1": ["stated"]}, "sources": ["rep"]}
     assert one(named, said("N1", "stated")).state == "missing"

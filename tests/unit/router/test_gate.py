@@ -56,6 +56,12 @@ def test_who_was_only_tested_with_or_is_one_of_ourselves_is_never_ripe(scored, f
     assert told.digest() != scored("A1", raised="demo_requested").digest(), "when that changes, it is worth a decision"
 
 
+def test_an_answer_that_became_surer_is_worth_a_decision(scored):
+    plain = Answer("B1", "secured", "handoff/meeting", 1, trusted=True)
+    digests = {replace(scored("A1"), answers=(replace(plain, confidence=said),)).digest() for said in (None, 0.5, 0.9)}
+    assert len(digests) == 3
+
+
 def test_what_is_only_shown_or_scored_by_time_does_not_change_the_digest_and_what_the_gate_asks_for_does():
     score = {
         "tenant": "t",
