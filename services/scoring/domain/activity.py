@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
 from services.scoring.domain.better import types_of
-from services.scoring.domain.ledger import DAY, MARK, key_parts, moments, read
+from services.scoring.domain.ledger import DAY, read
 from services.scoring.domain.memory import Memory, Recent
 from services.scoring.domain.people import MOST_MOMENTS
 from services.scoring.domain.rules import RuleSet
@@ -59,12 +60,12 @@ def active(
             horizon = own.keys.get(key)
             if horizon is not None:
                 oldest = max(as_of - horizon, 0)
-                if key_parts(key)[2:] == (DAY, zone) and not condemned:  # a bucket is a day: its last mark says it all
-                    last = b"".join([marks[-MARK:] for marks in buckets.values()])
-                    found += [at for (at,) in moments(last) if at >= oldest]
-                else:
+                if condemned:
                     marks = read(b"".join(buckets.values()))
                     found += [at for at, event in marks if at >= oldest and event not in condemned]
-    days = {(at + zone) // DAY: at for at in sorted(found)}
-    latest = sorted(days.values(), reverse=True)[:MOST_MOMENTS]
-    return tuple([at for place, at in enumerate(latest) if at > since or not place])
+                else:
+                    days = memory.moments(key, zone).days
+                    found += days[bisect_left(days, oldest) :]
+    latest = {(at + zone) // DAY: at for at in sorted(found)}  # by day, the earliest first
+    moments = list(latest.values())[: -MOST_MOMENTS - 1 : -1]
+    return tuple([at for place, at in enumerate(moments) if at > since or not place])

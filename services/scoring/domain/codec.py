@@ -33,7 +33,7 @@ class OlderNamed(NamedTuple):
     first: int
 
 
-class OlderMemory(Memory, array_like=True, gc=False):
+class OlderMemory(Memory, array_like=True):
     """In version 1 a mark was its moment and the text of its event; in 1 and 2 it stood with a company when it was first named."""
 
     marks: dict[str, dict[Bucket, bytes | tuple[tuple[int, str], ...]]] = {}  # type: ignore[assignment] # noqa: RUF012 - copied by msgspec

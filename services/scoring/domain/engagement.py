@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import exp2, fsum, log, log2
+from operator import mul
 
-from services.scoring.domain.ledger import HALF_LIVES, Bucket, Marks, count, joined, moments, read
+from services.scoring.domain.ledger import HALF_LIVES, Bucket, Marks, count, joined, read
 from services.scoring.domain.memory import Memory
 from services.scoring.domain.parts import NEVER, Part, Partial, cap_all, cap_group
 from services.scoring.domain.rules import Behaviour, RuleSet
@@ -70,53 +72,71 @@ class Engagement:
 
 def engagement(memories: Sequence[Memory], rules: RuleSet, as_of: int, condemned: Set[bytes] = NOBODY) -> Engagement:
     """Condemned events hold their places and count nothing. In one go: this is what a score costs most for."""
-    found = Engagement(Partial(0, []), {})
     parts: list[Part] = []
+    groups: dict[str, int] = {}
+    marks = gains = losses = gaining = losing = lately = usual = 0
+    shortest = step = NEVER
+    now, by_key, zone = float(as_of), rules.by_key, rules.zone
+    alone = memories[0] if len(memories) == 1 and not condemned else None
     for key in memories[0].marks if len(memories) == 1 else {key for memory in memories for key in memory.marks}:
-        for rule in rules.by_key.get(key, ()):
-            if not rule.begins <= as_of < rule.ends or not (times := times_of(memories, rule, as_of, condemned)):
+        for rule in by_key.get(key, ()):
+            if not rule.begins <= as_of < rule.ends:
                 continue
-            worth, half_life, last = rule.points, rule.half_life, max(times)
-            ages = times if last <= as_of else [min(at, as_of) for at in times]
-            points = [worth * exp2((at - as_of) / half_life) + ROUND - ROUND for at in ages]
+            times = (
+                times_of(memories, rule, zone, as_of, condemned) if alone is None else _since(alone, rule, zone, now)
+            )
+            if not times:
+                continue
+            first, last, half_life = times[0], times[-1], rule.half_life
+            worth, pace = float(rule.points), float(half_life)
+            ages = times if last <= now else [min(at, now) for at in times]
+            points = [worth * exp2((at - now) / pace) + ROUND - ROUND for at in ages]
             if -SMALL <= worth <= SMALL:
                 times = [at for at, left in zip(times, points, strict=True) if left]
                 if not times:
                     continue
                 points = [left for left in points if left]
-            first, given, group = min(times), int(sum(points)), rule.group
-            found.marks += len(times)
-            found.groups[group] = found.groups.get(group, 0) + given
-            if half_life < found.half_life:
-                found.half_life = half_life
-            if first + rule.horizon < found.step:
-                found.step = first + rule.horizon + 1
+                first, last = times[0], times[-1]
+            count, given, group = len(times), int(sum(points)), rule.group
+            marks += count
+            groups[group] = groups.get(group, 0) + given
+            shortest = min(shortest, half_life)
+            step = min(step, int(first) + rule.horizon + 1)
             if given > 0:
-                found.gains += given
-                found.gaining -= -given * PACE // half_life
-                found.lately += round(fsum([left * left * left * left for left in points]) / worth**3)
-                found.usual += round(given * rule.usual)
+                gains += given
+                gaining -= -given * PACE // half_life
+                squares = list(map(mul, points, points))  # faster than a fourth power of each
+                lately += round(fsum(map(mul, squares, squares)) / worth**3)
+                usual += round(given * rule.usual)
             else:
-                found.losses -= given
-                found.losing -= given * PACE // half_life
-            parts.append(Part(rule.rule_id, given, given, len(times), first, last, 0, 0, group, rule.label))
-    for group, given in found.groups.items():
+                losses -= given
+                losing -= given * PACE // half_life
+            parts.append(Part(rule.rule_id, given, given, count, int(first), int(last), 0, 0, group, rule.label))
+    for group, given in groups.items():
         if given > rules.cap_of(group):
             cap_group([part for part in parts if part.group == group], rules.cap_of(group))
-    found.partial = cap_all(parts, rules.engagement_cap)
-    return found
+    partial = cap_all(parts, rules.engagement_cap)
+    return Engagement(partial, groups, marks, gains, losses, gaining, losing, lately, usual, shortest, step)
 
 
-def times_of(memories: Sequence[Memory], rule: Behaviour, as_of: int, condemned: Set[bytes]) -> list[int]:
-    """When the touches happened that count for the rule, its limit applied over all identities together."""
-    held = [buckets for memory in memories if (buckets := memory.marks.get(rule.key))]
-    if not held:
+def _since(memory: Memory, rule: Behaviour, zone: int, now: float) -> Sequence[float]:
+    """When the touches of one memory happened that count."""
+    times = memory.moments(rule.key, zone).all if memory.marks[rule.key] else ()
+    return times if not times or times[0] >= now - rule.horizon else times[bisect_left(times, now - rule.horizon) :]
+
+
+def times_of(
+    memories: Sequence[Memory], rule: Behaviour, zone: int, as_of: int, condemned: Set[bytes]
+) -> Sequence[float]:
+    """When the touches happened that count for the rule, its limit applied over all identities together; the earliest first."""
+    holding = [memory for memory in memories if memory.marks.get(rule.key)]
+    if not holding:
         return []
-    slots = held[0] if len(held) == 1 else _union(rule.limit, held)
-    oldest, marks = as_of - rule.horizon, b"".join(slots.values())
-    if condemned:
-        return [at for at, event in read(marks) if at >= oldest and event not in condemned]
-    return [at for (at,) in moments(marks) if at >= oldest]
+    if len(holding) == 1 and not condemned:
+        return _since(holding[0], rule, zone, as_of)
+    oldest = as_of - rule.horizon
+    marks = b"".join(_union(rule.limit, [memory.marks[rule.key] for memory in holding]).values())
+    return sorted([float(at) for at, event in read(marks) if at >= oldest and event not in condemned])
 
 
 def _union(limit: int, held: Iterable[Mapping[Bucket, Marks]]) -> Mapping[Bucket, Marks]:

@@ -7,7 +7,7 @@ changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import exp2
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class Change(NamedTuple):
 class _Touches(NamedTuple):
     """Those that a rule counts: when they happened, and what each is worth then, in milli-points above 0."""
 
-    times: list[int]
+    times: Sequence[float]
     worth: int
     half_life: int
     horizon: int
@@ -56,14 +56,14 @@ class Fading:
             for rule in rules.by_key.get(key, ()):
                 if rule.begins <= as_of < rule.ends:
                     group = groups.setdefault(rule.group, _Group(max(rules.cap_of(rule.group), 0), [], []))
-                    times = times_of(standing.memories, rule, as_of, standing.condemned)
+                    times = times_of(standing.memories, rule, rules.zone, as_of, standing.condemned)
                     touches = _Touches(times, abs(rule.points), rule.half_life, rule.horizon)
                     (group.gains if rule.points > 0 else group.losses).append(touches)
         self._groups = list(groups.values())
         self._cap, self._bands = max(rules.engagement_cap, 0), rules.bands
         self._known: dict[int, _Sums] = {}
         every = [touches for one in self._groups for touches in (*one.gains, *one.losses) if touches.times]
-        self.ends = max((max(touches.times) + touches.horizon + 1 for touches in every), default=as_of)
+        self.ends = max((int(touches.times[-1]) + touches.horizon + 1 for touches in every), default=as_of)
 
     def next_change(self, first: int, last: int) -> Change | None:
         """The first ms after `first`, and no later than `last`, at which the band is another than at `first`.

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from services.scoring.domain import ledger
-from services.scoring.domain.ledger import Bucket, Ledger, event_of, mark_of
+from services.scoring.domain.ledger import Bucket, Ledger, Moments, event_of, mark_of, moments_of
 from shared.schemas.touches import Scalar
 
 LATEST_TOUCHES = 20
@@ -94,7 +94,7 @@ Accounts = dict[str, dict[str, Named]]  # by account key, and the mail domain th
 _moment = itemgetter(0, 1)  # (at, event_id)
 
 
-class Memory(msgspec.Struct, array_like=True, gc=False):
+class Memory(msgspec.Struct, array_like=True, dict=True):
     """One identity's memory.
 
     kind:        kind of identity, empty until known
@@ -106,6 +106,8 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     condemned:   events that turned out to be a machine's, by the moment of the verdict, ms
     accounts:    companies that it was said to belong to, by account key and by the mail domain that was named with it
     begun:       when each of those mail domains was first named, ms; of too many the earliest
+
+    Its dictionary, which is not encoded, holds by key what was read of its marks, until they change.
     """
 
     kind: str = ""
@@ -125,7 +127,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
 
     def copy(self) -> Memory:
         """One that may be changed without changing this one."""
-        return Memory(
+        copied = Memory(
             self.kind,
             self.received_at,
             self.seen,
@@ -141,6 +143,15 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
             {account: dict(by) for account, by in self.accounts.items()},
             dict(self.begun),
         )
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def moments(self, key: str, zone: int) -> Moments:
+        """Of the marks of a key that it has, and of the days of a zone."""
+        found: Moments | None = self.__dict__.get(key)
+        if found is None or found.zone != zone or found.buckets != len(self.marks[key]):
+            found = self.__dict__[key] = moments_of(self.marks[key], zone)
+        return found
 
     def remember(
         self, touch: TouchLike, slots: Iterable[tuple[str, Bucket]], person: Mapping[str, str], raises_hand: bool
@@ -183,7 +194,11 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         mark = b""
         for key, bucket in slots:
             mark = mark or mark_of(at, event_of(event_id))
-            ledger.record(self.marks, key, bucket, mark)
+            known: Moments | None = self.__dict__.pop(key, None)
+            stands = known is not None and known.buckets == len(self.marks.get(key, ()))
+            more = ledger.record(self.marks, key, bucket, mark)
+            if known is not None and stands and more is not None:
+                self.__dict__[key] = known.and_one(at, len(self.marks[key])) if more else known
 
     def hear_outcome(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
         """Take in what sales says of the lead; nothing that the lead did."""
@@ -208,6 +223,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         self.received_at = max(self.received_at, other.received_at)
         self.seen |= other.seen
         ledger.absorb(self.marks, other.marks)
+        self.__dict__.clear()
         for ours, theirs in ((self.attributes, other.attributes), (self.evidence, other.evidence)):
             for name, by_source in theirs.items():
                 for source, told in by_source.items():

@@ -64,7 +64,7 @@ class Fit:
 
 
 class RuleSet:
-    """The rules of one region, or of all the others. caps, bands, grades: milli-points
+    """The rules of one region, or of all the others. caps, bands, grades: milli-points;  zone: offset from UTC, ms
 
     by_key:     rules that read the same marks
     boundaries: moments at which a rule comes into force or ends, sorted
@@ -82,6 +82,7 @@ class RuleSet:
         region: str | None = None,
     ) -> None:
         self.region = region
+        self.zone = policy.zone_offset_minutes * 60_000
         self.behaviour = tuple(sorted(behaviour, key=lambda rule: rule.rule_id))
         self.fit = tuple(sorted(fit, key=lambda rule: rule.rule_id))
         self.by_key: dict[str, list[Behaviour]] = {}
