@@ -80,7 +80,8 @@ class NotificationView(BaseModel):
         description="`pending`; `told`; `failed` after the last try; `dropped` untold: see `why`; `unreachable`: without an address"
     )
     why: str | None = Field(
-        description="`over`: answered or ended before it was told; `no_address`: the policy does not name it any more"
+        description="`over`: answered or ended before it was told; `no_address`: the policy does not name it any more; "
+        "`unwritable`: what is stored cannot be put into words"
     )
     waits: bool = Field(description="for the rep to be at work, at `due_at` as it seems now")
     created_at: str

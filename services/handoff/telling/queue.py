@@ -312,7 +312,7 @@ async def begin(workers: Pool, found: Sequence[Notification], now: int) -> set[s
         f"UPDATE handoff.notifications n SET attempts = CASE WHEN {_HOLDS} THEN n.attempts + 1 ELSE n.attempts END,"
         f" state = CASE WHEN {_HOLDS} THEN n.state ELSE 'dropped' END,"
         f" why = CASE WHEN {_HOLDS} THEN n.why ELSE 'over' END,"
-        f" ended_at = CASE WHEN {_HOLDS} THEN n.ended_at ELSE $3 END"
+        f" ended_at = CASE WHEN {_HOLDS} THEN n.ended_at ELSE $3 END, waits = false"
         " WHERE n.tenant = $1 AND n.notification_id = ANY($2::uuid[]) AND n.state = 'pending'"
         " RETURNING n.notification_id::text, n.state",
         found[0].tenant,

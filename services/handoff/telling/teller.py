@@ -13,15 +13,16 @@ from services.handoff import metrics, store
 from services.handoff.policies import Policies
 from services.handoff.telling import queue
 from services.handoff.telling.facts import Gathering
+from services.handoff.telling.media import Message
 from services.handoff.telling.queue import Claim, Notification
-from services.handoff.telling.recipients import AT_ONCE, Recipients, language
+from services.handoff.telling.recipients import AT_ONCE, Reached, Recipients, language
 from services.handoff.telling.schedule import FAILING, judge, pause_of
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.words import MOST, message
 from services.handoff.turns import take_turns
 from shared.availability.people import Away
 from shared.kit.clock import Clock
-from shared.kit.database import Connection, Pool
+from shared.kit.database import HOPELESS, Connection, Pool
 
 log = structlog.get_logger(__name__)
 
@@ -136,9 +137,10 @@ class Teller:
         found = [one for one in found if one.notification_id in holds]
         if not found:
             return None
-        reasons = {code: one.label.texts() for code, one in self._policies.decline_reasons(claimed.tenant).items()}
-        facts = await self._gathering.facts(found, to, reasons, now)
-        told = message(to.rep.name, facts, language(to.rep), to.rep.zone)
+        told = await self._written(found, to, now)
+        if told is None:
+            await queue.drop(self._workers, found, "unwritable", now)
+            return None
         outcome, took_ms = await self._senders.send((claimed.tenant, claimed.channel_id), to.channel.url, to.to, told)
         now, failures = self._clock.now(), 0 if outcome == "told" else failures + 1
         verdicts = [
@@ -153,6 +155,17 @@ class Teller:
         if failures == FAILING + 1:
             log.warning("channel_failing", tenant=claimed.tenant, channel=claimed.channel_id, outcome=outcome)
         return failures, goes_on
+
+    async def _written(self, found: Sequence[Notification], to: Reached, now: int) -> Message | None:
+        """None where there is nothing any more of what is to be told, or where it cannot be put into words: others still can."""
+        tenant = found[0].tenant
+        reasons = {code: one.label.texts() for code, one in self._policies.decline_reasons(tenant).items()}
+        try:
+            facts = await self._gathering.facts(found, to, reasons, now)
+            return message(to.rep.name, facts, language(to.rep), to.rep.zone) if facts else None
+        except HOPELESS as error:
+            log.error("unwritable", tenant=tenant, notifications=len(found), error=type(error).__name__)
+            return None
 
     async def _disturbing(
         self, recipients: Recipients, found: Sequence[Notification], away: Mapping[str, Away], now: int

@@ -72,14 +72,18 @@ _SAID: Mapping[Kind, Word] = {
         "引き渡したリードが、営業から差し戻されました。",
     ),
     "late": Word(
-        "The time {clock} is over or runs out; {concerns} has the lead.",
-        "{clock}期限に対する遅れです。担当は{concerns}さんです。",
+        "The time {clock} is over, and {concerns} has the lead.",
+        "{clock}期限を過ぎましたが、まだ対応がありません。担当は{concerns}さんです。",
     ),
     "overdue": Word(
         "The time {clock} is over: say what comes next, and when.",
         "{clock}期限を過ぎました。次回行動と期日をご入力ください。",
     ),
 }
+_SOON_LATE = Word(
+    "{share}% of the time {clock} have passed, and {concerns} has the lead.",
+    "{clock}期限までの時間の{share}%が経過しましたが、まだ対応がありません。担当は{concerns}さんです。",
+)
 _CLOCKS: Mapping[str, Word] = {
     "accept": Word("to accept it", "受領"),
     "first_touch": Word("for the first contact", "初回接触"),
@@ -101,6 +105,7 @@ _OF = {
     "why": Word("Why", "理由"),
     "link": Word("Take it, or give it back", "受け取る・差し戻す"),
     "reason": Word("Reason", "理由"),
+    "due": Word("Due", "期限"),
 }
 _WEEKDAYS = Word("Mon Tue Wed Thu Fri Sat Sun", "月 火 水 木 金 土 日")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -133,7 +138,8 @@ def _title(facts: Facts, language: Language) -> str:
 
 def _said(facts: Facts, language: Language) -> str:
     clock = _CLOCKS.get(facts.clock or "", Word("", ""))
-    return _word(_SAID[facts.kind], language).format(
+    said = _SOON_LATE if facts.kind == "late" and (facts.share or 100) < 100 else _SAID[facts.kind]
+    return _word(said, language).format(
         share=facts.share or 0, clock=_word(clock, language), concerns=harmless(facts.concerns)
     )
 
@@ -156,7 +162,7 @@ def _details(facts: Facts, language: Language, zone: str, *, whole: bool) -> lis
             told += [f"・{text}" if language == "ja" else f"• {text}" for text in why]
     tell(_OF["reason"], _text(facts.reason, language))
     if facts.due_at is not None and facts.clock is not None:
-        tell(_DUE[facts.clock], when(facts.due_at, language, zone))
+        tell(_DUE.get(facts.clock, _OF["due"]), when(facts.due_at, language, zone))
     if facts.link:
         told.append(Link(_word(_OF["link"], language), facts.link))
     return told

@@ -34,7 +34,7 @@ from shared.kit.service import Probes
 from shared.schemas.policies import Label, PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
 from shared.schemas.policies.routing import DeclineReason, RoutingRule
-from shared.schemas.policies.sla import DealClocks, LeadClass
+from shared.schemas.policies.sla import DealClocks, LeadClass, Step
 from shared.schemas.policies.teams import Address, Channel, Member, Pool, Rep
 from shared.schemas.routing import Reason
 
@@ -410,7 +410,7 @@ async def test_what_is_late_is_told_to_the_manager_until_it_is_done(telling, rec
     [(path, title, text)] = [one for one in receiver.told if "遅れ" in one[1]]
     assert (path, title) == ("/boss@hinode.example", "【Baton】対応遅れのお知らせ")
     assert text.splitlines() == [
-        "部長 一郎さん、初回接触期限に対する遅れです。担当はSatoさんです。",
+        "部長 一郎さん、初回接触期限を過ぎましたが、まだ対応がありません。担当はSatoさんです。",
         "初回接触期限: 11月18日(火) 10:10 (JST)",
     ]
 
@@ -455,6 +455,59 @@ async def test_a_deal_that_waits_is_told_to_its_rep_then_to_the_manager_and_to_n
 
 def edited(deal, policy, moment, given):
     return steps.edit(deal, given, policy, moment)
+
+
+async def test_steps_of_escalation_go_up_to_the_manager_and_to_theirs(telling, receiver, world):
+    steps = (Step(at=50, do="tell_manager"), Step(at=150, do="tell_their_manager"))
+    late = LeadClass(id="score", accept=600, first_touch=600, untouched="tell_manager", escalate=steps)
+    await telling.apply(SlaPolicy(default=late))
+    channel = await telling.reach(receiver)
+    told = (Address(channel="chat"),)
+    reps = (
+        Rep(id="sato", name="佐藤 花子", email="sato@hinode.example", manager="boss"),
+        Rep(id="tanaka", name="田中", email="tanaka@hinode.example"),
+        Rep(id="boss", name="Boss", email="boss@hinode.example", manager="chief", tell_in="en", notify=told),
+        Rep(id="chief", name="Chief", email="chief@hinode.example", tell_in="en", notify=told),
+    )
+    await telling.apply(teams(channel, reps=reps))
+    await telling.offer(mode="assign")
+    for seconds in (301, 300, 300):
+        world.clock.advance(seconds=seconds)
+        await world.firing().fire_due()
+        await telling.tell()
+    assert [(path, text.splitlines()[0]) for path, _, text in receiver.told] == [
+        ("/boss@hinode.example", "Boss: 50% of the time for the first contact have passed, and Sato has the lead."),
+        ("/boss@hinode.example", "Boss: The time for the first contact is over, and Sato has the lead."),
+        ("/chief@hinode.example", "Chief: The time for the first contact is over, and Sato has the lead."),
+    ]
+
+
+async def test_what_cannot_be_put_into_words_stops_nobody_else(telling, receiver, world, owner, patient):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer("lead-1")
+    await telling.offer("lead-2", rep="tanaka")
+    await owner.execute(
+        "UPDATE handoff.opportunities SET score = '[]' WHERE opportunity_id = $1", world.opportunity_id("lead-1")
+    )
+    await owner.execute(
+        "UPDATE handoff.opportunities SET reasons = '[{}]' WHERE opportunity_id = $1", world.opportunity_id("lead-1")
+    )
+    await telling.tell()
+    assert sorted(await telling.states()) == [("offer", "sato", "dropped"), ("offer", "tanaka", "told")]
+
+
+async def test_what_failed_waits_for_its_next_try_whatever_the_hours(telling, receiver, world, patient):
+    receiver.answer = 500
+    await telling.apply(office(await telling.reach(receiver)))
+    world.clock.advance(seconds=-7 * HOUR)
+    await telling.offer()
+    await telling.tell()
+    world.clock.advance(seconds=6 * HOUR)
+    await telling.tell()
+    assert len(receiver.told) == 1
+    await telling.teller.wake_waiting()
+    await telling.tell()
+    assert len(receiver.told) == 1
 
 
 async def test_inside_sales_hears_that_field_sales_gave_a_lead_back(telling, receiver, world):

@@ -81,7 +81,9 @@ def test_many_things_go_in_one_message_in_short():
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-@pytest.mark.parametrize("clock", ["accept", "first_touch", "qualify", "next_step", "stage_rot", None])
+@pytest.mark.parametrize(
+    "clock", ["accept", "first_touch", "qualify", "next_step", "stage_rot", "one_of_tomorrow", None]
+)
 @pytest.mark.parametrize(
     "kind", ["offer", "assigned", "reminder", "taken_back", "withdrawn", "sent_back", "late", "overdue"]
 )
