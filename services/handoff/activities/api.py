@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from typing import Annotated
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
@@ -125,9 +126,8 @@ class ActivitiesApi:
         now = self._clock.now()
         if due_at > now + LATEST:
             raise Problem(422, "too_far_ahead", "`due` lies more than three years ahead")
-        task_id = ids.derived_id("task", caller.tenant, opportunity_id, rep_id, body.title, due_at, now)
         on = due_on.isoformat() if due_on else None
-        task = Task(task_id, opportunity_id, body.kind, body.title, due_at, on, rep_id, caller.name)
+        task = Task(str(uuid4()), opportunity_id, body.kind, body.title, due_at, on, rep_id, caller.name)
         return bodies.task(await self._desk.add_task(caller.tenant, task), now)
 
     def _end_of(self, tenant: str, rep_id: str, day: date) -> int:

@@ -15,6 +15,15 @@ from shared.kit.clock import iso
 from shared.schemas.person import SealedPerson
 
 Moment = Annotated[AwareDatetime, AfterValidator(_recent)]
+
+
+def _of_our_time(day: date) -> date:
+    if not 2000 <= day.year < 2200:
+        raise ValueError("lies before the year 2000, or after 2199")
+    return day
+
+
+Day = Annotated[date, AfterValidator(_of_our_time)]
 State = Literal["open", "done", "cancelled"]
 
 
@@ -41,7 +50,7 @@ class Call(BaseModel):
 
 class NewTask(BaseModel):
     title: Annotated[Text, Field(min_length=1, max_length=200, description="kept as personal data")]
-    due: Moment | date = Field(
+    due: Moment | Day = Field(
         description="when; or the day, by the end of which in the rep's zone", examples=["2027-04-01"]
     )
     kind: TaskKind = "todo"

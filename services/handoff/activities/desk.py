@@ -18,6 +18,7 @@ from shared.schemas.policies.routing import DeclineReason
 from shared.sight import Sight
 
 Row = dict[str, Any]
+_IN_PIPELINE = "SELECT in_pipeline FROM handoff.opportunities WHERE (tenant, opportunity_id) = ($1, $2::uuid)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class ActivityDesk:
             rule, reason = self._policies.unreachable(tenant)
             if reason is None or not is_unreachable(await _logged(connection, tenant, opportunity_id), rule):
                 return False
+            if await connection.fetchval(_IN_PIPELINE, tenant, opportunity_id):
+                return False  # a deal does not end because somebody is hard to reach
         try:
             await self._desk.decline(tenant, opportunity_id, call.activity.rep_id, reason, None)
         except (NotTheHolderError, OfferNotOpenError):

@@ -36,7 +36,7 @@ _FROM = "FROM handoff.tasks t JOIN handoff.opportunities o USING (tenant, opport
 
 
 async def add(connection: Connection, tenant: str, task: Task, now: int) -> None:
-    """Under the lock of the opportunity. One of a known id is not added again."""
+    """One of a known id is not added again."""
     sealed = seal({"free_text": task.title})
     await connection.execute(
         "INSERT INTO handoff.tasks (tenant, task_id, opportunity_id, kind, title, due_at, due_on, rep_id, created_at, created_by,"

@@ -149,6 +149,21 @@ async def test_who_is_never_reached_is_given_back_by_policy_unless_the_rep_says_
     assert [(event["reason"], event["effect"]) for event in declined] == [("unreachable", "recycle")]
 
 
+async def test_a_deal_in_the_pipeline_does_not_end_because_nobody_answers(sato, opportunity, world, owner):
+    await called(sato, opportunity, "connected")
+    await owner.execute("UPDATE handoff.opportunities SET in_pipeline = true WHERE tenant = $1", world.tenant)
+    for _ in range(4):
+        world.clock.advance(days=1)
+        last = await called(sato, opportunity, "no_answer")
+    assert (last["attempts"], last["stage"], last["given_back_for"]) == (4, "accepted", None)
+
+
+@pytest.mark.parametrize("due", ["9999-12-31", "0001-01-01", "2031-01-01", "9999-12-31T23:59:59Z", "soon", 1e300])
+async def test_a_task_that_is_due_at_no_time_of_ours_is_refused(sato, opportunity, due):
+    refused = await sato.post(f"{opportunity}/tasks", json={"title": "x", "due": due})
+    assert refused.status_code == 422
+
+
 async def test_a_call_sent_again_by_its_id_gives_back_nothing_that_came_later(sato, opportunity, world):
     call = {"result": "send_back", "reason": "insufficient_info", "id": "pbx-1"}
     first = await sato.post(f"{opportunity}/calls", json=call)
