@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.handoff.domain.ending import fire
+from services.handoff.domain.opportunity import Change
 from services.handoff.domain.rep import (
     NotInsideSalesError,
     NotTheHolderError,
@@ -21,6 +22,9 @@ from services.handoff.domain.rep import (
 )
 from services.handoff.domain.routed import route, withdraw
 from services.handoff.domain.terms import Promises
+from services.handoff.pipeline.deal import Deal
+from services.handoff.pipeline.handover import applied
+from services.handoff.pipeline.steps import RefusedError
 from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, deviation
 from services.router.domain.flow import Desk, Task, work
@@ -92,6 +96,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
         self.merged: set[str] = set()  # ever
         self.pools = {pool: PoolState(pool).follow(PLAYBOOK.weights(pool), 1) for pool in PLAYBOOK.pools}
         self.opportunities = {}
+        self.deals: dict[str, Deal] = {}
         self.said: dict[tuple[str, int], bytes] = {}
         self.scored, self.routed, self.events = [], [], []  # topics
         self.read = {"scored": 0, "routed": 0, "events": 0}  # offsets
@@ -134,6 +139,25 @@ class RouterAndHandoff(RuleBasedStateMachine):
     def qualify(self, lead):
         self.say(lead, lambda opportunity, rep: qualify(opportunity, rep, self.now))
 
+    @rule(lead=leads, stage=st.sampled_from(["discovery", "accepted", "won", "lost"]))
+    def deal(self, lead, stage):
+        """Whoever works on the deal of the lead moves it, or wins or loses it."""
+
+        def moved(opportunity, _rep):
+            if not opportunity.is_open():
+                raise OfferNotOpenError(opportunity.stage)
+            before = self.deals.get(opportunity.opportunity_id, Deal(stage="accepted", stage_since=0))
+            if before.stage == stage:
+                return Change(opportunity)
+            until = self.now + 90 * DAY if stage == "lost" else None
+            told = {"version": before.version + 1, "stage": stage, "comes_back_at": until}
+            after = before.model_copy(update=told)
+            change = applied(opportunity, before, after, self.now)
+            self.deals[opportunity.opportunity_id] = after
+            return change
+
+        self.say(lead, moved)
+
     @rule(seconds=st.sampled_from([1, 60, 600]))
     def pass_time(self, seconds):
         self.now += seconds * 1000
@@ -173,7 +197,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
     def say(self, lead, what):
         """The rep who was asked for the lead says something, perhaps too late."""
         for opportunity in [o for o in self.opportunities.values() if o.lead_id == lead and o.current()]:
-            with suppress(NotTheHolderError, NotInsideSalesError, OfferNotOpenError):
+            with suppress(NotTheHolderError, NotInsideSalesError, OfferNotOpenError, RefusedError):
                 self.take(what(opportunity, opportunity.current().rep_id))
 
     # What the services read
@@ -211,7 +235,7 @@ class RouterAndHandoff(RuleBasedStateMachine):
             held = [
                 o.current()
                 for o in self.opportunities.values()
-                if o.lead_id == lead.lead_id and o.current() is not None
+                if o.lead_id == lead.lead_id and o.current() is not None and o.is_open()
             ]
             assert len(held) <= 1, "two offers of one lead"
             assert (held[0].rep_id if held else None) == lead.owner_rep
@@ -232,6 +256,14 @@ class RouterAndHandoff(RuleBasedStateMachine):
                 assert (lead.waiting_reason, lead.waiting_until) == (CLOSING[last.effect], last.until), (
                     "how it ended is lost"
                 )
+            if known and known.stage in ("won", "lost") and lead.lead_id not in self.merged:
+                lost_until = self.deals[known.opportunity_id].comes_back_at
+                assert (lead.waiting_reason, lead.waiting_until) == (known.stage, lost_until), (
+                    "who ended it is not heard"
+                )
+            if held and held[0].state == "accepted" and not lead.merged_into:
+                told = self.opportunities[ids.opportunity_id("t", lead.lead_id, lead.cycle)].told
+                assert (lead.stage == "sql") == (told == "discovery"), "the router does not know the stage of the deal"
             ended = ("declined", "expired", "superseded")
             had = {o.rep_id for o in known.offers if o.state in ended} if known else set()
             passed = () if lead.closed else lead.excluded  # when it comes back, all may have it
@@ -451,3 +483,39 @@ def test_who_accepted_a_lead_in_the_moment_of_a_merge_that_was_undone_can_be_rel
     both.decline("lead-1", PLAYBOOK.routing.decline_reasons[0])
     both.settle()
     assert both.leads["lead-1"].cycle == 1, "it goes on where it was: nothing of the merge closes it any more"
+
+
+@pytest.mark.parametrize("stage", ["won", "lost"])
+def test_a_rep_who_ended_a_deal_just_before_a_manager_gave_it_away_is_heard(stage):
+    both = RouterAndHandoff()
+    both.begin("offer")
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    both.accept("lead-1")
+    both.settle()
+    holder = both.leads["lead-1"].owner_rep
+    both.deal("lead-1", stage)
+    both.give("lead-1", [rep for rep in REPS if rep != holder], too_late=False)
+    both.settle()
+    lead = both.leads["lead-1"]
+    assert (lead.owner_rep, lead.waiting_reason, lead.cycle) == (None, stage, 1)
+    both.rewind("events", 10)
+    both.settle()
+    assert both.leads["lead-1"] == lead, "said twice is said once"
+
+
+def test_a_deal_that_was_won_while_its_lead_was_merged_is_won_once_the_merge_is_undone():
+    both = RouterAndHandoff()
+    both.begin("offer")
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    both.accept("lead-1")
+    both.settle()
+    both.score("lead-1", "A1", raised=False, merged=0)
+    both.settle()
+    both.deal("lead-1", "won")
+    both.settle()
+    both.score("lead-1", "A1", raised=False, merged=1)
+    both.settle()
+    lead = both.leads["lead-1"]
+    assert (lead.owner_rep, lead.waiting_reason, lead.cycle) == (None, "won", 1)

@@ -216,6 +216,8 @@ def _just_before(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cau
         return _qualified_before(lead, event, playbook, cause)
     if theirs and event.kind == "offer-declined" and event.effect in CLOSING:
         return _closed_before(lead, theirs, event, playbook, cause)
+    if theirs and event.kind == "stage-changed" and event.stage in ENDS:
+        return _ended_before(lead, theirs, event, playbook, cause)
     return Step(lead)
 
 
@@ -227,6 +229,15 @@ def _closed_before(lead: Lead, theirs: Held, event: HandoffEvent, playbook: Play
     others = tuple(rep for rep in lead.excluded if rep != theirs.rep_id)
     was = replace(_owned(lead, theirs.rep_id), pool_id=theirs.pool_id, sharing=theirs.sharing, excluded=others)
     step = _given_back(was, event, playbook, cause)
+    return replace(step, lead=replace(step.lead, replaced=_with_current(lead)[len(lead.replaced) :]))
+
+
+def _ended_before(lead: Lead, theirs: Held, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:
+    """A rep had won or lost the deal just before it was taken from them: as one who had closed it."""
+    if lead.merged_into:
+        return Step(lead)
+    was = replace(_owned(lead, theirs.rep_id), accepted=True, pool_id=theirs.pool_id, sharing=theirs.sharing)
+    step = _progressed(was, event, playbook, cause)
     return replace(step, lead=replace(step.lead, replaced=_with_current(lead)[len(lead.replaced) :]))
 
 
@@ -360,7 +371,7 @@ def _refused(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: 
         return Step(kept, cause, credit=credit, sharing=refused.sharing)
     if lead.owner_rep is None:
         return Step(replace(lead, replaced=before), cause, credit=credit, sharing=refused.sharing)
-    if event.stage in ("recycled", "disqualified"):
+    if event.stage in ("recycled", "disqualified", *ENDS):
         closed = _close(lead, event.stage, event.at, _cool_off(event, playbook, event.stage))
         return Step(closed, cause, credit=credit, sharing=refused.sharing)
     # It was taken back when it was merged, and is not merged any more. What inside sales found out of it holds.
