@@ -15,6 +15,7 @@ LONGEST = 80  # characters of what others have typed
 _JOINER = "\u2060"  # takes no room, and parts what a client would see as a link or a mention
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&~|])")  # what has a meaning within a line; how lines begin is ours
 _LINKS = re.compile(r"(?i)(https?|ftp|mailto|www|tel|javascript|data)(?=[:.])|(?<=\w)\.(?=[a-z]{2})")
+_TAG = re.compile(r"\[(?=[A-Za-z/])")  # of Chatwork: [toall], [To:1]
 _ENTITY = re.compile(r"&(?=[#\w])")
 
 
@@ -48,7 +49,7 @@ def harmless(text: str, longest: int = LONGEST) -> str:
     if len(kept) > longest:
         kept = kept[: longest - 1] + "…"
     kept = kept.replace("://", f":{_JOINER}//").replace("@", f"@{_JOINER}")
-    kept = _ENTITY.sub(f"&{_JOINER}", kept)
+    kept = _TAG.sub(f"[{_JOINER}", _ENTITY.sub(f"&{_JOINER}", kept))
     return _LINKS.sub(lambda found: found[0] + _JOINER, kept)
 
 

@@ -9,6 +9,7 @@ from email import message_from_bytes
 from email.policy import default
 from functools import partial
 from pathlib import Path
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import httpx
@@ -72,8 +73,9 @@ class Receiver:
                 while (header := await reader.readline()) != b"\r\n":
                     name, _, value = header.decode().partition(":")
                     length = int(value) if name.lower() == "content-length" else length
-                body = orjson.loads(await reader.readexactly(length))
-                self.bodies.append((line.decode().split()[1], body))
+                body = (await reader.readexactly(length)).decode()
+                read = orjson.loads(body) if body.startswith("{") else dict(parse_qsl(body, keep_blank_values=True))
+                self.bodies.append((line.decode().split()[1], read))
                 self.asked.set()
                 if self.answer is None:
                     await reader.read()
@@ -692,11 +694,11 @@ async def test_a_mail_is_read_by_a_mail_client_and_hostile_names_stay_text(telli
     assert mail["to"] == "sato@hinode.example"
     assert mail["bcc"] is None
     subject = str(mail["subject"])
-    assert subject.startswith("【Baton】リードのご案内: <b>*Evil*</b> & [here]")
+    assert subject.startswith("【Baton】リードのご案内: <b>*Evil*</b> & [\u2060here]")
     assert "\n" not in subject
     html = mail.get_body(("html",)).get_content()
     assert "<b>" not in html
-    assert "&lt;b&gt;*Evil*&lt;/b&gt; &amp; [here](" in html
+    assert "&lt;b&gt;*Evil*&lt;/b&gt; &amp; [\u2060here](" in html
     links = re.findall(r'href="([^"]*)"', html)
     assert len(links) == 1, links
     assert links[0].startswith(f"{PUBLIC}/o/")
@@ -728,6 +730,22 @@ async def test_slack_shows_hostile_names_as_text_and_the_link_as_a_link(telling,
     assert "https://evil" not in shown["text"]
     assert "受領期限: 11月18日(火) 22:00 (JST)" in shown["text"]
     assert "http" not in str(shown.get("footer_icon", "")), "no picture is fetched from elsewhere"
+
+
+async def test_chatwork_is_reached_by_a_form_and_a_strangers_tags_call_nobody(
+    telling, receiver, world, patient, monkeypatch
+):
+    url = f"form://127.0.0.1:{receiver.port}/v2/rooms/{{to}}/messages?+X-ChatWorkToken=x&:message=body&:title=&:type=&:version="
+    monkeypatch.setattr(type(receiver), "url", url)
+    channel = await telling.reach(receiver, "chatwork", personal=True)
+    reps = (Rep(id="sato", name="佐藤 花子", notify=(Address(channel="chatwork", to="4711"),)),)
+    await telling.apply(teams(channel, reps=(*reps, Rep(id="tanaka", name="田中 太郎"))))
+    await world.handler().handle([world.routed(attributes={"company": "[toall] [To:1] 青葉"})])
+    await telling.tell()
+    [(path, body)] = receiver.bodies
+    assert path == "/v2/rooms/4711/messages"
+    assert list(body) == ["body"]
+    assert "会社名: [\u2060toall] [\u2060To:1] 青葉" in body["body"]
 
 
 async def test_in_plain_text_a_strangers_name_is_one_line_without_addresses(telling, receiver, world, patient):
