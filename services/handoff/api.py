@@ -21,8 +21,9 @@ from services.handoff.domain.rep import (
     NotTheHolderError,
     OfferNotOpenError,
 )
-from services.handoff.paging import UUID, cursor, place
-from services.handoff.policies import Policies, nearest
+from services.handoff.entry import known_form, not_found, rep_of, unknown
+from services.handoff.paging import cursor, place
+from services.handoff.policies import Policies
 from services.handoff.reads import Filter, Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import BEARER, Caller, Tokens
@@ -31,7 +32,7 @@ from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.schemas import ids
 from shared.schemas.policies.routing import DeclineReason
-from shared.sight import FOR_OTHERS, Sight, sight_of
+from shared.sight import Sight, sight_of
 
 LATEST = 3 * 366 * 86_400_000  # ms ahead that a lead may want to be called again
 COMES_BACK = frozenset({"on_hold", "recycle", "nurture"})  # effects after which a lead may come back
@@ -98,7 +99,7 @@ class Api:
         """Accept the offer. Accepting again changes nothing and answers the same."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id if body else None)
         with refusals(opportunity_id):
-            await self._desk.accept(caller.tenant, _known_form(opportunity_id), rep_id)
+            await self._desk.accept(caller.tenant, known_form(opportunity_id), rep_id)
         return await self._detail(caller, opportunity_id)
 
     async def decline(self, request: Request, opportunity_id: str, body: Decline) -> views.Detail:
@@ -106,11 +107,11 @@ class Api:
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         valid = self._policies.decline_reasons(caller.tenant)
         if body.reason not in valid:
-            raise _unknown("reason", body.reason, sorted(valid))
+            raise unknown("reason", body.reason, sorted(valid))
         reason = valid[body.reason]
         until = await self._until(caller, opportunity_id, rep_id, reason, body.until)
         with refusals(opportunity_id):
-            await self._desk.decline(caller.tenant, _known_form(opportunity_id), rep_id, reason, body.note, until)
+            await self._desk.decline(caller.tenant, known_form(opportunity_id), rep_id, reason, body.note, until)
         return await self._detail(caller, opportunity_id)
 
     async def _until(
@@ -142,7 +143,7 @@ class Api:
         chooses whom."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         with refusals(opportunity_id):
-            await self._desk.qualify(caller.tenant, _known_form(opportunity_id), rep_id, _handover(body))
+            await self._desk.qualify(caller.tenant, known_form(opportunity_id), rep_id, _handover(body))
         return await self._detail(caller, opportunity_id)
 
     async def pause(self, request: Request, opportunity_id: str, body: Pause) -> views.Detail:
@@ -150,13 +151,13 @@ class Api:
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         valid = self._policies.pause_reasons(caller.tenant)
         if body.reason not in valid:
-            raise _unknown("reason", body.reason, sorted(valid))
+            raise unknown("reason", body.reason, sorted(valid))
         until = round(body.until.timestamp() * 1000) if body.until else None
         if until is not None and until <= self._clock.now():
             raise Problem(422, "not_in_the_future", "`until` lies in the past")
         with refusals(opportunity_id):
             await self._desk.pause(
-                caller.tenant, _known_form(opportunity_id), rep_id, valid[body.reason], caller.name, until
+                caller.tenant, known_form(opportunity_id), rep_id, valid[body.reason], caller.name, until
             )
         return await self._detail(caller, opportunity_id)
 
@@ -164,7 +165,7 @@ class Api:
         """Let the clocks count again. Where they do already, nothing changes."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id if body else None)
         with refusals(opportunity_id):
-            await self._desk.resume(caller.tenant, _known_form(opportunity_id), rep_id, caller.name)
+            await self._desk.resume(caller.tenant, known_form(opportunity_id), rep_id, caller.name)
         return await self._detail(caller, opportunity_id)
 
     async def log_activity(self, request: Request, opportunity_id: str, body: LogActivity) -> views.Detail:
@@ -172,13 +173,13 @@ class Api:
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
         activity = self._activity(caller.tenant, rep_id, body)
         with refusals(opportunity_id):
-            await self._desk.log_touch(caller.tenant, _known_form(opportunity_id), activity, body.note, caller.name)
+            await self._desk.log_touch(caller.tenant, known_form(opportunity_id), activity, body.note, caller.name)
         return await self._detail(caller, opportunity_id)
 
     def _activity(self, tenant: str, rep_id: str | None, body: LogActivity) -> Activity:
         touches, types = self._policies.activity_types(tenant)
         if body.type not in types:
-            raise _unknown("type", body.type, sorted(types))
+            raise unknown("type", body.type, sorted(types))
         now = self._clock.now()
         at = round(body.at.timestamp() * 1000) if body.at else now
         if at > now + AHEAD:
@@ -209,7 +210,7 @@ class Api:
         too late, rather than done in the name of one of that team.
         """
         caller, sight = await self._caller(request)
-        rep_id = _rep(caller, named)
+        rep_id = rep_of(caller, named)
         if sight.everything:
             return caller, rep_id
         row = await self._seen(caller, sight, opportunity_id)
@@ -219,16 +220,16 @@ class Api:
 
     async def _seen(self, caller: Caller, sight: Sight, opportunity_id: str) -> dict[str, Any]:
         """Raises Problem 404, also for one that the caller may not see."""
-        row = await self._reads.find(caller.tenant, _known_form(opportunity_id))
+        row = await self._reads.find(caller.tenant, known_form(opportunity_id))
         if row is None or not sees(sight, row):
-            raise _not_found(opportunity_id)
+            raise not_found(opportunity_id)
         return row
 
     async def _detail(self, caller: Caller, opportunity_id: str) -> views.Detail:
         """What became of an opportunity that the caller was seen to see."""
-        row = await self._reads.find(caller.tenant, _known_form(opportunity_id))
+        row = await self._reads.find(caller.tenant, known_form(opportunity_id))
         if row is None:
-            raise _not_found(opportunity_id)
+            raise not_found(opportunity_id)
         return self._view(caller, row)
 
     def _view(self, caller: Caller, row: dict[str, Any]) -> views.Detail:
@@ -246,7 +247,7 @@ class refusals:  # noqa: N801 - reads as a clause: with refusals(…)
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
         match error:
             case UnknownOpportunityError():
-                raise _not_found(self._id) from None
+                raise not_found(self._id) from None
             case NotTheHolderError():
                 raise Problem(409, "not_the_holder", "this lead was never offered to this rep") from None
             case OfferNotOpenError():
@@ -273,28 +274,3 @@ def _handover(body: Qualify) -> Handover:
     first = round(body.first_meeting.timestamp() * 1000) if body.first_meeting else None
     participants = (" ".join(one.split()) for one in body.participants)
     return Handover(first, tuple(one for one in participants if one), (body.memo or "").strip() or None)
-
-
-def _rep(caller: Caller, named: str | None) -> str | None:
-    """The rep in whose name `caller` acts; None where it is for whoever was asked last."""
-    if FOR_OTHERS.intersection(caller.roles):
-        return named or (caller.name if "rep" in caller.roles else None)
-    if named not in (None, caller.name):
-        raise Problem(403, "not_your_name", "a rep's token acts for this rep only")
-    return caller.name
-
-
-def _known_form(opportunity_id: str) -> str:
-    if not UUID.fullmatch(opportunity_id):
-        raise _not_found(opportunity_id)
-    return opportunity_id
-
-
-def _not_found(opportunity_id: str) -> Problem:
-    return Problem(404, "not_found", f"there is no opportunity {opportunity_id[:50]!r}")
-
-
-def _unknown(what: str, wrong: str, valid: list[str]) -> Problem:
-    near = nearest(wrong, valid)
-    hint = f" Did you mean `{near}`?" if near else ""
-    return Problem(422, f"unknown_{what}", f"there is no {what} `{wrong}`.{hint}", valid=valid, suggestion=near)

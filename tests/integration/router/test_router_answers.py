@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -12,6 +12,8 @@ from services.handoff.answers.answer import Recorded
 from services.handoff.answers.desk import AnswersDesk
 from services.handoff.desk import Desk
 from services.handoff.handler import Handoff
+from services.handoff.people.desk import ANYTHING, PeopleDesk
+from services.handoff.people.stakeholder import Stakeholder
 from services.handoff.policies import Policies
 from services.router.store import trail
 from services.router.views import decision_view
@@ -122,7 +124,9 @@ async def story(world) -> Story:
     return Story(world, policies)
 
 
-async def test_a_rep_answers_and_the_next_decision_of_the_router_names_it_as_evidence(story, world):
+@pytest.fixture
+async def opportunity(story, world) -> str:
+    """Of a lead of whom nothing is known of BANT, so that ito of inside sales has it."""
     demo = wire.Touch(
         tenant=world.tenant,
         lead_id=LEAD,
@@ -142,25 +146,34 @@ async def test_a_rep_answers_and_the_next_decision_of_the_router_names_it_as_evi
     desk = Desk(world.pool, world.clock, story.handoff)
     await desk.accept(world.tenant, opportunity, "ito")
     world.clock.advance(seconds=60)
-    learnt = Recorded(
-        answer_id="a1",
-        question="B1",
-        code="secured",
+    return opportunity
+
+
+def learnt(world: Any, question: str, code: str, **more: Any) -> Recorded:
+    return Recorded(
+        answer_id=question,
+        question=question,
+        code=code,
         source_id="handoff/inside_sales",
         observed_at=world.clock.now(),
         recorded_at=0,
         recorded_by="ito",
         rep_id="ito",
         event_id="",
-        confidence=0.7,
+        **more,
     )
+
+
+async def test_a_rep_answers_and_the_next_decision_of_the_router_names_it_as_evidence(story, world, opportunity):
     for _ in range(2):
-        await AnswersDesk(world.pool, world.clock).record(world.tenant, opportunity, learnt, None)
+        await AnswersDesk(world.pool, world.clock).record(
+            world.tenant, opportunity, learnt(world, "B1", "secured", confidence=0.7), None
+        )
     await story.news(times=2)
     [evidence] = (await story.scored()).evidence
     assert (evidence.code, evidence.source_id, evidence.confidence) == ("secured", "handoff/inside_sales", 0.7)
     assert await world.count("decisions") == 1  # whoever has the lead keeps it
-    await desk.qualify(world.tenant, opportunity, "ito")
+    await Desk(world.pool, world.clock, story.handoff).qualify(world.tenant, opportunity, "ito")
     await story.news()
     latest, first = await story.decisions()
     assert first["qualification"]["criteria"]["budget"]["state"] == "missing"
@@ -170,3 +183,27 @@ async def test_a_rep_answers_and_the_next_decision_of_the_router_names_it_as_evi
     assert (named["question"], named["answer"], named["source"]) == ("B1", "secured", "handoff/inside_sales")
     [routed] = await story.offered()
     assert (routed.leg, [one.code for one in routed.evidence]) == ("fs", ["secured"])
+
+
+async def test_what_somebody_told_of_their_post_is_no_evidence_once_they_have_moved(story, world, opportunity):
+    people, answers = PeopleDesk(world.pool, world.clock), AnswersDesk(world.pool, world.clock)
+    yamada = Stakeholder("yamada", {"name": "山田"})
+    await people.put(world.tenant, opportunity, "yamada", lambda known: known or yamada, ANYTHING, "ito")
+    for question, code in (("A1", "decision"), ("B1", "secured")):
+        await answers.record(world.tenant, opportunity, learnt(world, question, code, told_by="yamada"), None)
+    await story.news()
+    assert [one.criterion for one in (await story.scored()).evidence] == ["A1", "B1"]
+    await people.moved(world.tenant, opportunity, "yamada", None, left=False, by="ito")
+    await story.news(times=2)
+    assert [one.criterion for one in (await story.scored()).evidence] == ["B1"]
+    world.clock.advance(seconds=60)
+    successor = replace(learnt(world, "A1", "drafting"), answer_id="later")
+    await answers.record(world.tenant, opportunity, successor, None)
+    await story.news()
+    await Desk(world.pool, world.clock, story.handoff).qualify(world.tenant, opportunity, "ito")
+    await story.news()
+    latest, *_ = await story.decisions()
+    criteria = latest["qualification"]["criteria"]
+    assert (criteria["budget"]["state"], criteria["authority"]["state"]) == ("met", "unmet")
+    [offer] = await story.offered()
+    assert {(one.criterion, one.code) for one in offer.evidence} == {("A1", "drafting"), ("B1", "secured")}
