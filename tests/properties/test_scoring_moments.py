@@ -18,6 +18,7 @@ STEP = st.one_of(MARK, st.just("read"), st.just("tidy"), st.just("copy"), st.lis
 
 
 @example([(0, 1, KEYS[0], "x"), "read", "tidy", "tidy", (40 * DAY, 2, KEYS[0], "x")])  # one bucket goes, another comes
+@example([(2**63 - 1, 1, KEYS[0], "x"), "read", (DAY, 2, KEYS[0], "x"), "read", (2**63 - 2, 3, KEYS[0], "x")])
 @given(st.lists(STEP, max_size=40))
 def test_what_is_kept_of_moments_is_what_the_marks_say(steps: list[object]) -> None:
     memory = Memory()

@@ -8,7 +8,6 @@ which marks exist, and carries its limit, horizon and bucket length, so that led
 from __future__ import annotations
 
 from array import array
-from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b, sha256
@@ -86,12 +85,9 @@ class Moments(NamedTuple):
     zone: int
     buckets: int
 
-    def and_one(self, at: int, buckets: int) -> Moments:
-        """With one mark more."""
+    def and_last(self, at: int, buckets: int) -> Moments:
+        """With one mark more, none of the others later."""
         every, days = self.all[:], self.days[:]
-        if at < every[-1]:
-            insort(every, at)
-            return Moments(every, _days(map(int, every), self.zone), self.zone, buckets)
         every.append(at)
         if (days[-1] + self.zone) // DAY == (at + self.zone) // DAY:
             days[-1] = at

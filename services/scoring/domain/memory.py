@@ -197,8 +197,10 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
             known: Moments | None = self.__dict__.pop(key, None)
             stands = known is not None and known.buckets == len(self.marks.get(key, ()))
             more = ledger.record(self.marks, key, bucket, mark)
-            if known is not None and stands and more is not None:
-                self.__dict__[key] = known.and_one(at, len(self.marks[key])) if more else known
+            if known is not None and stands and more == 0:
+                self.__dict__[key] = known
+            elif known is not None and stands and more and known.days[-1] <= at:
+                self.__dict__[key] = known.and_last(at, len(self.marks[key]))
 
     def hear_outcome(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
         """Take in what sales says of the lead; nothing that the lead did."""
