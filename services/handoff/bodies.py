@@ -103,7 +103,9 @@ class LogActivity(BaseModel):
     rep_id: RepId | None = None
     duration: int | None = Field(default=None, ge=0, le=86_400 * 31, description="seconds")
     direction: Literal["in", "out"] | None = Field(default=None, description="`in`: they came to us")
-    outcome: ShortText | None = Field(default=None, description="a code of yours", examples=["wants_a_quote"])
+    outcome: str | None = Field(
+        default=None, pattern=r"^[a-z][a-z0-9_]{0,59}$", description="a code of yours", examples=["wants_a_quote"]
+    )
     participants: list[ShortText] = Field(default=[], max_length=50, description="ids of stakeholders")
 
 

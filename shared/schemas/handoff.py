@@ -17,6 +17,9 @@ HandoffKind = Literal[
     "lead-qualified",
     "routing-refused",
     "activity-logged",
+    "task-created",
+    "task-done",
+    "task-cancelled",
     "answer-recorded",
     "answer-voided",
     "stakeholder-changed",
@@ -47,7 +50,7 @@ class HandoffEvent(Record):
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     evidence:   for answer-recorded and answer-voided: question -> code (vocabulary, section 10), as learnt at `observed_at` from
                 `source`, and how sure (`confidence`, 0 to 1), where that was said
-    subject:    for what happens to a person of the customer's: the stakeholder
+    subject:    for what happens to a person of the customer's: the stakeholder; to a task: the task, which is due at `due_at`
     stage:      offered, accepted, won, lost, recycled, disqualified or merged; between, while a rep has the lead, its deal's
     version:    of the deal, where that became other by it;  fields: which of its fields did, for deal-changed
     account_manager: for deal-handed-over: who has the customer from then on
@@ -72,6 +75,7 @@ class HandoffEvent(Record):
     due_at: Millis | None = None
     share: int | None = None
     activity: str | None = Field(default=None, description="touch type of the activity (vocabulary, section 1)")
+    outcome: str | None = Field(default=None, description="of the activity: a code, such as no_answer")
     stage: str | None = None
     holder: str | None = None
     held: int | None = None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from services.handoff import store
 from services.handoff.activities import tasks
 from services.handoff.activities.calls import MEANINGS, Logged, Result, attempts, is_unreachable, next_call
 from services.handoff.activities.tasks import Task
 from services.handoff.desk import Desk, UnknownOpportunityError
+from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity, NotTheHolderError, OfferNotOpenError
 from services.handoff.policies import Policies
+from services.handoff.store import Write
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, one_transaction, tenant_transaction
 from shared.schemas import ids
+from shared.schemas.handoff import HandoffKind
 from shared.schemas.policies.routing import DeclineReason
 from shared.sight import Sight
 
@@ -45,7 +50,8 @@ class ActivityDesk:
         assert rep_id is not None
         async with one_transaction(self._pool, tenant) as connection:
             if await self._desk.log_touch(tenant, opportunity_id, call.activity, call.note, call.by):
-                await tasks.end_calls(connection, tenant, opportunity_id, call.by, self._clock.now())
+                done = await tasks.end_calls(connection, tenant, opportunity_id, call.by, self._clock.now())
+                await self._tell(connection, tenant, opportunity_id, "task-done", done)
                 if not await self._gives_back(connection, tenant, opportunity_id, call):
                     await self._next(connection, tenant, opportunity_id, call, rep_id)
             return await _became(connection, tenant, opportunity_id, call.activity.activity_id)
@@ -87,10 +93,33 @@ class ActivityDesk:
             kind = MEANINGS[call.result].next
             made = Task(task_id, opportunity_id, kind, None, due_at, None, rep_id, call.by, call.activity.activity_id)
             await tasks.add(connection, tenant, made, now)
+            await self._tell(connection, tenant, opportunity_id, "task-created", [asdict(made)])
+
+    async def _tell(
+        self,
+        connection: Connection,
+        tenant: str,
+        opportunity_id: str,
+        kind: HandoffKind,
+        rows: Sequence[Mapping[str, Any]],
+    ) -> None:
+        if rows:
+            found = await self._locked(connection, tenant, opportunity_id)
+            now = self._clock.now()
+            told = tuple(store.of_task(found, kind, row, now) for row in rows)
+            await store.save(connection, tenant, [Write(found, Change(found, told))], now)
+
+    async def _locked(self, connection: Connection, tenant: str, opportunity_id: str) -> Opportunity:
+        found = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
+        if found is None:
+            raise UnknownOpportunityError
+        return found
 
     async def add_task(self, tenant: str, task: Task) -> Row:
         async with tenant_transaction(self._pool, tenant) as connection:
+            await self._locked(connection, tenant, task.opportunity_id)
             await tasks.add(connection, tenant, task, self._clock.now())
+            await self._tell(connection, tenant, task.opportunity_id, "task-created", [asdict(task)])
             return await _task(connection, tenant, task.task_id)
 
     async def task(self, tenant: str, task_id: str) -> Row | None:
@@ -100,8 +129,14 @@ class ActivityDesk:
     async def end_task(self, tenant: str, task_id: str, state: str, by: str) -> tuple[bool, Row]:
         """Whether it ended so, now or before, and how it is now."""
         async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity_id = (await _task(connection, tenant, task_id))["opportunity_id"]
+            await self._locked(connection, tenant, opportunity_id)
             ended = await tasks.end(connection, tenant, task_id, state, by, self._clock.now())
-            return ended, await _task(connection, tenant, task_id)
+            row = await _task(connection, tenant, task_id)
+            if ended:
+                kind: HandoffKind = "task-done" if state == "done" else "task-cancelled"
+                await self._tell(connection, tenant, opportunity_id, kind, [row | {"task_id": row["id"]}])
+            return bool(row["state"] == state), row
 
     async def tasks(self, tenant: str, sight: Sight, **wanted: Any) -> list[Row]:
         async with tenant_transaction(self._pool, tenant) as connection:

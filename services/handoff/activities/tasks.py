@@ -36,7 +36,7 @@ _FROM = "FROM handoff.tasks t JOIN handoff.opportunities o USING (tenant, opport
 
 
 async def add(connection: Connection, tenant: str, task: Task, now: int) -> None:
-    """One of a known id is not added again."""
+    """Under the lock of the opportunity. One of a known id is not added again."""
     sealed = seal({"free_text": task.title})
     await connection.execute(
         "INSERT INTO handoff.tasks (tenant, task_id, opportunity_id, kind, title, due_at, due_on, rep_id, created_at, created_by,"
@@ -56,26 +56,25 @@ async def add(connection: Connection, tenant: str, task: Task, now: int) -> None
 
 
 async def end(connection: Connection, tenant: str, task_id: str, state: str, by: str, now: int) -> bool:
-    """Whether it is in this state now: one that has ended otherwise stays as it is."""
+    """Whether it ended by this: one that has ended stays as it is. Under the lock of the opportunity."""
     found = await connection.fetchval(
-        "UPDATE handoff.tasks SET state = CASE WHEN state = 'open' THEN $3 ELSE state END,"
-        " ended_at = CASE WHEN state = 'open' THEN $4 ELSE ended_at END,"
-        " ended_by = CASE WHEN state = 'open' THEN $5 ELSE ended_by END"
-        " WHERE tenant = $1 AND task_id = $2::uuid RETURNING state",
+        "UPDATE handoff.tasks SET state = $3, ended_at = $4, ended_by = $5"
+        " WHERE tenant = $1 AND task_id = $2::uuid AND state = 'open' RETURNING true",
         tenant,
         task_id,
         state,
         now,
         by,
     )
-    return bool(found == state)
+    return bool(found)
 
 
-async def end_calls(connection: Connection, tenant: str, opportunity_id: str, by: str, now: int) -> None:
-    """The call was made: what was to be called is done."""
-    await connection.execute(
+async def end_calls(connection: Connection, tenant: str, opportunity_id: str, by: str, now: int) -> list[Any]:
+    """The call was made: what was to be called is done, and answered. Under the lock of the opportunity."""
+    return await connection.fetch(
         "UPDATE handoff.tasks SET state = 'done', ended_at = $3, ended_by = $4"
-        " WHERE tenant = $1 AND opportunity_id = $2::uuid AND kind = 'call' AND state = 'open'",
+        " WHERE tenant = $1 AND opportunity_id = $2::uuid AND kind = 'call' AND state = 'open'"
+        " RETURNING task_id, rep_id, due_at",
         tenant,
         opportunity_id,
         now,

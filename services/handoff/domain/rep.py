@@ -162,6 +162,7 @@ def log_touch(opportunity: Opportunity, activity: Activity, now: int) -> Change:
         activity.activity_id,
         rep_id=activity.rep_id,
         activity=activity.type,
+        outcome=activity.outcome,
         note_given=activity.note_given,
     )
     change = fired.then(Change(opportunity, (told,)))

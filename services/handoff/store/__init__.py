@@ -6,6 +6,7 @@ deadlock with it. Rows of the outbox are numbered after that lock, so the events
 """
 
 from services.handoff.store.activities import add_activity, find_activity
+from services.handoff.store.aftermath import of_task
 from services.handoff.store.handovers import add_handover
 from services.handoff.store.loading import ACTS, CLAIM_DUE, claim_due, lock
 from services.handoff.store.moving import Group, away, claim_moved, groups
@@ -26,6 +27,7 @@ __all__ = [
     "find_activity",
     "groups",
     "lock",
+    "of_task",
     "pauses",
     "save",
     "save_pause",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from services.handoff.domain import events
 from services.handoff.domain.opportunity import Opportunity
 from shared.kit.database import Connection
-from shared.schemas.handoff import HandoffEvent
+from shared.schemas.handoff import HandoffEvent, HandoffKind
 
 TOLD = frozenset({"clock-reminder", "clock-escalated"})
 
 
-async def keep_steps(connection: Connection, tenant: str, events: Sequence[HandoffEvent]) -> None:
+async def keep_steps(connection: Connection, tenant: str, happened: Sequence[HandoffEvent]) -> None:
     """What was told of clocks while they ran: their own rows do not say when."""
     told = [
         (e.opportunity_id, e.event_id, e.kind, e.at, e.assignment, e.rep_id, e.clock, e.due_at, e.share, e.effect)
-        for e in events
+        for e in happened
         if e.kind in TOLD
     ]
     if told:
@@ -31,20 +33,36 @@ async def keep_steps(connection: Connection, tenant: str, events: Sequence[Hando
 
 async def cancel_tasks(
     connection: Connection, tenant: str, changes: Sequence[tuple[Opportunity | None, Opportunity]], now: int
-) -> None:
-    """Open tasks of reps who had the lead before, and do not have it after, are cancelled."""
+) -> list[HandoffEvent]:
+    """Open tasks of reps who had the lead before, and do not have it after, are cancelled; what is to be told of it."""
     lost = [
-        (after.opportunity_id, offer.rep_id)
+        (after, offer.rep_id)
         for before, after in changes
         if before and (offer := before.current())
         if (holder := after.current()) is None or holder.rep_id != offer.rep_id
     ]
-    if lost:
-        await connection.execute(
-            "UPDATE handoff.tasks t SET state = 'cancelled', ended_at = $2, ended_by = 'handoff'"
-            " FROM unnest($3::uuid[], $4::text[]) AS lost(opportunity_id, rep_id)"
-            " WHERE t.tenant = $1 AND t.opportunity_id = lost.opportunity_id AND t.rep_id = lost.rep_id AND t.state = 'open'",
-            tenant,
-            now,
-            *[list(column) for column in zip(*lost, strict=True)],
-        )
+    if not lost:
+        return []
+    rows = await connection.fetch(
+        "UPDATE handoff.tasks t SET state = 'cancelled', ended_at = $2, ended_by = 'handoff'"
+        " FROM unnest($3::uuid[], $4::text[]) AS lost(opportunity_id, rep_id)"
+        " WHERE t.tenant = $1 AND t.opportunity_id = lost.opportunity_id AND t.rep_id = lost.rep_id AND t.state = 'open'"
+        " RETURNING t.task_id::text, t.opportunity_id::text, t.rep_id, t.due_at",
+        tenant,
+        now,
+        [opportunity.opportunity_id for opportunity, _ in lost],
+        [rep_id for _, rep_id in lost],
+    )
+    known = {opportunity.opportunity_id: opportunity for opportunity, _ in lost}
+    return [
+        of_task(known[row["opportunity_id"]], "task-cancelled", dict(row), now)
+        for row in sorted(rows, key=lambda row: str(row["task_id"]))
+    ]
+
+
+def of_task(opportunity: Opportunity, kind: HandoffKind, row: Mapping[str, Any], now: int) -> HandoffEvent:
+    """What happened to a task; each of these happens to it once."""
+    last = opportunity.offers[-1].assignment
+    task_id = str(row["task_id"])
+    more = {"rep_id": row["rep_id"], "due_at": row["due_at"], "subject": task_id}
+    return events.event(opportunity, kind, now, last, task_id, **more)

@@ -53,7 +53,7 @@ async def save(connection: Connection, tenant: str, writes: Sequence[Write], now
     events = [event for write in writes for event in write.change.events]
     await _add_history(connection, tenant, [event for event in events if event.kind == "stage-changed"])
     await aftermath.keep_steps(connection, tenant, events)
-    await aftermath.cancel_tasks(connection, tenant, [(w.before, w.change.opportunity) for w in writes], now)
+    events += await aftermath.cancel_tasks(connection, tenant, [(w.before, w.change.opportunity) for w in writes], now)
     await outbox.enqueue(connection, SCHEMA, tenant, [_outgoing(event) for event in events])
     told = [messages.of_event(event) for event in events]
     await queue.put(connection, tenant, told, now)

@@ -123,6 +123,27 @@ async def test_the_next_call_takes_the_place_of_the_one_before(sato, opportunity
     ]
 
 
+async def test_each_thing_that_becomes_of_a_task_is_told_once(sato, opportunity, world):
+    await called(sato, opportunity, "call_back", next_at="2023-11-15T01:00:00Z", id="c-1")
+    await called(sato, opportunity, "call_back", next_at="2023-11-15T01:00:00Z", id="c-1")
+    await called(sato, opportunity, "connected", id="c-2")
+    for title in ("x", "y"):
+        made = (await sato.post(f"{opportunity}/tasks", json={"title": title, "due": "2023-11-16"})).json()
+    for _ in range(2):
+        await sato.post(f"/v1/tasks/{made['id']}/cancel")
+    await sato.post(f"{opportunity}/decline", json={"reason": "junk"})
+    told = [event for event in await world.events() if event["kind"].startswith("task-")]
+    assert [event["kind"] for event in told] == [
+        "task-created", "task-done", "task-created", "task-created", "task-cancelled", "task-cancelled",
+    ]  # fmt: skip
+    assert told[0]["subject"] == told[1]["subject"]
+    assert told[3]["subject"] == told[4]["subject"] == made["id"]
+    assert told[2]["subject"] == told[5]["subject"]
+    assert {event["rep_id"] for event in told} == {"sato"}
+    outcomes = [event["outcome"] for event in await world.events() if event["kind"] == "activity-logged"]
+    assert outcomes == ["call_back", "connected"]
+
+
 async def test_a_lead_is_sent_back_with_its_reason_and_the_touch_in_one(sato, opportunity, world):
     done = await called(sato, opportunity, "send_back", reason="insufficient_info", note="部署不明")
     assert (done["given_back_for"], done["task"]) == ("insufficient_info", None)
