@@ -44,6 +44,7 @@ NAMES = _of(
     unknown_channel=("there is no lead source of this name", "このリードソースはありません"),
     unknown_question=("there is no qualification question of this name", "この質問はありません"),
     unknown_answer=("a question has no answer of this code", "この質問にこの回答コードはありません"),
+    unknown_answer_source=("reps learn nothing in this way", "回答の入手方法として存在しない名前です"),
     answer_twice=("one text means two answers", "一つの文言が二つの回答を意味しています"),
     unknown_pool=("a routing rule names a pool that teams do not have", "teamsにないプールを指す規則です"),
     unknown_rep=("somebody is named whom teams do not have", "teamsにいない担当者が書かれています"),

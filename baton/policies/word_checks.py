@@ -78,6 +78,21 @@ def _answers(policies: Policies) -> Iterator[Finding]:
             continue
         for number, code in enumerate(codes):
             yield from _code("qualification", (*place, number), question, code)
+    for place, source in _named_sources(policies.qualification):
+        # Those of handoff; no id of a sender has a slash.
+        if "/" in source and source not in words.ANSWER_SOURCES:
+            message = f"reps learn nothing by `{source}`." + suggest(source, words.ANSWER_SOURCES)
+            yield Finding("qualification", place, message, code="unknown-answer-source")
+
+
+def _named_sources(policy: QualificationPolicy) -> Iterator[tuple[Place, str]]:
+    """Every source that the framework names, and where it stands."""
+    base: Place = ("bant",) if policy.bant else ("framework", "criteria")
+    for name, criterion in policy.asked.resolved.items():
+        for number, source in enumerate(criterion.sources or ()):
+            yield (*base, name, "sources", number), source
+    for source in policy.asked.confidence.sources:
+        yield ("framework", "confidence", "sources", source), source
 
 
 def _asked(policy: QualificationPolicy) -> Iterator[tuple[Place, str, tuple[str, ...]]]:

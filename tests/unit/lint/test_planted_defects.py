@@ -127,6 +127,14 @@ DEFECTS = [
     ),
     Planted("unknown-question", "qualification", "{N1: [stated]}", "{N9: [stated]}", "N9", "`N9`"),
     Planted("unknown-answer", "qualification", "B1: [secured]", "B1: [secure]", "secure]", "Did you mean `secured`?"),
+    Planted(
+        "unknown-answer-source",
+        "qualification",
+        "budget: {questions",
+        "budget: {sources: [crm, handoff/meetings], questions",
+        "handoff/meetings",
+        "Did you mean `handoff/meeting`?",
+    ),
     Planted("unknown-touch-type", "sla", "[trade_fair_card_scanned]", "[trade_fair]", "[trade_fair]", "`trade_fair`"),
     Planted(
         "id-twice",
