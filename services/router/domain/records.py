@@ -9,6 +9,7 @@ from services.router.domain.sentence import sentence
 from services.router.domain.words import ended_reasons, reasons
 from shared.schemas.routing import MANAGER, LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 from shared.schemas.scores import LeadScored
+from shared.schemas.touches import Scalar
 
 
 def record_of(
@@ -50,13 +51,18 @@ def routed(tenant: str, change: Change, decision: Decision, score: LeadScored, p
         reasons=(Reason(code="sentence", text=sentence(decision, playbook)), *reasons(decision, playbook)),
         excluded=lead.excluded,
         score=_summary(score),
-        attributes=score.attributes,
+        attributes=_with_source(score),
         evidence=score.evidence,
         touches=score.touches,
         person=score.person,
         is_test=score.is_test,
         explored=decision.trace.explored,
     )
+
+
+def _with_source(score: LeadScored) -> dict[str, Scalar]:
+    """What is known of the lead, with the channel by which it came first, by its name in conditions."""
+    return {"first_source": score.first_source, **score.attributes} if score.first_source else score.attributes
 
 
 def _past_pools(decision: Decision) -> str:

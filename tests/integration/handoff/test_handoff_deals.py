@@ -22,6 +22,7 @@ from shared.kit.auth import token_hash
 from shared.kit.database import tenant_transaction
 from shared.kit.service import Probes
 from shared.schemas.policies import PipelinePolicy
+from shared.schemas.scores import RecentTouch
 
 pytestmark = pytest.mark.servers
 
@@ -150,6 +151,18 @@ async def test_a_deal_goes_from_acceptance_to_the_account_manager_and_its_histor
         [row["before"] or row["after"] for row in await world.rows("deal_changes", "version") if not row["sealed"]]
     )
     assert "山田" not in plain, "what is said of persons lies sealed"
+
+
+async def test_a_deal_knows_where_its_lead_came_from(crm, world, publish):
+    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    touches = [
+        RecentTouch(event_id=f"e{n}", type="page_viewed", at=n, received_at=n, campaign=campaign)
+        for n, campaign in enumerate(("展示会2023", "webinar-11", None))
+    ]
+    await world.handler().handle([world.routed(attributes={"first_source": "trade_fair"}, touches=touches)])
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    deal = (await crm.get(f"/v1/opportunities/{world.opportunity_id()}/deal")).json()
+    assert (deal["source"], deal["campaign"]) == ("trade_fair", "webinar-11")
 
 
 async def test_a_guard_says_all_that_is_missing_at_once_in_both_languages(crm, path, world):

@@ -185,6 +185,8 @@ def test_a_manager_gives_a_lead_out_of_the_queue_and_no_balance_changes(team, do
     record = record_of("t", change, SCORE, playbook, NOW)
     assert (record.rep_id, record.pool_id, record.mode, record.relieves) == ("tanaka", "field", "assign", None)
     assert "company" not in record.model_dump_json(), "their own words may name people"
+    came = record_of("t", change, SCORE.model_copy(update={"first_source": "trade_fair"}), playbook, NOW)
+    assert came.attributes == {**record.attributes, "first_source": "trade_fair"}
 
 
 def test_a_rep_takes_a_lead_out_of_the_queue_of_their_pool(team, do):
