@@ -31,10 +31,13 @@ from services.scoring.settings import Settings
 from services.scoring.wire import INPUTS
 from shared.kit import metrics as shared_metrics
 from shared.kit.kafka import FETCH_WAIT_MS
+from shared.schemas.topics import ACCOUNT_SIGNALS
 
 log = structlog.get_logger(__name__)
 
 
+POLL_SECONDS = 1.0
+SIGNALS_SECONDS = 0.1  # from one reading of accounts' signals to the next: leads do not wait for companies
 WATCH_SECONDS = 1.0
 STOPPING_SECONDS = 10  # for the batch under way and a last commit; what was not committed is read again
 
@@ -49,6 +52,8 @@ class Fetching(driver.AIOKafkaConsumerThread):
     Faust gives it a thread of its own, with two hops between loops per poll, and the interpreter's lock to wait for at each. It
     also lets the broker hold a fetch back for 1,500 ms, during which nothing else is fetched.
     """
+
+    _signals_wait_until = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -67,14 +72,25 @@ class Fetching(driver.AIOKafkaConsumerThread):
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await maybe_async(fun(*args, **kwargs))
 
-    def hold_fetches(self) -> None:
-        """Ask the broker for nothing more, until told to go on."""
+    def hold_fetches(self, *, with_signals: bool) -> None:
+        """Ask the broker for nothing more, until told to go on; for no more signals a while longer.
+
+        A touch says something to its lead's company at once. What it says would be most of what is read next, and new touches
+        would wait for it; a little later one score of a company stands for several of them.
+        """
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment())
+        if with_signals:
+            self._signals_wait_until = monotonic() + SIGNALS_SECONDS
 
     def go_on_fetching(self) -> None:
         if self._consumer and (paused := self._consumer.paused()):
-            self._consumer.resume(*paused)
+            wait = self.signals_wait() > 0
+            self._consumer.resume(*[tp for tp in paused if not (wait and tp.topic == ACCOUNT_SIGNALS.name)])
+
+    def signals_wait(self) -> float:
+        """For how many seconds more signals are not asked for."""
+        return max(0.0, self._signals_wait_until - monotonic())
 
 
 class BatchConsumer(driver.Consumer):
@@ -103,7 +119,7 @@ class BatchConsumer(driver.Consumer):
                 await self._wait_for_gate()
                 self.go_on_fetching()
                 generation = self.app.consumer_generation_id
-                records, active = await self._wait_next_records(1.0)
+                records, active = await self._wait_next_records(self._thread.signals_wait() or POLL_SECONDS)
                 if self.should_stop:
                     return
                 if not self.flow_active or generation != self.app.consumer_generation_id:
@@ -157,7 +173,7 @@ class BatchConsumer(driver.Consumer):
         # aiokafka would ask at once for more, get the one record that comes first, and ask no more while it lies there: the next
         # batch would be that record, and all others would wait for the one after. A full batch has left some behind.
         if sum([len(part.records) for part in slices]) < self.app.conf.broker_max_poll_records:
-            self._thread.hold_fetches()
+            self._thread.hold_fetches(with_signals=any(part.topic == ACCOUNT_SIGNALS.name for part in slices))
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
         for part in slices:
             self._read_offset[TP(part.topic, part.partition)] = part.end()

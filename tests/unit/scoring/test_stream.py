@@ -17,9 +17,9 @@ from services.scoring.batch import Slice
 from services.scoring.beginnings import Beginnings
 from services.scoring.settings import Settings
 from services.scoring.states import Loaded
-from services.scoring.stream import StalledError, Stream, _shared
+from services.scoring.stream import SIGNALS_SECONDS, StalledError, Stream, _shared
 from services.scoring.wire import INPUTS
-from shared.schemas.topics import SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.topics import ACCOUNT_SIGNALS, SCORE_TRANSFERS, TOUCHPOINTS
 from tests.scoring_fakes import FakeStates
 
 NOW = 1_790_000_000_000  # of the records that `bench` makes
@@ -150,6 +150,24 @@ async def test_only_a_full_batch_has_more_fetched_at_once(consumer: Any, bench: 
     assert len(consumer._thread._consumer.paused()) == held
 
 
+async def test_new_touches_do_not_wait_for_what_the_last_ones_say_to_companies(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr("services.scoring.stream.monotonic", lambda: clock[0])
+    thread, reader = consumer._thread, consumer._thread._consumer
+    every = {TopicPartition(IN, 0), TopicPartition(ACCOUNT_SIGNALS.name, 0)}
+    reader.assign(list(every))
+    for with_signals, later, left in ((False, 0.0, 0), (True, 0.0, 1), (False, 0.05, 1), (False, SIGNALS_SECONDS, 0)):
+        clock[0] += later
+        thread.hold_fetches(with_signals=with_signals)
+        assert reader.paused() == every
+        thread.go_on_fetching()
+        assert len(reader.paused()) == left
+        assert reader.paused() <= {TopicPartition(ACCOUNT_SIGNALS.name, 0)}
+        assert (thread.signals_wait() > 0) is bool(left), "the next poll is no longer than that"
+
+
 class SlowStates(FakeStates):
     """Reading takes a turn of the loop; `watch` is asked before and after."""
 
@@ -172,7 +190,7 @@ async def test_fetching_goes_on_once_the_handler_waits_for_the_store(settings: S
     consumer = stream.app.consumer
     async with reading(consumer) as reader:
         states.watch = lambda: len(reader.paused())
-        consumer._thread.hold_fetches()
+        consumer._thread.hold_fetches(with_signals=False)
         await stream._handle(polled(consumer, bench, 0, 3))
     assert states.seen == [2, 0]
 
