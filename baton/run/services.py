@@ -98,7 +98,12 @@ class Services:
         service.child = spawn(
             [sys.executable, "-m", f"services.{service.name}"],
             name=service.name,
-            env={**self._environ, f"{service.name.upper()}_PORT": str(service.port)},
+            # Links that people are sent lead here, unless whoever runs it says under which address they reach it.
+            env={
+                f"{service.name.upper()}_PUBLIC_URL": service.url,
+                **self._environ,
+                f"{service.name.upper()}_PORT": str(service.port),
+            },
             log_path=self._logs / f"{service.name}.log",
             cwd=Path(__file__).parent.parent.parent,
         )

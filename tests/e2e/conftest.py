@@ -47,7 +47,7 @@ class Running:
     def own_environment(self) -> dict[str, str]:
         """What a command needs to find this Baton and no other."""
         kept = {name: value for name, value in os.environ.items() if name not in PINNED_ELSEWHERE}
-        return {**kept, "BATON_HOME": str(self.home)}
+        return {**kept, "BATON_HOME": str(self.home), "HANDOFF_WEBHOOK_ALLOW": "127.0.0.1"}
 
     def said(self) -> str:
         return (self.home / "up.log").read_text(errors="replace")[-3000:]
