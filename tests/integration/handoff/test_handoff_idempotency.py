@@ -120,31 +120,40 @@ async def test_a_secret_is_told_again_and_nothing_of_an_answer_can_be_read_in_th
     assert not re.search(f"whsec_|{HIDDEN}", kept)
 
 
-async def test_whenever_it_crashes_the_key_is_kept_just_where_the_effect_is(make_world, crashing, owner):
+class Changing:
+    """A pool that is another one whenever it is told so."""
+
+    def __init__(self, pool):
+        self.now = pool
+
+    def __getattr__(self, name):
+        return getattr(self.now, name)
+
+
+async def test_whenever_it_crashes_the_key_is_kept_just_where_the_effect_is(world, token, crashing):
     """Dies at every statement, before and after it; sent again, it is done, and done once."""
-    at, ended = 0, False
-    while not ended:
-        at += 1
-        for before in (True, False):
-            world = await make_world(f"idem-{uuid4().hex[:12]}")
-            await world.handler().handle([world.routed()])
-            token = uuid4().hex
-            await owner.execute(
-                "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, 'crm', '{api}')",
-                world.tenant,
-                token_hash(token),
-            )
-            path, body = f"/v1/opportunities/{world.opportunity_id()}/activities", {"type": "call_connected"}
-            pool = crashing(world.app, at, before=before)
-            pool.fetchrow = world.app.fetchrow  # of the token
-            with capture_logs():  # tracebacks with all locals would take seconds each
-                async with client_of(in_process(world, pool), token) as client:
-                    ended = (await client.post(path, json=body, headers=key())).status_code == 200
-            world.clock.advance(seconds=1)  # so that it would be another activity
-            async with client_of(in_process(world), token) as client:
-                assert (await client.post(path, json=body, headers=key())).status_code == 200
-            told = [event["kind"] for event in await world.events()]
-            assert (told.count("activity-logged"), len(told)) == (1, 7), (at, before)
-            async with tenant_transaction(world.app, world.tenant) as connection:
-                assert await connection.fetchval("SELECT count(*) FROM handoff.activities") == 1
+    at, ended, pool = 0, False, Changing(world.app)
+    async with client_of(in_process(world, pool), token) as client:
+        while not ended:
+            at += 1
+            for before in (True, False):
+                lead = f"lead-{at}-{before}"
+                await world.handler().handle([world.routed(lead)])
+                path = f"/v1/opportunities/{world.opportunity_id(lead)}/activities"
+                body, name = {"type": "call_connected"}, key(lead)
+                pool.now = crashing(world.app, at, before=before)
+                pool.now.fetchrow = world.app.fetchrow  # of the token
+                with capture_logs():  # tracebacks with all locals would take seconds each
+                    ended = (await client.post(path, json=body, headers=name)).status_code == 200
+                pool.now = world.app
+                world.clock.advance(seconds=1)  # so that it would be another activity
+                assert (await client.post(path, json=body, headers=name)).status_code == 200
+                told = [event["kind"] for event in await world.events() if event["lead_id"] == lead]
+                assert (told.count("activity-logged"), len(told)) == (1, 7), (at, before)
     assert at > 8
+    assert len(await kept(world, "activities")) == 2 * at
+
+
+async def kept(world, table):
+    async with tenant_transaction(world.app, world.tenant) as connection:
+        return await connection.fetch(f"SELECT FROM handoff.{table}")
