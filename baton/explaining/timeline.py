@@ -32,6 +32,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "task": ("task", "タスク"),
     "deal": ("deal", "案件"),
     "answer": ("answer", "回答"),
+    "person": ("person", "関係者"),
+    "approval": ("approval", "稟議"),
 }
 _FIRST = ("touch", "link", "decision")  # of what happened in the same moment; then handoff, in its own order
 _SAID = {

@@ -19,10 +19,17 @@ from shared.kit.clock import iso
 from shared.kit.database import Pool, tenant_transaction
 from shared.kit.problems import Problem, described
 
-Kind = Literal["offer", "stage", "clock", "pause", "activity", "task", "deal", "answer"]
+Kind = Literal["offer", "stage", "clock", "pause", "activity", "task", "deal", "answer", "person", "approval"]
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="there is none, or it is not the caller's to see") | _COMMON
-_LINKS = {"activity": "/activities", "task": "/tasks", "deal": "/deal/history", "answer": "/answers"}
+_LINKS = {
+    "activity": "/activities",
+    "task": "/tasks",
+    "deal": "/deal/history",
+    "answer": "/answers",
+    "person": "/stakeholders",
+    "approval": "/approval",
+}
 _TIMES = frozenset({"due_at", "until", "received_at"})
 
 Kinds = Annotated[list[Kind] | None, Query(description="of these kinds alone; may be given several times")]
@@ -70,7 +77,8 @@ class TimelineApi:
     async def of_opportunity(
         self, request: Request, opportunity_id: str, kind: Kinds = None, limit: Limit = 100, after: After = None
     ) -> Timeline:
-        """All that happened to an opportunity: offers, stages, clocks, pauses, activities, tasks, changes of the deal, answers."""
+        """All that happened to an opportunity: offers, stages, clocks, pauses, activities, tasks, changes of the deal, answers,
+        people, the approval."""
         caller, _ = await self._entry.seen(request, opportunity_id)
         return await self._page(caller, [opportunity_id], kind, limit, after)
 

@@ -11,8 +11,6 @@ from typing import Any
 from shared.kit.database import Connection
 from shared.sight import Sight
 
-KINDS = ("offer", "stage", "clock", "pause", "activity", "task", "deal", "answer")
-
 _OF = "x.tenant = $1 AND x.opportunity_id = ANY($2::uuid[])"
 
 
@@ -30,6 +28,9 @@ _CLOCK = "'clock', x.kind, 'assignment', x.assignment, 'due_at', x.due_at"
 _CLOCK_KEY = "x.kind, x.assignment"
 _TASK = "'task_id', x.task_id, 'task', x.kind, 'due_at', x.due_at"
 _PAUSE = "'reason', x.reason, 'assignment', x.assignment, 'until', x.until"
+_ENDED = (
+    "CASE WHEN (x.state, x.reason) = ('superseded', 'qualified') THEN 'lead-qualified' ELSE 'offer-' || x.state END"
+)
 _ANSWER = "'question', x.question, 'code', x.code, 'by', x.recorded_by"
 _PARTS = (
     _part("offer", "'offer-opened'", 1, "x.assignment", "x.offered_at", "x.rep_id", _OFFER, "offers"),
@@ -63,7 +64,19 @@ _PARTS = (
     _part("task", "'task-created'", 5, "x.task_id", "x.created_at", "x.rep_id", _TASK, "tasks"),
     _part("task", "'task-' || x.state", 5, "x.task_id", "x.ended_at", "x.ended_by", _TASK, "tasks", "x.ended_at IS NOT NULL"),
     _part(
-        "offer", "'offer-' || x.state", 6, "x.assignment", "x.ended_at", "x.rep_id",
+        "person", "'stakeholder-entered'", 5, "x.stakeholder_id", "x.created_at", "NULL",
+        "'stakeholder', x.stakeholder_id, 'roles', x.roles", "stakeholders",
+    ),
+    _part(
+        "person", "'stakeholder-moved'", 5, "x.stakeholder_id", "x.moved_at", "NULL",
+        "'stakeholder', x.stakeholder_id, 'successor', x.successor", "stakeholders", "x.moved_at IS NOT NULL",
+    ),
+    _part(
+        "approval", "'approval-' || x.state", 5, "lpad(x.version::text, 10, '0')", "x.at", "x.by", "'on', x.\"on\"",
+        "approval_history",
+    ),
+    _part(
+        "offer", _ENDED, 6, "x.assignment", "x.ended_at", "x.rep_id",
         f"{_OFFER}, 'reason', x.reason, 'effect', x.effect", "offers", "x.ended_at IS NOT NULL",
     ),
     _part(
@@ -74,7 +87,8 @@ _PARTS = (
 )  # fmt: skip
 _DEAL = (  # what was changed together is one row
     "SELECT x.at, concat_ws('/', '6', 'deal-changed', x.opportunity_id, lpad(x.version::text, 10, '0')) AS name, 'deal' AS kind,"
-    " 'deal-changed' AS what, x.opportunity_id, x.by AS who,"
+    " CASE WHEN bool_or(x.field = 'handed_over_at') THEN 'deal-handed-over' ELSE 'deal-changed' END AS what,"
+    " x.opportunity_id, x.by AS who,"
     " jsonb_build_object('version', x.version, 'fields', jsonb_agg(x.field ORDER BY x.field)) AS facts"
     f" FROM handoff.deal_changes x WHERE {_OF} GROUP BY x.opportunity_id, x.version, x.at, x.by"
 )

@@ -58,6 +58,15 @@ _SAID = {
     "task-created": ("{who} is to do {task}", "{who}の予定: {task}"),
     "task-done": ("{who} did {task}", "{who}が{task}を完了"),
     "task-cancelled": ("{who} cancelled {task}", "{who}が{task}を取消"),
+    "lead-qualified": ("{who} qualified it and passed it on", "{who}が見極め、営業へ引き渡し"),
+    "deal-handed-over": ("{who} handed the deal over to the account manager", "{who}がアカウント担当へ引き継ぎ"),
+    "stakeholder-entered": ("A person of the customer's was entered: {stakeholder}", "関係者を登録: {stakeholder}"),
+    "stakeholder-moved": ("A person of the customer's has moved: {stakeholder}", "関係者の異動: {stakeholder}"),
+    "approval-draft": ("The approval is drafted anew ({who})", "稟議を起案前に戻す({who})"),
+    "approval-submitted": ("The approval was submitted ({who})", "稟議を申請({who})"),
+    "approval-returned": ("The approval was returned ({who})", "稟議の差し戻し({who})"),
+    "approval-approved": ("It was approved ({who})", "稟議の決裁完了({who})"),
+    "approval-rejected": ("It was not approved ({who})", "稟議の否決({who})"),
     "deal-changed": ("{who} changed the deal: {fields}", "{who}が案件を更新: {fields}"),
     "answer-recorded": ("{who} recorded an answer to {question}", "{who}が{question}の回答を記録"),
     "answer-voided": ("The answer to {question} no longer counts", "{question}の回答を無効化"),
@@ -86,6 +95,7 @@ def _say(what: str, who: str | None, facts: Facts, reasons: Mapping[str, Mapping
         share=facts.get("share"),
         fields=", ".join(facts.get("fields") or ()),
         question=facts.get("question"),
+        stakeholder=facts.get("stakeholder"),
     )
     return said[:1].upper() + said[1:]
 

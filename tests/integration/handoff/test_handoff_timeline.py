@@ -123,3 +123,32 @@ async def test_kinds_are_chosen_and_whoever_may_not_see_the_lead_sees_nothing(st
     earlier = await clients("rep", name="sato")
     assert (await earlier.get("/v1/leads/lead-1/timeline")).status_code == 200
     assert (await crm.get("/v1/leads/nobody/timeline")).status_code == 404
+
+
+async def test_what_is_passed_on_who_decides_and_how_the_approval_goes_is_told(world, clients):
+    crm, path = await clients("api"), f"/v1/opportunities/{world.opportunity_id()}"
+    await world.handler().handle([world.routed(leg="is")])
+    for method, doing, body in (
+        ("POST", "accept", None),
+        ("POST", "qualify", {}),
+        ("PUT", "stakeholders/yamada", {"name": "山田 一郎", "roles": ["drafter", "decision_maker"]}),
+        ("PUT", "approval", {"steps": [{"part": part, "stakeholder": "yamada"} for part in ("drafter", "approver")]}),
+        ("POST", "approval/state", {"state": "submitted", "note": "急ぎ"}),
+        ("POST", "approval/state", {"state": "approved"}),
+        ("POST", "stakeholders/yamada/moved", {}),
+    ):
+        world.clock.advance(seconds=1)
+        answer = await crm.request(method, f"{path}/{doing}", json=body)
+        assert answer.status_code == 200, answer.text
+    whole = await pages(crm, f"{path}/timeline", kind=["offer", "person", "approval"], limit=2)
+    assert [one["what"] for one in reversed(whole)] == [
+        *("offer-opened", "offer-accepted", "lead-qualified", "stakeholder-entered"),
+        *("approval-submitted", "approval-approved", "stakeholder-moved"),
+    ]
+    by_what = {one["what"]: one for one in whole}
+    assert by_what["lead-qualified"]["words"]["en"] == "佐藤 花子 qualified it and passed it on"
+    assert by_what["approval-approved"]["words"]["ja"] == "稟議の決裁完了(crm)"
+    for one in whole:
+        assert (await crm.get(one["link"])).status_code == 200
+    assert "山田" not in str(whole)
+    assert "急ぎ" not in str(whole)
