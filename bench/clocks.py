@@ -60,14 +60,14 @@ async def _wait(env: dict[str, str]) -> list[Row]:
         say(f"{PENDING:,} opportunities with their clocks in {time.perf_counter() - began:.0f} s")
         bare = await _ms(connection, "SELECT 1")
         sleeps = await _ms(connection, f"SELECT min(next_at) FROM handoff.clocks WHERE {store.ACTS}")
-        looks = await _ms(connection, store.CLAIM_DUE, now, BATCH)
+        looks = await _ms(connection, store.CLAIM_DUE, now, BATCH, [])
     finally:
         await connection.close()
     say(f"nothing due of {PENDING:,}: {sleeps + looks:.2f} ms; a bare round trip {bare:.2f} ms")
     return [row(f"idle look at {PENDING:,} pending clocks, beside a bare round trip", sleeps + looks, "ms", bare)]
 
 
-async def _ms(connection: asyncpg.Connection, statement: str, *arguments: int) -> float:
+async def _ms(connection: asyncpg.Connection, statement: str, *arguments: object) -> float:
     taken = []
     for _ in range(200):
         began = time.perf_counter()

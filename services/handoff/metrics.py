@@ -19,6 +19,9 @@ LATENESS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 RUNNING = Gauge("baton_handoff_clocks_running", "SLA clocks that run, of all tenants, as of the last count", ["kind"])
+STUCK = Counter(
+    "baton_handoff_clocks_stuck_total", "Opportunities left aside for minutes, because firing their clocks fails"
+)
 MOVED = Counter(
     "baton_handoff_clocks_moved_total",
     "Running SLA clocks moved because a policy, a calendar or somebody's being away changed",

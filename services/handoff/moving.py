@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-
 import structlog
 
 from services.handoff import metrics, store
@@ -13,6 +10,7 @@ from services.handoff.policies import Policies
 from services.handoff.store import Group, Write
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
+from shared.kit.pause import pause
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +35,7 @@ class Moving:
         while True:
             self._policies.changed.clear()
             await self.sweep()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_SECONDS):
-                    await self._policies.changed.wait()
+            await pause(EVERY_SECONDS, self._policies.changed)
 
     async def sweep(self) -> int:
         """Move what is to be moved; how many clocks were."""

@@ -35,7 +35,7 @@ def fire(opportunity: Opportunity, now: int) -> Change:
     Everything that looks at an opportunity fires what is due first, so that the outcome does not depend on who came first.
     A first touch stops its clock, so a lead that was touched is never taken away here.
     """
-    change = Change(opportunity)
+    change = Change(opportunity.without_leftovers(now))
     while done := _next(change.opportunity, now):
         change = change.then(done)
     return change
@@ -67,9 +67,9 @@ def _may_take(holder: Offer, clock: Clock) -> bool:
 
 
 def _tell(opportunity: Opportunity, offer: Offer, clock: Clock) -> Change:
-    """The manager is told, of a deal's clock its holder, and the lead stays where it is; that it is late is kept."""
+    """The manager is told, of a deal's clock whoever has it, and the lead stays where it is; that it is late is kept."""
     breached = opportunity.with_clock(clock.breached().followed())
-    effect = "tell_holder" if clock.assignment == DEAL else "tell_manager"
+    effect = "tell_holder" if clock.assignment == DEAL and opportunity.current() else "tell_manager"
     told = events.of_clock(breached, "clock-breached", clock.due_at, offer, clock, effect=effect)
     return Change(breached, (told,))
 

@@ -105,11 +105,24 @@ class Opportunity:
         moved = self
         for clock in self.running():
             terms = promises.terms(clock.rep_id, clock.lead_class)
-            moved = moved.with_clock(clock.under(terms, now) if clock.assignment else self._of_deal(clock, promises))
+            moved = moved.with_clock(
+                clock.under(terms, now) if clock.assignment else self._of_deal(clock, promises, now)
+            )
         return moved
 
-    def _of_deal(self, clock: Clock, promises: Promises) -> Clock:
+    def _of_deal(self, clock: Clock, promises: Promises, now: int) -> Clock:
+        kept = promises.sla.deals
+        if kept is None or not getattr(kept, clock.kind):  # not promised any more
+            return clock.cancelled(now)
         return replace(clock, rep_id=self.worker().rep_id).on_days(promises)
+
+    def without_leftovers(self, now: int) -> Opportunity:
+        """The same with nothing still to happen of offers that have ended, or of what is closed: programs that know no steps leave
+        them behind, and nothing else would end them."""
+        last = self.worker().assignment if self.offers else None
+        kept = self.closed(now).clocks
+        ended = tuple(clock if clock.assignment in (0, last) else clock.cancelled(now).ends() for clock in kept)
+        return replace(self, clocks=ended)
 
     def closed(self, at: int) -> Opportunity:
         """The same, where it is closed, with nothing that is still to happen."""

@@ -72,7 +72,8 @@ def pause(
         return fired, None
     if sum(one.reason == reason.code for one in theirs) >= reason.times:
         raise PauseLimitError
-    if not fired.opportunity.running():
+    # The clocks of a deal are due on days, which a pause does not move.
+    if not any(clock.assignment == offer.assignment for clock in fired.opportunity.running()):
         raise NothingRunsError
     limit = now + reason.most * SECOND
     made = Pause(offer.assignment, len(theirs) + 1, reason.code, now, by, limit if until is None else min(until, limit))

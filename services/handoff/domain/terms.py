@@ -20,6 +20,7 @@ from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Rep
 
 SECOND = 1000
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(8000, 1, 1)  # which calendars and ms can tell
 ClockKind = Literal["accept", "first_touch", "qualify", "next_step", "stage_rot"]
 Doing = Literal["remind", "tell_manager", "tell_their_manager", "take_back"]
 
@@ -127,6 +128,7 @@ class Promises:
     def closes(self, rep_id: str, day: date) -> int:
         """When this rep's work ends on that day (ms); where they are not at work on it, on the next day on which they are."""
         calendar, zone = self._calendar(rep_id)
+        day = min(max(day, FIRST_DAY), LAST_DAY)
         opens = calendar.next_open(_midnight(day, zone))
         if opens is None:
             return _midnight(day + timedelta(days=1), zone)

@@ -11,7 +11,7 @@ from typing import Literal
 Encoding = Literal["utf-8", "cp932"]
 
 # What begins like this is a formula to a spreadsheet (OWASP, CSV Injection); the apostrophe makes it text.
-ACTIVE = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 GETA = "〓"  # stands for what cannot be printed
 # Signs that cp932 has under another code point, of the same look.
 TWINS = str.maketrans(
@@ -29,9 +29,10 @@ class Lost:
     characters: str
 
 
-def inert(value: object) -> str:
-    """A cell's text that no spreadsheet takes for a formula."""
+def inert(value: object, encoding: Encoding = "utf-8") -> str:
+    """A cell's text that no spreadsheet takes for a formula, in the signs that the encoding has for it."""
     text = "" if value is None else str(value)
+    text = text.translate(TWINS) if encoding == "cp932" else text
     return f"'{text}" if text.startswith(ACTIVE) and not _is_number(text) else text
 
 
@@ -45,8 +46,8 @@ def lost(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Lost]
     found = []
     for number, values in enumerate(rows, start=2):
         for column, value in zip(columns, values, strict=True):
-            text = inert(value)
-            if characters := "".join(dict.fromkeys(c for c in text.translate(TWINS) if not _encodable(c))):
+            text = inert(value, "cp932")
+            if characters := "".join(dict.fromkeys(c for c in text if not _encodable(c))):
                 found.append(Lost(number, column, text, characters))
     return found
 
@@ -64,8 +65,8 @@ def written(columns: Sequence[str], rows: Sequence[Sequence[object]], encoding: 
     out = io.StringIO(newline="")
     sheet = csv.writer(out, lineterminator="\r\n")
     sheet.writerow(columns)
-    sheet.writerows([inert(value) for value in values] for values in rows)
+    sheet.writerows([inert(value, encoding) for value in values] for values in rows)
     if encoding == "utf-8":
         return out.getvalue().encode("utf-8-sig")
-    text = out.getvalue().translate(TWINS)
+    text = out.getvalue()
     return "".join(c if _encodable(c) else GETA for c in text).encode("cp932")

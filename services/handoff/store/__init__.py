@@ -8,7 +8,7 @@ deadlock with it. Rows of the outbox are numbered after that lock, so the events
 from services.handoff.store.activities import add_activity, find_activity
 from services.handoff.store.aftermath import of_task
 from services.handoff.store.handovers import add_handover
-from services.handoff.store.loading import ACTS, CLAIM_DUE, claim_due, lock
+from services.handoff.store.loading import ACTS, CLAIM_DUE, Key, claim_due, lock
 from services.handoff.store.moving import Group, away, claim_moved, groups
 from services.handoff.store.pauses import pauses, save_pause
 from services.handoff.store.saving import SCHEMA, Write, save
@@ -18,6 +18,7 @@ __all__ = [
     "CLAIM_DUE",
     "SCHEMA",
     "Group",
+    "Key",
     "Write",
     "add_activity",
     "add_handover",

@@ -31,15 +31,15 @@ ACTS = "(state = 'running' OR (state = 'breached' AND remind_shares[1] > 100))"
 CLAIM_DUE = f"""
     SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn, o.deal_stage
     FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
-    WHERE {ACTS} AND c.next_at <= $1 ORDER BY c.next_at, c.tenant, c.opportunity_id LIMIT $2
+    WHERE {ACTS} AND c.next_at <= $1 AND c.opportunity_id <> ALL($3::uuid[]) ORDER BY c.next_at, c.tenant, c.opportunity_id LIMIT $2
     FOR UPDATE OF o SKIP LOCKED
 """
 
 
-async def claim_due(connection: Connection, now: int, most: int) -> dict[Key, Opportunity]:
+async def claim_due(connection: Connection, now: int, most: int, aside: Sequence[str] = ()) -> dict[Key, Opportunity]:
     """Opportunities of all tenants that have clocks due, or reminders, the oldest first, locked; those locked by others are left to
-    them."""
-    return await whole(connection, await connection.fetch(CLAIM_DUE, now, most))
+    them, and those `aside` alone."""
+    return await whole(connection, await connection.fetch(CLAIM_DUE, now, most, list(aside)))
 
 
 async def whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opportunity]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 import pytest
 
 from services.handoff import store
 from services.handoff.domain.rep import OfferNotOpenError
+from services.handoff.firing import SHORTEST_SLEEP
 from shared.kit.database import tenant_transaction
 
 pytestmark = pytest.mark.servers
@@ -153,5 +155,39 @@ async def test_the_oldest_due_clocks_are_found_by_the_index(world, owner):
     await world.handler().handle([world.routed()])
     async with owner.transaction():
         await owner.execute("SET LOCAL enable_seqscan = off")
-        plan = await owner.fetch(f"EXPLAIN {store.CLAIM_DUE}", world.clock.now(), 200)
+        plan = await owner.fetch(f"EXPLAIN {store.CLAIM_DUE}", world.clock.now(), 200, [])
     assert any("clocks_acting" in row[0] for row in plan), [row[0] for row in plan]
+
+
+async def test_what_cannot_be_fired_stops_nothing_else_and_is_tried_again(world, owner, monkeypatch):
+    """A due time before time began: no event can be of it."""
+    await world.handler().handle([world.routed("broken"), world.routed("well")])
+    world.clock.advance(seconds=ACCEPT)
+    ruin = "UPDATE handoff.clocks SET due_at = $3, basis = '' WHERE (tenant, opportunity_id) = ($1, $2::uuid)"
+    await owner.execute(ruin, world.tenant, world.opportunity_id("broken"), -1000)
+    firing = world.firing()
+    assert [event.lead_id for event in await firing.fire_due()] == ["well"]
+    assert await firing.fire_due() == []
+    assert await firing._sleep_seconds() > SHORTEST_SLEEP, "it is not looked for again and again"
+    await owner.execute(ruin, world.tenant, world.opportunity_id("broken"), world.clock.now())
+    assert await firing.fire_due() == [], "only after a while"
+    monkeypatch.setattr("services.handoff.firing.monotonic", lambda: monotonic() + 301)
+    assert [event.lead_id for event in await firing.fire_due()] == ["broken"]
+
+
+async def test_what_older_programs_left_of_ended_offers_is_cleared_and_holds_up_nobody(world, owner):
+    """A program that knows no steps ends an offer and leaves the steps of its breached clock behind."""
+    await world.handler().handle([world.routed("lead-1"), world.routed("lead-1", assignment=2, rep="tanaka")])
+    left = (
+        "UPDATE handoff.clocks SET state = 'breached', ended_at = due_at, remind_shares = '{150}', remind_at = '{1}'"
+        " WHERE (tenant, assignment, kind) = ($1, 1, 'first_touch')"
+    )
+    assert await owner.execute(left, world.tenant) == "UPDATE 1"
+    await world.handler().handle([world.routed("lead-2")])
+    world.clock.advance(seconds=ACCEPT)
+    fired = [event for _ in range(5) for event in await world.firing(most=1).fire_due()]
+    assert {event.lead_id for event in fired} == {"lead-1", "lead-2"}
+    [left] = [
+        row for row in await world.rows("clocks", "kind") if (row["kind"], row["state"]) == ("first_touch", "breached")
+    ]
+    assert (left["assignment"], left["remind_at"]) == (1, [])

@@ -9,12 +9,13 @@ import pytest
 
 from services.handoff.domain.deal_clocks import watched
 from services.handoff.domain.ending import fire
+from services.handoff.domain.pausing import NothingRunsError, pause
 from services.handoff.domain.rep import accept, decline, log_touch
 from services.handoff.domain.routed import route
 from services.handoff.domain.terms import Promises
 from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar, Period
-from shared.schemas.policies.sla import DealClocks, LeadClass
+from shared.schemas.policies.sla import DealClocks, LeadClass, PauseReason
 from shared.schemas.policies.teams import Member, Pool, Rep
 
 OFFICE = Calendar(id="office", blocks=(Block(open="09:00", close="18:00"),))
@@ -121,7 +122,7 @@ def test_a_deal_that_nobody_has_is_late_all_the_same_and_nothing_is_once_it_is_c
     now = tokyo(FRIDAY, 10)
     deal = watched(deal, {"next_step": FRIDAY, "stage_rot": MONDAY}, promises(), now).opportunity
     waiting = decline(deal, "sato", given.reason(), now, note_given=False).opportunity
-    assert [(e.kind, e.rep_id) for e in fire(waiting, tokyo(FRIDAY)).events] == [("clock-breached", "sato")]
+    assert told(fire(waiting, tokyo(FRIDAY))) == [("clock-breached", "next_step", "tell_manager", tokyo(FRIDAY))]
     closed = decline(deal, "sato", given.reason("junk", "disqualify"), now, note_given=False).opportunity
     assert fire(closed, tokyo(date(2026, 6, 30))).events == ()
     assert [clock.state for clock in closed.clocks if clock.kind in ("next_step", "stage_rot")] == ["cancelled"] * 2
@@ -130,3 +131,24 @@ def test_a_deal_that_nobody_has_is_late_all_the_same_and_nothing_is_once_it_is_c
 def test_without_the_policy_the_manager_is_not_told(deal):
     deal = watched(deal, {"next_step": FRIDAY}, promises(manager_after=None), tokyo(FRIDAY, 10)).opportunity
     assert len(fire(deal, tokyo(date(2026, 6, 30))).events) == 1
+
+
+def test_what_policy_no_longer_keeps_is_not_late(deal):
+    deal = watched(deal, {"next_step": FRIDAY}, promises(), tokyo(FRIDAY, 10)).opportunity
+    without = promises().sla.model_copy(update={"deals": DealClocks(next_step=False)})
+    moved = deal.by_promises(Promises(without, promises().teams), tokyo(FRIDAY))
+    assert fire(moved, tokyo(FRIDAY)).events == ()
+    assert of(moved, "next_step").state == "cancelled"
+
+
+@pytest.mark.parametrize("day", [date.min, date(1969, 12, 30), date.max, date(9999, 12, 30)])
+def test_a_day_that_no_calendar_tells_is_the_nearest_that_one_does(day):
+    assert 0 < promises().closes("sato", day) < 200_000_000_000_000
+    assert 0 < promises().closes("nobody", day) < 200_000_000_000_000
+
+
+def test_a_pause_does_not_hold_days(given, deal):
+    deal = watched(deal, {"next_step": FRIDAY}, promises(), tokyo(FRIDAY, 10)).opportunity
+    waiting = PauseReason(code="waiting", most=3600)
+    with pytest.raises(NothingRunsError):
+        pause(deal, [], "sato", waiting, tokyo(FRIDAY, 11), by="sato")

@@ -20,7 +20,17 @@ def read(file, encoding):
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1", "＝HYPERLINK(x)", "+81 3-1234-5678", "+815012345678"],
+    [
+        "=1+1",
+        "@SUM(A1)",
+        "+cmd|' /C calc'!A0",
+        "-2+3",
+        "\t=1",
+        "＝HYPERLINK(x)",
+        "\n=1",
+        "+81 3-1234-5678",
+        "+815012345678",
+    ],
 )
 def test_what_a_spreadsheet_would_run_is_text(text):
     assert inert(text) == f"'{text}"
@@ -48,12 +58,17 @@ def test_cp932_says_everything_or_it_is_told_where_not(rows):
     back = read(written(["a", "b"], rows, "cp932"), "cp932")
     for number, (before, after) in enumerate(zip(rows, back[1:], strict=True), start=2):
         for column, was, says in zip("ab", before, after, strict=True):
+            assert not says.startswith(ACTIVE) or float(says) <= 0
             assert says.count(GETA) - was.count(GETA) == sum(was.count(c) for c in told.get((number, column), ""))
 
 
 def test_the_wave_dash_and_other_twins_are_written_with_the_sign_that_cp932_has():
     assert lost(["a"], [["10時〜18時 −5℃ — \xa0"]]) == []
     assert read(written(["a"], [["10時〜18時"]], "cp932"), "cp932")[1] == ["10時～18時"]
+
+
+def test_a_sign_that_becomes_active_in_cp932_is_text_there():
+    assert read(written(["a"], [["−1+cmd|x"]], "cp932"), "cp932")[1] == ["'－1+cmd|x"]
 
 
 def test_each_lost_character_is_told_with_its_row_and_column():
