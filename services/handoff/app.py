@@ -18,6 +18,7 @@ from services.handoff.answers.api import AnswersApi
 from services.handoff.answers.desk import AnswersDesk
 from services.handoff.api import Api
 from services.handoff.bodies import BodyLimit
+from services.handoff.clocks_api import clock_routes
 from services.handoff.desk import Desk
 from services.handoff.entry import Entry
 from services.handoff.exports.api import ExportsApi
@@ -96,6 +97,7 @@ def http_app(
     app.include_router(NotificationsApi(pool, policies, tokens).router())
     app.include_router(ExportsApi(reads, policies, tokens).router())
     app.include_router(feed_routes(pool, tokens))
+    app.include_router(clock_routes(pool, policies, tokens))
     entry = Entry(reads, policies, tokens)
     app.include_router(ActivitiesApi(entry, ActivityDesk(pool, desk, policies, clock), policies, clock).router())
     app.include_router(TimelineApi(pool, entry, policies).router())

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from shared.kit.problems import Problem
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
+
+# Names of what others gave may have 200 characters, of four bytes each and in base64 a third more.
+Cursor = Annotated[str, Field(max_length=2000)]
 
 
 class Place(NamedTuple):
