@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 64 * 1024  # bytes
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+FIRST_DAY, LAST_DAY = EARLIEST.date(), date(2100, 12, 31)  # clocks, and what is told, hold these
 
 
 def _storable(text: str) -> str:
@@ -30,6 +31,7 @@ def _recent(at: datetime) -> datetime:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY, description=f"{FIRST_DAY} to {LAST_DAY}")]
 ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
 Note = Annotated[Text, Field(max_length=4000, description="free text; kept as personal data")]
 RepId = Annotated[

@@ -37,4 +37,4 @@ def exact(amount: Decimal, currency: str) -> Decimal:
     rounded = amount.quantize(unit)
     if rounded != amount:
         raise ValueError(f"{currency} has {DECIMALS[currency]} decimals")
-    return rounded
+    return rounded or abs(rounded)  # there is no -0

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.handoff import store as handoff
 from services.handoff.bodies import ShortText
 from services.handoff.entry import known_form
 from services.handoff.external import store
@@ -20,17 +21,18 @@ from services.handoff.pipeline.views import DealView, deal_view
 from services.handoff.policies import Policies
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock
-from shared.kit.database import Pool, tenant_transaction
+from shared.kit.database import Pool, one_transaction, tenant_transaction
 from shared.kit.problems import Problem, described
 from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.sight import WHOLE
 
 System = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["salesforce"])]
-ExternalId = Annotated[str, Path(pattern=r"^[^\x00/]{1,200}$", examples=["0065g00000XyZ"])]
+ExternalId = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd/]{1,200}$", examples=["0065g00000XyZ"])]
 
 
 class Upsert(BaseModel):
-    """opportunity_id or lead_id: what the id stands for, the first time; of a lead, its last cycle."""
+    """opportunity_id or lead_id: what the id stands for, the first time; of a lead, its last cycle. Linked only if all else is
+    done, too."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -64,7 +66,7 @@ _REFUSED = described(
     _403="only the roles api and admin",
     _404="`not_found`: no such opportunity; `not_linked`: the id stands for none yet",
     _409="`linked_elsewhere`; `guard` with all that is `missing`; `closed`, `not_accepted`, `no_pipeline_policy`",
-    _422="the request is wrong",
+    _422="the request is wrong: also `not_of_lead`, where `opportunity_id` is not of `lead_id`",
 )
 
 
@@ -94,12 +96,18 @@ class ExternalApi:
     ) -> ExternalView:
         """Say what the other system knows of a deal. The same again changes nothing."""
         caller, external = await self._caller(request), External(system, external_id)
-        must_be_reps(self._policies, caller.tenant, [member.rep_id for member in body.deal.team] if body.deal else [])
-        if body.opportunity_id or body.lead_id:
-            opportunity_id, new = await self._link(caller, external, body)
-            response.status_code = 201 if new else 200
-        else:
-            opportunity_id = await self._linked(caller, external)
+        must_be_reps(self._policies, caller.tenant, body.deal.people() if body.deal else ())
+        # One transaction: what is refused links nothing either.
+        async with one_transaction(self._pool, caller.tenant):
+            if body.opportunity_id or body.lead_id:
+                opportunity_id, new = await self._link(caller, external, body)
+            else:
+                opportunity_id, new = await self._linked(caller, external), False
+            deal = await self._say(caller, opportunity_id, body)
+        response.status_code = 201 if new else 200
+        return self._view(caller, external, opportunity_id, deal)
+
+    async def _say(self, caller: Caller, opportunity_id: str, body: Upsert) -> Deal:
         given = body.deal.given() if body.deal else {}
 
         def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
@@ -107,24 +115,22 @@ class ExternalApi:
             return steps.move(edited, body.stage, body.reason, policy, moment) if body.stage else edited
 
         with refusals(opportunity_id, body.stage):
-            if given or body.stage:
-                deal = await self._desk.change(caller.tenant, opportunity_id, act, Asker(caller.name), note=body.reason)
-            else:
-                deal = await self._desk.read(caller.tenant, opportunity_id)
-        return self._view(caller, external, opportunity_id, deal)
+            if not given and not body.stage:
+                return await self._desk.read(caller.tenant, opportunity_id)
+            return await self._desk.change(caller.tenant, opportunity_id, act, Asker(caller.name), note=body.reason)
 
     async def _link(self, caller: Caller, external: External, body: Upsert) -> tuple[str, bool]:
-        """What the id stands for from now on, and whether that is new. A crash after it leaves what is told again to be done."""
+        """What the id stands for from now on, and whether that is new."""
         async with tenant_transaction(self._pool, caller.tenant) as connection:
             named = body.opportunity_id and known_form(body.opportunity_id)
             found = named or await store.latest_of(connection, caller.tenant, body.lead_id or "")
-            known = found and await connection.fetchval(
-                "SELECT true FROM handoff.opportunities WHERE (tenant, opportunity_id) = ($1, $2::uuid)",
-                caller.tenant,
-                found,
-            )
+            known = found and (await handoff.lock(connection, caller.tenant, [found])).get(found)
             if not found or not known:
                 raise Problem(404, "not_found", "there is no such opportunity, or the lead has none")
+            if body.lead_id is not None and known.lead_id != body.lead_id:
+                raise Problem(
+                    422, "not_of_lead", f"the opportunity is not of the lead `{body.lead_id}`: name one of them"
+                )
             try:
                 return found, await store.link(connection, caller.tenant, external, found, self._clock.now())
             except LinkedElsewhereError:

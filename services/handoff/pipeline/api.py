@@ -117,8 +117,7 @@ class DealsApi:
         def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
             return steps.edit(deal, given, policy, moment)
 
-        people = [member.rep_id for member in body.team]
-        return await self._do(request, response, opportunity_id, act, if_match, people=people)
+        return await self._do(request, response, opportunity_id, act, if_match, people=body.people())
 
     async def move(
         self, request: Request, response: Response, opportunity_id: str, body: Move, if_match: IfMatch = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,6 +47,7 @@ class Moment:
         return round(datetime.combine(day, time(), ZoneInfo(self.zone)).timestamp() * 1000)
 
 
+LATEST = timedelta(days=3 * 366)  # as far ahead as a lead that is given back may name its day
 ORDERED = Missing("ordered_on", Label(en="Date of the order or contract", ja="注文書・契約書の日付"))
 
 
@@ -60,6 +61,8 @@ def begun(policy: PipelinePolicy, now: int, source: str | None = None, campaign:
 def edit(deal: Deal, given: Mapping[str, Any], policy: PipelinePolicy, moment: Moment) -> Deal:
     """The deal with what was given. Of `confirmed` and `handover` it names the items that become other; all else is replaced.
 
+    None empties them. A type that has no such stage is refused, unless the policy has lost the deal's own type or stage: then
+    the deal goes to the first stage of the new one.
     Of a deal that has ended only the hand-over may be filled in: of one that was won, until it has been handed over.
     Raises RefusedError: closed, unknown_item, bad_amount, unknown_type, stage_not_of_type.
     """
@@ -76,11 +79,14 @@ def edit(deal: Deal, given: Mapping[str, Any], policy: PipelinePolicy, moment: M
         if fixed:
             raise RefusedError("closed", f"the deal is {deal.stage}: {', '.join(fixed)} stay as they are", fields=fixed)
         return edited
-    if edited.type != deal.type and _pipeline(policy, edited.type).index(deal.stage) < 0:
-        valid = [stage.id for stage in _pipeline(policy, edited.type).stages]
-        raise RefusedError(
-            "stage_not_of_type", f"deals of the type {edited.type} have no stage `{deal.stage}`", valid=valid
-        )
+    if edited.type != deal.type and (pipeline := _pipeline(policy, edited.type)).index(deal.stage) < 0:
+        before = policy.of(deal.type)
+        if before is not None and before.find(deal.stage):
+            valid = [stage.id for stage in pipeline.stages]
+            raise RefusedError(
+                "stage_not_of_type", f"deals of the type {edited.type} have no stage `{deal.stage}`", valid=valid
+            )
+        edited = _placed(edited, pipeline.stages[0].id, moment.now, given)
     return _noted(_priced(edited, policy), policy, moment.now)
 
 
@@ -98,8 +104,13 @@ def move(deal: Deal, to: str, reason: str | None, policy: PipelinePolicy, moment
     if place < here and not (reason or "").strip():
         raise RefusedError("reason_required", "a deal goes back for a reason: give `reason`")
     _guard(missing(deal, pipeline, place))
-    told = {"stage": to, "stage_since": moment.now, "probability": None, "forecast": None}
-    return _noted(deal.model_copy(update=told), policy, moment.now)
+    return _noted(_placed(deal, to, moment.now, {}), policy, moment.now)
+
+
+def _placed(deal: Deal, stage: str, now: int, said: Mapping[str, Any]) -> Deal:
+    """said: of its chances in that stage, with the move; what had been said of them was of the stage before"""
+    chances = {name: said.get(name) for name in ("probability", "forecast")}
+    return deal.model_copy(update={"stage": stage, "stage_since": now, **chances})
 
 
 def missing(deal: Deal, pipeline: Pipeline, to: int) -> tuple[Missing, ...]:
@@ -152,6 +163,11 @@ class Loss:
             return early if early > today else self.contract_end
         return None if self.reason.recycle_days is None else today + timedelta(days=self.reason.recycle_days)
 
+    def until(self, moment: Moment) -> int | None:
+        """When the lead comes back (ms), of a deal that is lost at that moment."""
+        day = self.comes_back(moment.today)
+        return None if day is None else moment.begins(day)
+
 
 def lose(deal: Deal, loss: Loss, moment: Moment) -> Deal:
     """The deal, lost, with all that its reason asks for. Raises RefusedError: closed, not_in_the_future, guard."""
@@ -162,22 +178,23 @@ def lose(deal: Deal, loss: Loss, moment: Moment) -> Deal:
         "contract_end": loss.contract_end,
     }
     if deal.stage == "lost" and all(getattr(deal, name) == value for name, value in said.items()):
-        return deal
+        then = replace(moment, now=deal.closed_at or moment.now)
+        if loss.until(then) == deal.comes_back_at:
+            return deal
     _must_be_open(deal)
-    if loss.back_on is not None and loss.back_on <= moment.today:
-        raise RefusedError("not_in_the_future", "`back_on` does not lie in the future")
-    back_on, least = loss.comes_back(moment.today), loss.reason.text
+    if loss.back_on is not None and not moment.today < loss.back_on <= moment.today + LATEST:
+        raise RefusedError("not_in_the_future", "`back_on` does not lie in the future, or more than three years ahead")
+    least = loss.reason.text
     lacking = []
     if loss.reason.rival and not (loss.rival or "").strip():
         lacking.append(Missing("rival", Label(en="Who has won", ja="競合名")))
     if len((loss.text or "").strip()) < least:
         told = Label(en=f"What happened, in {least} characters or more", ja=f"経緯({least}文字以上)")
         lacking.append(Missing("text", told))
-    if loss.reason.back_on == "required" and back_on is None:
+    if loss.reason.back_on == "required" and loss.comes_back(moment.today) is None:
         lacking.append(Missing("back_on", Label(en="The day to come back", ja="再開予定日")))
     _guard(lacking)
-    until = None if back_on is None else moment.begins(back_on)
-    return ended(deal.model_copy(update=said), "lost", moment.now, until=until)
+    return ended(deal.model_copy(update=said), "lost", moment.now, until=loss.until(moment))
 
 
 def ended(deal: Deal, outcome: Outcome, now: int, reason: str | None = None, until: int | None = None) -> Deal:
@@ -237,10 +254,10 @@ def _unsaid(of: str, items: Iterable[Item], said: Mapping[str, str]) -> list[Mis
 
 def _merged(deal: Deal, name: str, value: Any) -> Any:
     if name == "confirmed":
-        said = {**dict.fromkeys(deal.confirmed, True), **(value or {})}
+        said = {} if value is None else {**dict.fromkeys(deal.confirmed, True), **value}
         return tuple(sorted(one for one, so in said.items() if so))
     if name == "handover":
-        said = {**deal.handover, **(value or {})}
+        said = {} if value is None else {**deal.handover, **value}
         return {one: text for one, text in said.items() if text}
     return value
 

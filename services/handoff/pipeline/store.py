@@ -134,7 +134,8 @@ async def history(
     """The changes of the deal in order, revealed: those after a version, of so many versions."""
     rows = await connection.fetch(
         "SELECT version, field, before, after, sealed, at, by, note FROM handoff.deal_changes"
-        " WHERE tenant = $1 AND opportunity_id = $2::uuid AND version > $3 AND ($4::integer IS NULL OR version <= $3 + $4)"
+        " WHERE tenant = $1 AND opportunity_id = $2::uuid AND version > $3::bigint"
+        " AND ($4::bigint IS NULL OR version <= $3::bigint + $4)"
         " ORDER BY version, field",
         tenant,
         opportunity_id,

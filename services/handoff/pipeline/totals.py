@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import chain
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -63,6 +64,7 @@ class StageSum(Sum):
 class CurrencyTotals(Sum):
     currency: str
     stages: list[StageSum] = Field(description="in the order of the policy")
+    other: Sum = Field(description="deals in stages that the policy has no more: in `amount`, and in none of `stages`")
     forecast: dict[str, Sum] = Field(
         description="`commit` is Aヨミ, `best_case` A and B, `pipeline` A, B and C: each holds the ones before it"
     )
@@ -112,6 +114,9 @@ def totals(groups: Iterable[Alike], policy: PipelinePolicy) -> PipelineView:
 
 
 def _currency(currency: str, groups: list[Alike], policy: PipelinePolicy) -> CurrencyTotals:
+    at: dict[tuple[str, str], list[Alike]] = {}
+    for group in groups:
+        at.setdefault((group.deal.type, group.deal.stage), []).append(group)
     stages = [
         StageSum(
             type=pipeline.type,
@@ -121,15 +126,20 @@ def _currency(currency: str, groups: list[Alike], policy: PipelinePolicy) -> Cur
         )
         for pipeline in policy.types
         for stage in pipeline.stages
-        if (found := [g for g in groups if (g.deal.type, g.deal.stage) == (pipeline.type, stage.id)])
+        if (found := at.pop((pipeline.type, stage.id), []))
     ]
+    other = _sum(chain.from_iterable(at.values()), policy, currency)
     forecast: dict[str, Sum] = {}
     within: list[Alike] = []
     for category in ("commit", "best_case", "pipeline"):
         within += [g for g in groups if g.deal.category(policy.of(g.deal.type)) == category]
         forecast[category] = _sum(within, policy, currency)
     return CurrencyTotals(
-        currency=currency, stages=stages, forecast=forecast, **_sum(groups, policy, currency).model_dump()
+        currency=currency,
+        stages=stages,
+        other=other,
+        forecast=forecast,
+        **_sum(groups, policy, currency).model_dump(),
     )
 
 

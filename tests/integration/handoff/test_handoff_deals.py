@@ -227,10 +227,65 @@ async def test_a_patch_names_the_version_that_it_is_of(crm, path, header, expect
         ({"team": [{"rep_id": "satoo", "role": "presales"}]}, "unknown_rep"),
         ({"stage": "won"}, "invalid_request"),
         ({"next_step_on": "next week"}, "invalid_request"),
+        ({"type": None}, "invalid_request"),
     ],
 )
 async def test_what_no_deal_can_have_is_refused_with_a_code(crm, path, given, code):
     assert code_of(await patched(crm, path, **given)) == (422, code)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2101-01-01", "9999-12-31", 0])
+async def test_no_deal_takes_a_day_that_no_clock_can_tell(crm, path, world, day):
+    for name in ("expected_close", "first_meeting", "next_step_on"):
+        assert code_of(await patched(crm, path, **{name: day})) == (422, "invalid_request"), name
+    external = await crm.put("/v1/external/crm/1", json={"lead_id": "lead-1", "deal": {"next_step_on": day}})
+    assert code_of(external) == (422, "invalid_request")
+    assert code_of(await crm.post(f"{path}/win", json={"ordered_on": day})) == (422, "invalid_request")
+    for name in ("back_on", "contract_end"):
+        lost = await crm.post(f"{path}/lose", json={"reason": "competitor_won", "rival": "他社A", name: day})
+        assert code_of(lost) == (422, "invalid_request"), name
+    assert (await crm.get(path)).json()["version"] == 0
+
+
+async def test_the_first_and_the_last_day_are_told(crm, path, world):
+    for day in ("2000-01-01", "2100-12-31"):
+        assert (await patched(crm, path, next_step_on=day, expected_close=day)).json()["next_step_on"] == day
+        await world.firing().fire_due()
+
+
+@pytest.mark.parametrize(
+    ("act", "given"),
+    [
+        ("move", {"to": "discovery"}),
+        ("win", {"ordered_on": "2023-11-01"}),
+        ("lose", {"reason": "no_response"}),
+        ("hand-over", {"account_manager": "tanaka"}),
+        ("review", {"answers": {"why": "x"}}),
+    ],
+)
+async def test_a_field_that_an_act_does_not_know_is_refused(crm, path, act, given):
+    answer = await crm.post(f"{path}/{act}", json=given | {"resaon": "x"})
+    assert code_of(answer) == (422, "invalid_request")
+
+
+async def test_null_empties_what_a_deal_may_be_without(crm, path):
+    said = {
+        "amount": 5,
+        "products": ["在庫"],
+        "competitors": ["他社A"],
+        "team": [{"rep_id": "tanaka", "role": "presales"}],
+        "confirmed": CONFIRMED,
+        "handover": HANDOVER,
+    }
+    assert (await patched(crm, path, **said)).status_code == 200
+    emptied = (await patched(crm, path, **dict.fromkeys(said))).json()
+    assert [emptied[name] for name in said] == [None, [], [], [], [], {}]
+
+
+async def test_a_history_has_nothing_after_the_last_version_there_can_be(crm, path):
+    await patched(crm, path, amount=5)
+    page = await crm.get(f"{path}/history", params={"after": 2**31 - 1})
+    assert (page.status_code, page.json()) == (200, {"items": [], "next": None})
 
 
 async def test_a_slip_is_answered_with_what_was_meant(crm, path):

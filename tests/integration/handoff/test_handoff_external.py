@@ -81,6 +81,30 @@ async def test_guards_and_slips_are_told_as_elsewhere(world, crm):
     assert code_of(await crm.get("/v1/external/salesforce/new")) == (404, "not_linked")
 
 
+async def test_what_is_refused_links_nothing(world, crm):
+    await world.handler().handle([world.routed("lead-9")])
+    assert code_of(await crm.put(AT, json={"lead_id": "lead-9"})) == (409, "not_accepted")
+    assert code_of(await crm.put(AT, json={"lead_id": "lead-1", "stage": "proposal"})) == (409, "guard")
+    assert code_of(await crm.get(AT)) == (404, "not_linked")
+    assert (await crm.put(AT, json={"lead_id": "lead-2"})).status_code == 201, "the id is still free"
+
+
+async def test_a_lead_and_an_opportunity_that_are_named_together_belong_together(world, crm):
+    named = {"lead_id": "lead-1", "opportunity_id": world.opportunity_id("lead-2")}
+    assert code_of(await crm.put(AT, json=named)) == (422, "not_of_lead")
+    assert code_of(await crm.get(AT)) == (404, "not_linked")
+    assert (await crm.put(AT, json=named | {"lead_id": "lead-2"})).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["a%0Ab", "a%00b", "a%0A", "%7F", "%C2%85", "%FF"])
+async def test_an_id_of_characters_that_nobody_sees_is_refused(crm, name):
+    for answer in (
+        await crm.put(f"/v1/external/salesforce/{name}", json={"lead_id": "lead-1"}),
+        await crm.get(f"/v1/external/salesforce/{name}"),
+    ):
+        assert code_of(answer) == (422, "invalid_request")
+
+
 async def test_it_is_for_systems_of_the_own_tenant(world, crm, calling):
     await crm.put(AT, json={"lead_id": "lead-1"})
     for role in ("rep", "manager"):

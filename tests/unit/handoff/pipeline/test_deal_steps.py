@@ -10,6 +10,7 @@ import pytest
 from services.handoff.pipeline import steps
 from services.handoff.pipeline.deal import Deal, FieldChange, changes, fold
 from services.handoff.pipeline.steps import Loss, Moment, RefusedError
+from services.handoff.pipeline.totals import Alike, totals
 from shared.schemas.policies import Label, PipelinePolicy
 from shared.schemas.policies.pipeline import Criterion, DealStage, Item, LossReason, Pipeline
 
@@ -149,9 +150,26 @@ def test_a_loss_says_what_its_reason_asks_for(said, missing):
     assert [one["field"] for one in error.value.told["missing"]] == missing
 
 
-def test_nobody_comes_back_today():
+@pytest.mark.parametrize("back_on", [TODAY, date(2019, 1, 1), date(2029, 11, 23)])
+def test_nobody_comes_back_today_or_after_more_than_three_years(back_on):
     with refused("not_in_the_future"):
-        steps.lose(full(), Loss(POLICY.reason("price"), back_on=TODAY), NOON)
+        steps.lose(full(), Loss(POLICY.reason("price"), back_on=back_on), NOON)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"back_on": date(2027, 1, 4)}, {"back_on": date(2027, 4, 1)}),
+        ({"back_on": date(2027, 1, 4)}, {}),
+        ({}, {"back_on": date(2027, 1, 4)}),
+    ],
+)
+def test_a_loss_that_is_said_again_with_another_day_is_refused_and_the_same_is_done_once(first, then):
+    lost = steps.lose(full(), Loss(POLICY.reason("price"), **first), NOON)
+    later = Moment(NOON.now + 400 * 86_400_000, NOON.zone)
+    assert steps.lose(lost, Loss(POLICY.reason("price"), **first), later) == lost
+    with refused("closed"):
+        steps.lose(lost, Loss(POLICY.reason("price"), **then), later)
 
 
 def test_a_deal_is_handed_over_once_with_all_that_the_list_asks_for():
@@ -187,6 +205,27 @@ def test_a_stage_that_the_policy_lost_lies_before_the_first():
     assert steps.move(gone, "accepted", None, POLICY, NOON).stage == "accepted"
 
 
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [("upsell", "pitch"), ("new", "demo")],
+    ids=["its type is gone", "its stage is gone"],
+)
+def test_a_deal_that_the_policy_has_lost_goes_on_in_the_first_stage_of_another_type(kind, at):
+    stranded = full(at).model_copy(update={"type": kind, "probability": 70})
+    to = POLICY.model_copy(update={"types": (POLICY.of("new"), POLICY.of("renewal"))})
+    found = steps.edit(stranded, {"type": "renewal"}, to, NOON)
+    assert (found.stage, found.stage_since, found.sql_at) == ("talks", NOON.now, NOON.now)
+    assert found.probability is None, "that was said of the stage before"
+    assert steps.edit(stranded, {"type": "renewal", "probability": 40}, to, NOON).probability == 40
+    assert steps.win(steps.move(found, "verbal", None, to, NOON), TODAY, to, NOON).stage == "won"
+
+
+@pytest.mark.parametrize("amount", ["-0", "-0.0", "0E+500"])
+def test_nothing_is_nothing_with_no_sign(amount):
+    edited = steps.edit(deal(), {"amount": Decimal(amount)}, POLICY, NOON)
+    assert [change.after for change in changes(deal(), edited) if change.field == "amount"] == ["0"]
+
+
 @pytest.mark.parametrize(("currency", "amount"), [("JPY", "1.5"), ("EUR", "0.001"), ("KWD", "0.0001")])
 def test_an_amount_has_the_decimals_of_its_currency(currency, amount):
     with refused("bad_amount"):
@@ -197,6 +236,20 @@ def test_an_amount_is_kept_in_one_form_and_names_its_currency():
     edited = steps.edit(deal(), {"amount": Decimal("1e6")}, POLICY, NOON)
     assert (str(edited.amount), edited.currency) == ("1000000", "JPY")
     assert not changes(edited, steps.edit(edited, {"amount": Decimal("1000000.00")}, POLICY, NOON))
+
+
+def test_null_empties_what_people_say_is_so():
+    said = steps.edit(full(), {"handover": {"contract": "1年"}}, POLICY, NOON)
+    emptied = steps.edit(said, {"confirmed": None, "handover": None}, POLICY, NOON)
+    assert (said.confirmed, emptied.confirmed, emptied.handover) == (("it-met",), (), {})
+
+
+def test_deals_in_stages_that_the_policy_has_lost_have_a_sum_of_their_own():
+    here, gone = deal("talks"), deal("demo", amount=Decimal(1), probability=50)
+    policy = POLICY.model_copy(update={"counts_from": "sal"})
+    [yen] = totals([Alike(here, 2, Decimal(1000)), Alike(gone, 1, Decimal(200))], policy).currencies
+    assert (yen.amount, [(one.stage, one.amount) for one in yen.stages]) == ("1200", [("talks", "1000")])
+    assert (yen.other.deals, yen.other.amount, yen.other.weighted) == (1, "200", "100")
 
 
 def test_a_history_that_does_not_fit_is_no_history():
