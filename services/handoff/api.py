@@ -22,7 +22,7 @@ from services.handoff.domain.rep import (
     OfferNotOpenError,
 )
 from services.handoff.entry import known_form, not_found, rep_of, unknown
-from services.handoff.paging import cursor, place
+from services.handoff.paging import Cursor, cursor, place
 from services.handoff.policies import Policies
 from services.handoff.reads import Filter, Reads
 from services.handoff.seeing import must_be_theirs, sees
@@ -78,7 +78,7 @@ class Api:
         stage: Annotated[Stage | None, Query(description="in this stage")] = None,
         rep_id: Annotated[ShortText | None, Query(description="held by this rep now")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> views.Page:
         """List the opportunities that the token may see, the newest first."""
         caller, sight = await self._caller(request)

@@ -119,12 +119,12 @@ class Desk:
     ) -> bool:
         """Whether it is new: logging an activity of a known id again changes nothing.
 
-        Raises ActivityIdTakenError when it was another one."""
+        Raises ActivityIdTakenError when it was another one: of another type, or with another outcome."""
         change: Change | None = None
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             known = await store.find_activity(connection, tenant, opportunity_id, activity.activity_id)
-            if known and known != activity.type:
+            if known and known != (activity.type, activity.outcome):
                 raise ActivityIdTakenError
             if not known:
                 activity = rep.attributed(opportunity, activity)

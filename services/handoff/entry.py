@@ -56,7 +56,7 @@ class Entry:
         rep_id = rep_of(caller, named) or last
         sight = sight_of(caller, self._policies.teams(caller.tenant))
         if not FOR_OTHERS.intersection(caller.roles) and caller.name != last:
-            raise Problem(403, "not_yours_now", "somebody else has this lead now: you see it, and they keep it")
+            raise not_yours()
         must_be_theirs(sight, row, last)
         must_be_theirs(sight, row, rep_id)
         return caller, row, rep_id
@@ -80,6 +80,10 @@ def known_form(opportunity_id: str) -> str:
 
 def not_found(opportunity_id: str) -> Problem:
     return Problem(404, "not_found", f"there is no opportunity {opportunity_id[:50]!r}")
+
+
+def not_yours() -> Problem:
+    return Problem(403, "not_yours_now", "somebody else has this lead now: you see it, and they keep it")
 
 
 def unknown(what: str, wrong: str, valid: Sequence[str]) -> Problem:

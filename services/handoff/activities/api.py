@@ -16,9 +16,9 @@ from services.handoff.activities.desk import ActivityDesk, Call
 from services.handoff.activities.tasks import Task
 from services.handoff.api import AHEAD, refusals
 from services.handoff.bodies import ShortText
-from services.handoff.domain.rep import Activity
-from services.handoff.entry import Entry, unknown
-from services.handoff.paging import UUID
+from services.handoff.domain.rep import Activity, NotTheHolderError
+from services.handoff.entry import Entry, not_yours, unknown
+from services.handoff.paging import UUID, Cursor
 from services.handoff.policies import Policies
 from shared.kit.auth import BEARER
 from shared.kit.clock import Clock
@@ -30,13 +30,16 @@ from shared.schemas.policies.routing import DeclineReason
 LATEST = 3 * 366 * 86_400_000  # ms ahead that anything may be due
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
 _ONE = described(_404="no such opportunity") | _COMMON
+_THEIRS = described(_403="`not_yours_now`: somebody else has this lead; or the token may not do this")
 _CALL = (
     described(
         _409="`not_the_holder`, `offer_not_open`: for `send_back`, somebody else holds the lead, or it is too late;"
-        " `activity_id_taken`"
+        " `activity_id_taken`: it was another activity, or a call that ended otherwise"
     )
     | _ONE
+    | _THEIRS
 )
+_NEW_TASK = _ONE | _THEIRS
 _TASK = described(_404="no such task", _409="`task_ended`: it ended otherwise before") | _COMMON
 
 
@@ -51,7 +54,7 @@ class ActivitiesApi:
         one = "/opportunities/{opportunity_id}"
         router.add_api_route(f"{one}/activities", self.list, methods=["GET"], responses=_ONE)
         router.add_api_route(f"{one}/calls", self.call, methods=["POST"], responses=_CALL)
-        router.add_api_route(f"{one}/tasks", self.add_task, methods=["POST"], status_code=201, responses=_ONE)
+        router.add_api_route(f"{one}/tasks", self.add_task, methods=["POST"], status_code=201, responses=_NEW_TASK)
         router.add_api_route(f"{one}/tasks", self.tasks_of, methods=["GET"], responses=_ONE)
         router.add_api_route("/tasks", self.tasks, methods=["GET"], responses=_COMMON)
         router.add_api_route("/tasks/{task_id}/done", self.done, methods=["POST"], responses=_TASK)
@@ -64,7 +67,7 @@ class ActivitiesApi:
         opportunity_id: str,
         type: Annotated[ShortText | None, Query(description="of this type alone")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> bodies.ActivityPage:
         """List what was done about a lead, the newest first."""
         caller, _ = await self._entry.seen(request, opportunity_id)
@@ -76,8 +79,9 @@ class ActivitiesApi:
         )
 
     async def call(self, request: Request, opportunity_id: str, body: bodies.Call) -> bodies.Called:
-        """Say by one tap how a call ended: it logs the touch, stops the clock, and sets the next call or gives the lead back."""
-        caller, _, rep_id = await self._entry.acts(request, opportunity_id, body.rep_id)
+        """Say by one tap how a call ended: it logs the touch, stops the clock, and sets the next call or gives the lead back. Of a
+        rep who does not hold the lead it logs the activity, and nothing else."""
+        caller, _, rep_id = await self._entry.theirs(request, opportunity_id, body.rep_id)
         if body.result in NEEDS_NEXT and body.next_at is None:
             raise Problem(422, "next_at_missing", f"`{body.result}` needs `next_at`: when to call again, or to meet")
         reason = self._reason(caller.tenant, body)
@@ -120,7 +124,7 @@ class ActivitiesApi:
 
     async def add_task(self, request: Request, opportunity_id: str, body: bodies.NewTask) -> bodies.TaskBody:
         """Set a task: what is to be done about the lead, by when, by the rep named."""
-        caller, _, rep_id = await self._entry.acts(request, opportunity_id, body.rep_id)
+        caller, row, rep_id = await self._entry.theirs(request, opportunity_id, body.rep_id)
         due_on = None if isinstance(body.due, datetime) else body.due
         due_at = _millis(body.due) if isinstance(body.due, datetime) else self._end_of(caller.tenant, rep_id, body.due)
         now = self._clock.now()
@@ -128,7 +132,11 @@ class ActivitiesApi:
             raise Problem(422, "too_far_ahead", "`due` lies more than three years ahead")
         on = due_on.isoformat() if due_on else None
         task = Task(str(uuid4()), opportunity_id, body.kind, body.title, due_at, on, rep_id, caller.name)
-        return bodies.task(await self._desk.add_task(caller.tenant, task), now)
+        try:
+            added = await self._desk.add_task(caller.tenant, task, asked_last=str(row["offers"][-1]["rep_id"]))
+        except NotTheHolderError:  # it went on since it was looked at
+            raise not_yours() from None
+        return bodies.task(added, now)
 
     def _end_of(self, tenant: str, rep_id: str, day: date) -> int:
         zone = ZoneInfo(self._policies.zone(tenant, rep_id))
@@ -140,7 +148,7 @@ class ActivitiesApi:
         opportunity_id: str,
         state: Annotated[bodies.State | None, Query(description="in this state")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> bodies.TaskPage:
         """List the tasks of a lead, those that are due first."""
         await self._entry.seen(request, opportunity_id)
@@ -153,7 +161,7 @@ class ActivitiesApi:
         state: Annotated[bodies.State | None, Query(description="in this state")] = None,
         due_before: Annotated[bodies.Moment | None, Query(description="due before then")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> bodies.TaskPage:
         """List tasks, those that are due first: a rep's work of the day by `rep_id`, `state=open` and `due_before`."""
         return await self._tasks(request, None, rep_id, state, due_before, limit, after)

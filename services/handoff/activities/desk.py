@@ -45,20 +45,27 @@ class ActivityDesk:
         self._pool, self._desk, self._policies, self._clock = pool, desk, policies, clock
 
     async def call(self, tenant: str, opportunity_id: str, call: Call) -> Row:
-        """What became of it; a call of a known id does nothing again. Raises what logging and declining raise."""
+        """What became of it; a call of a known id does nothing again. A call by somebody who does not hold the lead is an activity
+        and no more: what the holder means to do stays. Raises what logging and declining raise."""
         rep_id = call.activity.rep_id
         assert rep_id is not None
         async with one_transaction(self._pool, tenant) as connection:
             if await self._desk.log_touch(tenant, opportunity_id, call.activity, call.note, call.by):
-                done = await tasks.end_calls(connection, tenant, opportunity_id, call.by, self._clock.now())
-                await self._tell(connection, tenant, opportunity_id, "task-done", done)
-                if not await self._gives_back(connection, tenant, opportunity_id, call):
+                holder = (await self._locked(connection, tenant, opportunity_id)).current()
+                holds = holder is not None and holder.rep_id == rep_id
+                if holds:
+                    done = await tasks.end_calls(connection, tenant, opportunity_id, call.by, self._clock.now())
+                    await self._tell(connection, tenant, opportunity_id, "task-done", done)
+                given_back = (holds or call.reason is not None) and await self._gives_back(
+                    connection, tenant, opportunity_id, call
+                )
+                if holds and not given_back:
                     await self._next(connection, tenant, opportunity_id, call, rep_id)
             return await _became(connection, tenant, opportunity_id, call.activity.activity_id)
 
     async def _gives_back(self, connection: Connection, tenant: str, opportunity_id: str, call: Call) -> bool:
         """Whether the lead goes back: because the rep says so, or policy of who cannot be reached. A rep who says when to call
-        again keeps the lead, and so does whoever has it when another one calls."""
+        again keeps the lead."""
         reason = call.reason
         if reason is None:
             if call.result != "no_answer" or call.next_at is not None:
@@ -115,9 +122,12 @@ class ActivityDesk:
             raise UnknownOpportunityError
         return found
 
-    async def add_task(self, tenant: str, task: Task) -> Row:
+    async def add_task(self, tenant: str, task: Task, asked_last: str) -> Row:
+        """asked_last: who was asked last, as the caller saw it. Raises NotTheHolderError where that is somebody else by now."""
         async with tenant_transaction(self._pool, tenant) as connection:
-            await self._locked(connection, tenant, task.opportunity_id)
+            found = await self._locked(connection, tenant, task.opportunity_id)
+            if found.worker().rep_id != asked_last:
+                raise NotTheHolderError
             await tasks.add(connection, tenant, task, self._clock.now())
             await self._tell(connection, tenant, task.opportunity_id, "task-created", [asdict(task)])
             return await _task(connection, tenant, task.task_id)

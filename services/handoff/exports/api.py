@@ -13,7 +13,7 @@ from services.handoff import views
 from services.handoff.bodies import ShortText
 from services.handoff.domain.opportunity import Stage
 from services.handoff.exports.table import Encoding, lost, written
-from services.handoff.paging import cursor, place
+from services.handoff.paging import Cursor, cursor, place
 from services.handoff.policies import Policies
 from services.handoff.reads import Filter, Reads
 from shared.kit.auth import BEARER, Tokens
@@ -108,7 +108,7 @@ class ExportsApi:
         stage: Annotated[Stage | None, Query(description="in this stage")] = None,
         rep_id: Annotated[ShortText | None, Query(description="held by this rep now")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
-        after: Annotated[ShortText | None, Query(description="`Baton-Next` of the file before")] = None,
+        after: Annotated[Cursor | None, Query(description="`Baton-Next` of the file before")] = None,
     ) -> Response:
         """The opportunities that the token may see, the newest first, as CSV. A cell that a spreadsheet would run begins with '."""
         rows, following = await self._rows(request, stage, rep_id, limit, after)
@@ -128,7 +128,7 @@ class ExportsApi:
         stage: Annotated[Stage | None, Query(description="in this stage")] = None,
         rep_id: Annotated[ShortText | None, Query(description="held by this rep now")] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
-        after: Annotated[ShortText | None, Query(description="`Baton-Next` of the file before")] = None,
+        after: Annotated[Cursor | None, Query(description="`Baton-Next` of the file before")] = None,
     ) -> LostCells:
         """What the same file in cp932 cannot say: each cell, and which of its characters."""
         rows, _ = await self._rows(request, stage, rep_id, limit, after)

@@ -9,7 +9,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import SecretStr
 
-from services.handoff.bodies import ShortText
 from services.handoff.outbound import bodies, signing
 from services.handoff.outbound.addresses import Allowed, check_url
 from services.handoff.outbound.endpoints import (
@@ -22,7 +21,7 @@ from services.handoff.outbound.endpoints import (
     UnknownEndpointError,
 )
 from services.handoff.outbound.messages import EVENT_TYPES
-from services.handoff.paging import UUID, cursor, place
+from services.handoff.paging import UUID, Cursor, cursor, place
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
@@ -138,7 +137,7 @@ class EndpointsApi:
         endpoint_id: str,
         state: Annotated[bodies.DeliveryState | None, Query(description="in this state")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> bodies.DeliveryPage:
         """The log: every message for the endpoint with its tries, the newest first."""
         caller = await self._caller(request)

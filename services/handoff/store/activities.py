@@ -10,15 +10,17 @@ from shared.kit.database import Connection
 from shared.schemas.person import SealedPerson
 
 
-async def find_activity(connection: Connection, tenant: str, opportunity_id: str, activity_id: str) -> str | None:
-    """The type of the activity of this id, None where there is none."""
-    found: str | None = await connection.fetchval(
-        "SELECT type FROM handoff.activities WHERE (tenant, opportunity_id, activity_id) = ($1, $2::uuid, $3)",
+async def find_activity(
+    connection: Connection, tenant: str, opportunity_id: str, activity_id: str
+) -> tuple[str, str | None] | None:
+    """Type and outcome of the activity of this id, None where there is none."""
+    found = await connection.fetchrow(
+        "SELECT type, outcome FROM handoff.activities WHERE (tenant, opportunity_id, activity_id) = ($1, $2::uuid, $3)",
         tenant,
         opportunity_id,
         activity_id,
     )
-    return found
+    return (found["type"], found["outcome"]) if found else None
 
 
 async def add_activity(

@@ -11,14 +11,17 @@ from shared.kit.database import Connection
 from shared.schemas.handoff import HandoffEvent, HandoffKind
 
 TOLD = frozenset({"clock-reminder", "clock-escalated"})
+# A clock of the deal begins anew in its own row, as often as its day is another: what it was before, that row forgets.
+OF_THE_DEAL = frozenset({"clock-breached", "clock-met-late"})
+DEAL_CLOCKS = frozenset({"next_step", "stage_rot"})
 
 
 async def keep_steps(connection: Connection, tenant: str, happened: Sequence[HandoffEvent]) -> None:
-    """What was told of clocks while they ran: their own rows do not say when."""
+    """What was told of clocks and their own rows do not say, or not for long."""
     told = [
         (e.opportunity_id, e.event_id, e.kind, e.at, e.assignment, e.rep_id, e.clock, e.due_at, e.share, e.effect)
         for e in happened
-        if e.kind in TOLD
+        if e.kind in TOLD or (e.kind in OF_THE_DEAL and e.clock in DEAL_CLOCKS)
     ]
     if told:
         await connection.execute(
@@ -34,8 +37,10 @@ async def keep_steps(connection: Connection, tenant: str, happened: Sequence[Han
 async def cancel_tasks(
     connection: Connection, tenant: str, changes: Sequence[tuple[Opportunity | None, Opportunity]], now: int
 ) -> list[HandoffEvent]:
-    """Open tasks of reps who had the lead before, and do not have it after, are cancelled; what is to be told of it."""
-    lost = [
+    """Open tasks of reps who had the lead before, and do not have it after, are cancelled, and all of what has closed; what is to
+    be told of it."""
+    closed = [(after, None) for before, after in changes if before and before.is_open() and not after.is_open()]
+    lost = closed + [
         (after, offer.rep_id)
         for before, after in changes
         if before and (offer := before.current())
@@ -46,7 +51,8 @@ async def cancel_tasks(
     rows = await connection.fetch(
         "UPDATE handoff.tasks t SET state = 'cancelled', ended_at = $2, ended_by = 'handoff'"
         " FROM unnest($3::uuid[], $4::text[]) AS lost(opportunity_id, rep_id)"
-        " WHERE t.tenant = $1 AND t.opportunity_id = lost.opportunity_id AND t.rep_id = lost.rep_id AND t.state = 'open'"
+        " WHERE t.tenant = $1 AND t.opportunity_id = lost.opportunity_id"
+        " AND (lost.rep_id IS NULL OR t.rep_id = lost.rep_id) AND t.state = 'open'"
         " RETURNING t.task_id::text, t.opportunity_id::text, t.rep_id, t.due_at",
         tenant,
         now,

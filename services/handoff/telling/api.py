@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from services.handoff.bodies import ShortText
-from services.handoff.paging import Place, cursor, place
+from services.handoff.paging import Cursor, Place, cursor, place
 from services.handoff.policies import Policies
 from services.handoff.telling.happenings import Kind
 from services.handoff.telling.queue import State
@@ -121,7 +121,7 @@ class NotificationsApi:
         rep_id: Annotated[ShortText | None, Query(description="told to this rep")] = None,
         state: Annotated[State | None, Query(description="in this state")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
-        after: Annotated[ShortText | None, Query(description="`next` of the page before")] = None,
+        after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> NotificationPage:
         """List what people were told, or will be: a rep's own, a manager's the team's, all for the roles api and admin."""
         caller = await self._tokens.caller(request)

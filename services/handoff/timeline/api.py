@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from services.handoff.activities.cursors import place, written
 from services.handoff.bodies import ShortText
 from services.handoff.entry import Entry
+from services.handoff.paging import Cursor
 from services.handoff.policies import Policies
 from services.handoff.timeline import rows
 from services.handoff.timeline.words import say
@@ -34,7 +35,7 @@ _TIMES = frozenset({"due_at", "until", "received_at"})
 
 Kinds = Annotated[list[Kind] | None, Query(description="of these kinds alone; may be given several times")]
 Limit = Annotated[int, Query(ge=1, le=500)]
-After = Annotated[ShortText | None, Query(description="`next` of the page before")]
+After = Annotated[Cursor | None, Query(description="`next` of the page before")]
 
 
 class Item(BaseModel):

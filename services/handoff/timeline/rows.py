@@ -26,6 +26,15 @@ def _part(kind: str, what: str, order: int, key: str, at: str, who: str, facts: 
 _OFFER = "'assignment', x.assignment, 'pool_id', x.pool_id, 'leg', x.leg, 'mode', x.mode"
 _CLOCK = "'clock', x.kind, 'assignment', x.assignment, 'due_at', x.due_at"
 _CLOCK_KEY = "x.kind, x.assignment"
+# Of clocks of the deal (assignment 0) the steps tell it; their rows only where that was before steps were kept of them.
+_UNTOLD = (
+    "(x.assignment <> 0 OR NOT EXISTS (SELECT FROM handoff.clock_steps s WHERE (s.tenant, s.opportunity_id, s.kind, s.clock, s.at)"
+    " = (x.tenant, x.opportunity_id, {what}, x.kind, {at})))"
+)
+_BREACHED, _DONE = (
+    _UNTOLD.format(what="'clock-breached'", at="x.ended_at"),
+    _UNTOLD.format(what="'clock-met-late'", at="x.done_at"),
+)
 _TASK = "'task_id', x.task_id, 'task', x.kind, 'due_at', x.due_at"
 _PAUSE = "'reason', x.reason, 'assignment', x.assignment, 'until', x.until"
 _ENDED = (
@@ -43,9 +52,13 @@ _PARTS = (
         "offer", "'offer-accepted'", 3, "x.assignment", "x.accepted_at", "x.rep_id", _OFFER, "offers", "x.accepted_at IS NOT NULL",
     ),
     _part(
-        "clock", "'clock-' || x.state", 4, _CLOCK_KEY, "x.ended_at", "x.rep_id", _CLOCK, "clocks", "x.state IN ('met', 'breached')",
+        "clock", "'clock-' || x.state", 4, _CLOCK_KEY, "x.ended_at", "x.rep_id", _CLOCK, "clocks",
+        f"x.state IN ('met', 'breached') AND {_BREACHED}",
     ),
-    _part("clock", "'clock-met-late'", 4, _CLOCK_KEY, "x.done_at", "x.rep_id", _CLOCK, "clocks", "x.done_at IS NOT NULL"),
+    _part(
+        "clock", "'clock-met-late'", 4, _CLOCK_KEY, "x.done_at", "x.rep_id", _CLOCK, "clocks",
+        f"x.done_at IS NOT NULL AND {_DONE}",
+    ),
     _part(
         "clock", "x.kind", 4, "x.event_id", "x.at", "x.rep_id",
         "'clock', x.clock, 'assignment', x.assignment, 'due_at', x.due_at, 'share', x.share, 'effect', x.effect", "clock_steps",

@@ -7,7 +7,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from services.handoff.activities.desk import ActivityDesk
+from services.handoff.activities.tasks import Task
 from services.handoff.app import http_app
+from services.handoff.domain.rep import NotTheHolderError
 from shared.kit.auth import token_hash
 from shared.kit.service import Probes
 from shared.schemas.policies import Label, RoutingPolicy, SlaPolicy, TeamsPolicy
@@ -275,3 +278,66 @@ async def test_whoever_does_not_see_the_lead_sees_none_of_it(clients, sato, oppo
         assert code_of(await stranger.request(method, path, json=body)) == (404, "not_found"), path
     nobody = await clients("viewer-of-nothing")
     assert code_of(await nobody.get("/v1/tasks")) == (403, "no_role")
+
+
+async def test_an_id_stands_for_one_activity_with_its_outcome(sato, opportunity, world):
+    for body in ({"type": "call_attempted", "id": "a-1"}, {"type": "call_attempted", "id": "a-2", "outcome": "busy"}):
+        assert (await sato.post(f"{opportunity}/activities", json=body)).status_code == 200
+    await called(sato, opportunity, "no_answer", id="c-1")
+    for result, taken in (("no_answer", "a-1"), ("no_answer", "a-2"), ("send_back", "c-1")):
+        body = {"result": result, "id": taken} | ({"reason": "junk"} if result == "send_back" else {})
+        assert code_of(await sato.post(f"{opportunity}/calls", json=body)) == (409, "activity_id_taken"), taken
+    other = {"type": "call_attempted", "id": "a-2", "outcome": "wrong_number"}
+    assert code_of(await sato.post(f"{opportunity}/activities", json=other)) == (409, "activity_id_taken")
+    assert await world.offers() == [(1, "sato", "accepted")]
+
+
+async def test_who_had_the_lead_before_ends_and_sets_nothing_of_who_has_it_now(clients, sato, opportunity, world):
+    await world.handler().handle([world.routed(assignment=2, rep="tanaka")])
+    tanaka, crm = await clients("rep", name="tanaka"), await clients("api")
+    mine = (await called(tanaka, opportunity, "call_back", next_at="2023-11-20T01:00:00Z"))["task"]
+    for doing, body in (("calls", {"result": "no_answer"}), ("tasks", {"title": "x", "due": "2023-11-16"})):
+        assert code_of(await sato.post(f"{opportunity}/{doing}", json=body)) == (403, "not_yours_now")
+
+    helped = await called(crm, opportunity, "no_answer", rep_id="sato", id="helped")
+    assert (helped["task"], helped["given_back_for"], helped["stage"]) == (None, None, "accepted")
+    assert (await sato.post(f"{opportunity}/activities", json={"type": "call_attempted"})).status_code == 200
+    sent_back = {"result": "send_back", "reason": "junk", "rep_id": "sato"}
+    assert code_of(await crm.post(f"{opportunity}/calls", json=sent_back)) == (409, "offer_not_open")
+    tasks = (await crm.get(f"{opportunity}/tasks")).json()["items"]
+    assert [(task["id"], task["state"]) for task in tasks] == [(mine["id"], "open")]
+    logged = (await crm.get(f"{opportunity}/activities")).json()["items"]
+    assert sorted(one["rep_id"] for one in logged) == ["sato", "sato", "tanaka"]
+
+
+async def test_a_lead_that_goes_on_while_a_task_is_set_gets_no_task_of_whoever_had_it(opportunity, world):
+    desk = ActivityDesk(world.app, world.desk(), world.policies, world.clock)
+    task = Task(str(uuid4()), world.opportunity_id(), "todo", "x", world.clock.now() + 1, None, "sato", "sato")
+    await world.handler().handle([world.routed(assignment=2, rep="tanaka")])  # after the caller has looked
+    with pytest.raises(NotTheHolderError):
+        await desk.add_task(world.tenant, task, asked_last="sato")
+    assert await world.rows("tasks", "task_id") == []
+
+
+async def test_lists_are_paged_on_past_the_longest_ids(sato, opportunity):
+    for number in range(3):
+        body = {"type": "call_attempted", "id": f"{number}" + "𠮷" * 199}
+        assert (await sato.post(f"{opportunity}/activities", json=body)).status_code == 200
+    for path in (f"{opportunity}/activities", f"{opportunity}/timeline"):
+        found, after = [], None
+        for _ in range(3):
+            wanted = {"limit": 1, "kind": "activity"} | ({"after": after} if after else {})
+            page = await sato.get(path, params=wanted)
+            assert page.status_code == 200, page.text
+            found += page.json()["items"]
+            after = page.json()["next"]
+        assert after is None
+        assert len({str(one) for one in found}) == 3
+    for after in ("", "x", "1." + "A" * 2000):
+        for path in (
+            f"{opportunity}/activities",
+            f"{opportunity}/tasks",
+            f"{opportunity}/timeline",
+            "/v1/opportunities",
+        ):
+            assert (await sato.get(path, params={"after": after})).status_code == 422

@@ -113,3 +113,30 @@ async def test_a_deal_in_which_nothing_changes_rots_and_one_that_is_lost_does_no
     world.clock.advance(days=60)
     await fire(world)
     assert [kind for kind, *_ in await told(world)] == ["clock-breached", "clock-met-late"]
+
+
+async def test_the_timeline_keeps_what_was_late_however_often_the_clock_begins_anew(world, crm, owner):
+    async def late():
+        answer = await crm.get(f"/v1/opportunities/{world.opportunity_id()}/timeline", params={"kind": "clock"})
+        rows = [one for one in answer.json()["items"] if one["facts"]["clock"] == "next_step"]
+        told = ("clock-breached", "clock-met-late")
+        return [(one["what"], one["at"][:16]) for one in reversed(rows) if one["what"] in told]
+
+    await write(crm, world, next_step="電話", next_step_on="2026-05-22")
+    at(world, 22, 18)
+    await fire(world)
+    first = [("clock-breached", "2026-05-22T09:00")]
+    assert await late() == first
+    at(world, 25, 10)
+    await write(crm, world, next_step="訪問", next_step_on="2026-05-25")
+    first += [("clock-met-late", "2026-05-25T01:00")]
+    assert await late() == first
+    at(world, 25, 18)
+    await fire(world)
+    at(world, 26, 10)
+    await write(crm, world, next_step=None, next_step_on=None)
+    both = [*first, ("clock-breached", "2026-05-25T09:00"), ("clock-met-late", "2026-05-26T01:00")]
+    assert await late() == both
+    # What was late before steps were kept of it is told by the clock itself.
+    await owner.execute("DELETE FROM handoff.clock_steps WHERE tenant = $1", world.tenant)
+    assert await late() == both[2:]
