@@ -39,7 +39,14 @@ class Tokens:
         self._known: dict[bytes, tuple[float, Caller | None]] = {}
 
     async def caller(self, request: Request) -> Caller:
-        """The caller of `request`. Raises Problem 401."""
+        """The caller of `request`, looked up once for it: whoever asks again may be in a transaction, and a second connection of
+        the pool may be one that never comes. Raises Problem 401."""
+        found: Caller | None = getattr(request.state, "caller", None)
+        if found is None:
+            found = request.state.caller = await self._found(request)
+        return found
+
+    async def _found(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, "no_token", "send the header `Authorization: Bearer TOKEN`")

@@ -36,18 +36,49 @@ HOPELESS = (
 )
 
 
+ACQUIRE_SECONDS = 10.0  # that anybody waits for a connection
+
+
+class NoConnectionError(TimeoutError):
+    """No connection of the pool came in time: all are in use, or the database does not let us in."""
+
+
+class _Bounded(asyncpg.Pool):
+    """Nobody waits for ever: of those who hold a connection and wait for another one, none would ever move again."""
+
+    # Not the timeout that asyncpg's own takes: until Python 3.12 it waits by `wait_for`, which may swallow a cancellation.
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Any]:  # type: ignore[override]
+        """A connection, also for `fetch` and its like. Raises NoConnectionError."""
+        acquiring = super().acquire()
+        try:
+            async with asyncio.timeout(ACQUIRE_SECONDS):
+                connection = await acquiring.__aenter__()
+        except TimeoutError:
+            raise NoConnectionError(f"no connection to the database within {ACQUIRE_SECONDS:g} s") from None
+        try:
+            yield connection
+        finally:
+            await acquiring.__aexit__(None, None, None)
+
+
 async def open_pool(url: str, role: Role, *, application: str, size: int = 8) -> Pool:
-    """A pool whose every connection acts as `role`. JSON columns are read and written as Python values."""
-    pool = await asyncpg.create_pool(
+    """A pool whose every connection acts as `role`. JSON columns are read and written as Python values. Whoever uses it may get
+    NoConnectionError."""
+    pool = _Bounded(
         url,
         min_size=1,
         max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         init=_json,
         server_settings={"role": role, "application_name": application, "timezone": "UTC"},
         command_timeout=30,
     )
-    assert pool is not None
-    return pool
+    return await pool
 
 
 async def _json(connection: Any) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
+RETRY_AFTER = "2"  # seconds
 
 
 class Problem(Exception):  # noqa: N818 - it is an answer, not an error
@@ -46,7 +47,7 @@ def answer(status: int, code: str, detail: str, **more: Any) -> JSONResponse:
         "code": code,
         "detail": detail,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_AFTER}}.get(status)
     return JSONResponse(body | more, status_code=status, media_type="application/problem+json", headers=headers)
 
 
@@ -67,6 +68,13 @@ def install(app: FastAPI) -> None:
         problems = [{"at": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()]
         words = "; ".join(f"{item['at']}: {item['message']}" for item in problems)
         return answer(422, "invalid_request", words, problems=problems)
+
+    @app.exception_handler(TimeoutError)
+    async def _late(request: Request, error: TimeoutError) -> JSONResponse:
+        log.error("timed_out", path=request.url.path, error=repr(error))
+        return answer(
+            503, "busy", "the database did not answer in time: send it again later, with the same Idempotency-Key"
+        )
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:

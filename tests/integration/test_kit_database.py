@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -10,9 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from shared.kit import auth, problems
+from shared.kit import auth, database, problems
 from shared.kit.auth import CACHE_SECONDS, Tokens, token_hash
-from shared.kit.database import Pool, open_pool, tenant_transaction
+from shared.kit.database import NoConnectionError, Pool, open_pool, tenant_transaction
 
 pytestmark = pytest.mark.servers
 INSERT = (
@@ -78,6 +79,38 @@ async def test_a_failed_transaction_leaves_nothing(pool: Pool, tenant: str) -> N
     with pytest.raises(ZeroDivisionError):
         await fail()
     assert await count(pool, tenant) == 0
+
+
+async def test_whoever_waits_too_long_for_a_connection_is_told_so_and_nothing_is_lost(
+    pool: Pool, tenant: str, client: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ACQUIRE_SECONDS", 0.05)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with asyncio.timeout(10):
+        async with tenant_transaction(pool, tenant) as connection:
+            await connection.execute(INSERT, tenant, 1, {})
+            with pytest.raises(NoConnectionError):
+                await count(pool, tenant)
+            with pytest.raises(NoConnectionError):
+                await pool.fetchval("SELECT 1")
+            answer = await client.get("/me", headers=headers)
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "2")
+        monkeypatch.setattr(database, "ACQUIRE_SECONDS", 10)
+        assert await count(pool, tenant) == 1
+        assert (await client.get("/me", headers=headers)).status_code == 200
+
+
+async def test_who_calls_is_looked_up_once_for_a_request(
+    token: str, pool: Pool, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again inside a transaction it takes no second connection, though what was kept of the token is out of date."""
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 0)
+    monkeypatch.setattr(database, "ACQUIRE_SECONDS", 1)
+    tokens = Tokens(pool)
+    request = Request({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})
+    caller = await tokens.caller(request)
+    async with tenant_transaction(pool, tenant):
+        assert await tokens.caller(request) == caller
 
 
 async def test_json_goes_in_and_out_as_values(pool: Pool, tenant: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.handoff.app import http_app
+from shared.kit import auth, database
 from shared.kit.auth import token_hash
-from shared.kit.database import tenant_transaction
+from shared.kit.database import open_pool, tenant_transaction
 from shared.kit.person import seal
 from shared.kit.service import Probes
 
@@ -118,6 +119,30 @@ async def test_a_secret_is_told_again_and_nothing_of_an_answer_can_be_read_in_th
         kept = str(await connection.fetch("SELECT * FROM handoff.idempotency_keys"))
     assert "'a'" in kept
     assert not re.search(f"whsec_|{HIDDEN}", kept)
+
+
+async def test_a_request_with_a_key_needs_one_connection_however_long_its_caller_has_been_known(
+    world, token, opportunity, database_url, monkeypatch
+):
+    """Else those that hold one and wait for another, as many as the pool has, hold up all others with them."""
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 0)
+    monkeypatch.setattr(database, "ACQUIRE_SECONDS", 3)
+    posts = [
+        ("accept", {}),
+        ("activities", {"type": "call_connected"}),
+        ("calls", {"result": "no_answer"}),
+        ("tasks", {"title": "見積もり", "due": "2024-01-10"}),
+        ("stakeholders", {"name": "木村", "roles": ["user"]}),
+        ("decline", {"reason": "junk"}),
+    ]
+    pool = await open_pool(database_url, "baton_app", application="test", size=1)
+    try:
+        async with client_of(in_process(world, pool), token) as client:
+            for path, body in posts:
+                answer = await client.post(f"{opportunity}/{path}", json=body, headers=key(path))
+                assert answer.status_code < 300, f"{path}: {answer.text}"
+    finally:
+        await pool.close()
 
 
 class Changing:
