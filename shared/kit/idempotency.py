@@ -49,9 +49,9 @@ def create_table(schema: str) -> str:
     return f"""
     CREATE TABLE {schema}.idempotency_keys (
         tenant text NOT NULL,
-        caller text NOT NULL,           -- the name of the token: keys of two callers never meet
+        caller text NOT NULL,           -- name and roles of the token: keys of two callers never meet
         key text NOT NULL,
-        digest bytea NOT NULL,          -- of method, path and body
+        digest bytea NOT NULL,          -- of method, path, If-Match and body
         answer jsonb NOT NULL,
         at bigint NOT NULL,
         PRIMARY KEY (tenant, caller, key)
@@ -144,9 +144,10 @@ class Once:
         """The answer of the first request of this key; None where there was none within a day. Raises Problem 422."""
         row = await connection.fetchrow(
             f"SELECT digest, answer FROM {self._schema}.idempotency_keys"
-            " WHERE tenant = $1 AND caller = $2 AND key = $3 AND at > $4",
+            " WHERE tenant = $1 AND caller = ANY($2) AND key = $3 AND at > $4 ORDER BY at DESC LIMIT 1",
             caller.tenant,
-            caller.name,
+            # The name alone: what programs of before kept, whose answers are asked for again when they are replaced.
+            [_kept_for(caller), caller.name],
             key,
             self._clock.now() - KEPT,
         )
@@ -165,7 +166,7 @@ class Once:
             " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, caller, key)"
             " DO UPDATE SET digest = excluded.digest, answer = excluded.answer, at = excluded.at",
             caller.tenant,
-            caller.name,
+            _kept_for(caller),
             key,
             digest,
             answer,
@@ -221,8 +222,21 @@ class _RefusedError(Exception):
         self.response = response
 
 
+def _kept_for(caller: Caller) -> str:
+    """Whose key it is. Of two tokens with one name, each may do other things and is told other things; one that has lost a role
+    is looked at anew, and refused what it may no longer do."""
+    return orjson.dumps([caller.name, *sorted(caller.roles)]).decode()
+
+
 def _written(response: Response) -> bytes:
-    kept = {"status": response.status_code, "type": response.media_type, "body": bytes(response.body).decode()}
+    # All headers that the route gave: ETag, say. The length is that of the body, whoever sends it.
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    kept = {
+        "status": response.status_code,
+        "type": response.media_type,
+        "headers": headers,
+        "body": bytes(response.body).decode(),
+    }
     return orjson.dumps(kept)
 
 
@@ -237,7 +251,7 @@ def _opened(seals: Seals, tenant: str, sealed_as: str, kept: Body) -> Body:
 
 
 def _again(kept: Body) -> Response:
-    headers = {"Idempotency-Replayed": "true"}
+    headers = {**kept.get("headers", {}), "Idempotency-Replayed": "true"}
     return Response(kept["body"] or None, kept["status"], headers, kept["type"])
 
 
@@ -254,7 +268,9 @@ async def forget(workers: Pool, schema: str, now: int) -> int:
     while True:
         status = await workers.execute(
             f"DELETE FROM {schema}.idempotency_keys WHERE (tenant, caller, key) IN"
-            f" (SELECT tenant, caller, key FROM {schema}.idempotency_keys WHERE at <= $1 LIMIT $2)",
+            f" (SELECT tenant, caller, key FROM {schema}.idempotency_keys WHERE at <= $1 LIMIT $2)"
+            # Looked at once more under the lock: one that was kept anew while we waited for it is young.
+            " AND at <= $1",
             now - KEPT,
             SLICE,
         )
@@ -274,7 +290,8 @@ def parse(text: str) -> str:
 
 
 async def digest_of(request: Request) -> bytes:
-    """SHA-256 of what makes it the same request: method, path with its query, body."""
+    """SHA-256 of what makes it the same request: method, path with its query, `If-Match`, body."""
     body = await request.body()
     query = f"?{request.url.query}" if request.url.query else ""
-    return sha256(f"{request.method} {request.url.path}{query}\n".encode() + body).digest()
+    match = "".join(f"if-match: {value}\n" for value in request.headers.getlist("if-match"))
+    return sha256(f"{request.method} {request.url.path}{query}\n{match}".encode() + body).digest()

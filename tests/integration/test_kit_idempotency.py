@@ -24,7 +24,8 @@ class Shop:
     """A service whose effect is a row of the transaction that it is given."""
 
     def __init__(self, pool, tenant, clock):
-        self.tenant, self.name, self.hold, self.entered = tenant, "sato", asyncio.Event(), asyncio.Event()
+        self.tenant, self.name, self.roles = tenant, "sato", ("api",)
+        self.hold, self.entered = asyncio.Event(), asyncio.Event()
         self.hold.set()
         self.crash = False
         once, self.app = Once(pool, "router", clock), FastAPI()
@@ -42,7 +43,7 @@ class Shop:
                 await self.hold.wait()
                 return {"made": uuid4().hex}
 
-            answer = await once.do(request, response, Caller(self.tenant, self.name, ("api",)), key, effect)
+            answer = await once.do(request, response, Caller(self.tenant, self.name, self.roles), key, effect)
             if self.crash:
                 raise ConnectionError("the answer is lost")
             return answer
@@ -112,12 +113,33 @@ async def test_another_request_with_the_same_key_is_refused(shop):
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_keys_of_two_callers_never_meet(shop, pools):
+@pytest.mark.parametrize(("name", "roles"), [("tanaka", ("api",)), ("sato", ("rep",)), ("sato", ("api", "rep"))])
+async def test_keys_of_two_callers_never_meet_though_they_have_one_name(shop, pools, name, roles):
     async with shop.client() as client:
         await post(client, "k", n=1)
-        shop.name = "tanaka"
+        shop.name, shop.roles = name, roles
         assert (await post(client, "k", n=2)).status_code == 200
+        shop.roles = roles[::-1]
+        assert (await post(client, "k", n=2)).headers["idempotency-replayed"] == "true", "in whatever order"
     assert await shop.made(pools[0]) == 2
+
+
+async def test_what_a_program_of_before_kept_is_known_when_it_is_asked_for_again(shop, pools, tenant):
+    """Programs are replaced while requests are under way: just then they are sent again."""
+    async with shop.client() as client:
+        first = await post(client, "k", n=1)
+        async with tenant_transaction(pools[0], tenant) as connection:
+            await connection.execute("UPDATE router.idempotency_keys SET caller = 'sato'")
+        assert (await post(client, "k", n=1)).json() == first.json()
+    assert await shop.made(pools[0]) == 1
+
+
+async def test_another_version_to_be_changed_is_another_request(shop):
+    async with shop.client() as client:
+        seen = [{"idempotency-key": "k", "if-match": f'"{version}"'} for version in (1, 1, 2)]
+        answers = [await client.post("/things/a", headers=headers) for headers in seen]
+    assert [answer.status_code for answer in answers] == [200, 200, 422]
+    assert answers[2].json()["code"] == "idempotency_key_reused"
 
 
 async def test_while_the_first_is_at_work_the_second_is_told_so(shop, pools):
@@ -169,6 +191,24 @@ async def test_a_key_is_kept_for_a_day_and_then_forgotten(shop, pools, clock):
         await forget(pools[1], "router", clock.now())
         assert await shop.keys(pools[0]) == ["old"], "the young one has become older than the second of the old name"
         assert (await post(client, "old", n=2)).headers["idempotency-replayed"] == "true"
+
+
+async def test_a_key_that_is_kept_anew_while_it_is_being_forgotten_stays(shop, pools, clock, tenant):
+    async with shop.client() as client:
+        await post(client, "k", n=1)
+        clock.advance(milliseconds=DAY)
+        now = clock.now()
+        async with tenant_transaction(pools[0], tenant) as connection:
+            await connection.execute("UPDATE router.idempotency_keys SET at = $1", now)
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+            forgetting = asyncio.create_task(forget(pools[1], "router", now))
+            async with asyncio.timeout(10):
+                while not await pools[1].fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))", pid
+                ):
+                    await asyncio.sleep(0.01)
+        await forgetting
+    assert await shop.keys(pools[0]) == ["k"]
 
 
 async def test_all_that_is_old_is_forgotten_however_much_it_is(shop, pools, clock, tenant):

@@ -121,6 +121,33 @@ async def test_a_secret_is_told_again_and_nothing_of_an_answer_can_be_read_in_th
     assert not re.search(f"whsec_|{HIDDEN}", kept)
 
 
+async def test_a_token_of_the_same_name_or_that_lost_its_role_is_not_told_the_answer(
+    opportunity, calling, world, owner, monkeypatch
+):
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 0)
+
+    async def call(client):
+        answer = await client.post(f"{opportunity}/activities", json={"type": "call_connected"}, headers=key())
+        return answer.status_code, answer.headers.get("idempotency-replayed")
+
+    system, rep, nobody = await calling("sato", "api"), await calling("sato", "rep"), await calling("sato")
+    assert await call(system) == (200, None)
+    assert await call(system) == (200, "true")
+    assert await call(rep) == (200, None)
+    assert await call(nobody) == (403, None)
+    await owner.execute("UPDATE auth.tokens SET roles = '{}' WHERE tenant = $1", world.tenant)
+    assert await call(system) == (403, None)
+
+
+async def test_the_headers_of_an_answer_are_given_again(opportunity, crm):
+    person = {"name": "木村", "roles": ["user"]}
+    first = await crm.post(f"{opportunity}/stakeholders", json=person, headers=key())
+    again = await crm.post(f"{opportunity}/stakeholders", json=person, headers=key())
+    assert first.headers["etag"]
+    assert dict(again.headers) == dict(first.headers) | {"idempotency-replayed": "true"}
+    assert again.content == first.content
+
+
 async def test_a_request_with_a_key_needs_one_connection_however_long_its_caller_has_been_known(
     world, token, opportunity, database_url, monkeypatch
 ):
