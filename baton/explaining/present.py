@@ -49,8 +49,10 @@ def _of_user(names: Mapping[str, str], tenant: str, user_id: str) -> str:
 
 
 def _opportunity(client: httpx.Client, url: str, lead_id: str) -> dict[str, Any] | None:
-    page = get(client, f"{url}/v1/opportunities", {"lead_id": lead_id, "limit": "1"})
-    return next(iter(page["items"]), None) if page else None
+    """The lead's last one; where it has none, the last of those merged into it."""
+    page = get(client, f"{url}/v1/opportunities", {"lead_id": lead_id})
+    items = page["items"] if page else []
+    return next((one for one in items if one["lead_id"] == lead_id), next(iter(items), None))
 
 
 def get(client: httpx.Client, url: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any] | None:

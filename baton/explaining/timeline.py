@@ -88,7 +88,8 @@ async def gather(
     ids = [str(each["lead_id"]) for each in found]
     headers = {"Authorization": f"Bearer {token_of(names, tenant)}"}
     with httpx.Client(headers=headers, timeout=30) as client:
-        rows = {lead: [*_decided(client, names, lead), *_handed(client, names, lead)] for lead in ids}
+        of_handoff = anew({lead: _items(client, names, lead) for lead in ids})
+        rows = {lead: [*_decided(client, names, lead), *handed(of_handoff[lead])] for lead in ids}
     history = History(tenant)
     if touches:
         async with historian(names["KAFKA_BOOTSTRAP_SERVERS"], progress) as reader:
@@ -104,14 +105,14 @@ def _decided(client: httpx.Client, names: Mapping[str, str], lead: str) -> Itera
     return decided(get(client, names["ROUTER_URL"] + path) or {}, path)
 
 
-def _handed(client: httpx.Client, names: Mapping[str, str], lead: str) -> Iterable[Row]:
+def _items(client: httpx.Client, names: Mapping[str, str], lead: str) -> list[Body]:
     after, items = {"limit": "500"}, list[Body]()
     while page := get(client, f"{names['HANDOFF_URL']}/v1/leads/{lead}/timeline", after):
         items += page["items"]
         if page["next"] is None:
             break
         after = {"limit": "500", "after": page["next"]}
-    return handed(items)
+    return items
 
 
 def heard(records: Iterable[Heard]) -> list[Row]:
@@ -152,6 +153,15 @@ def decided(body: Body, link: str) -> list[Row]:
                 )
             )
     return rows
+
+
+def anew(items: Mapping[str, Sequence[Body]]) -> dict[str, list[Body]]:
+    """By lead, without the opportunities of those before it: handoff tells of a lead what those merged into it had, too."""
+    told, found = set[str](), {}
+    for lead, those in items.items():
+        found[lead] = [item for item in those if item["opportunity_id"] not in told]
+        told |= {str(item["opportunity_id"]) for item in those}
+    return found
 
 
 def handed(items: Sequence[Body]) -> list[Row]:

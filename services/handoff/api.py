@@ -74,7 +74,9 @@ class Api:
     async def list(
         self,
         request: Request,
-        lead_id: Annotated[ShortText | None, Query(description="of this lead")] = None,
+        lead_id: Annotated[
+            ShortText | None, Query(description="of this lead, and of leads that were merged into it")
+        ] = None,
         stage: Annotated[Stage | None, Query(description="in this stage")] = None,
         rep_id: Annotated[ShortText | None, Query(description="held by this rep now")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from services.handoff.merged import family
 from services.handoff.paging import Place
 from shared.kit.database import Pool, tenant_transaction
 from shared.sight import Sight
@@ -33,7 +34,7 @@ _STORY = """,
 _LIST = f"""
     SELECT {_HEAD} FROM handoff.opportunities o
     WHERE o.tenant = $1
-      AND ($2::text IS NULL OR o.lead_id = $2)
+      AND ($2::text[] IS NULL OR o.lead_id = ANY($2))
       AND ($3::text IS NULL OR o.stage = $3)
       AND ($4::text IS NULL OR EXISTS (
           SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
@@ -51,7 +52,7 @@ _ONE = f"SELECT {_HEAD}{_STORY} FROM handoff.opportunities o WHERE o.tenant = $1
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which opportunities are wanted; None wants all. rep_id: who holds it now."""
+    """Which opportunities are wanted; None wants all. lead_id: of it, and of leads merged into it;  rep_id: who holds it now"""
 
     lead_id: str | None = None
     stage: str | None = None
@@ -75,10 +76,11 @@ class Reads:
         """The newest opportunities first that `sight` shows; at most `limit`."""
         seen, values = _seen(sight, 8)
         async with tenant_transaction(self._pool, tenant) as connection:
+            leads = None if wanted.lead_id is None else await family(connection, tenant, wanted.lead_id)
             rows = await connection.fetch(
                 _LIST.format(seen=seen),
                 tenant,
-                wanted.lead_id,
+                leads,
                 wanted.stage,
                 wanted.rep_id,
                 after.at if after else None,

@@ -12,6 +12,7 @@ from services.handoff.bodies import ShortText
 from services.handoff.entry import known_form
 from services.handoff.external import store
 from services.handoff.external.store import External, LinkedElsewhereError
+from services.handoff.merged import family
 from services.handoff.pipeline import steps
 from services.handoff.pipeline.bodies import DealPatch, LongText
 from services.handoff.pipeline.deal import Deal
@@ -31,7 +32,8 @@ ExternalId = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd/]{1,200}$
 
 
 class Upsert(BaseModel):
-    """opportunity_id or lead_id: what the id stands for, the first time; of a lead, its last cycle. Linked only if all else is
+    """opportunity_id or lead_id: what the id stands for, the first time; of a lead, its last cycle, or the
+    latest of the leads merged into it. Linked only if all else is
     done, too."""
 
     model_config = ConfigDict(
@@ -127,7 +129,7 @@ class ExternalApi:
             known = found and (await handoff.lock(connection, caller.tenant, [found])).get(found)
             if not found or not known:
                 raise Problem(404, "not_found", "there is no such opportunity, or the lead has none")
-            if body.lead_id is not None and known.lead_id != body.lead_id:
+            if body.lead_id and known.lead_id not in await family(connection, caller.tenant, body.lead_id):
                 raise Problem(
                     422, "not_of_lead", f"the opportunity is not of the lead `{body.lead_id}`: name one of them"
                 )

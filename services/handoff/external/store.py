@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from services.handoff.merged import family
 from shared.kit.database import Connection
 
 
@@ -52,11 +53,12 @@ async def link(connection: Connection, tenant: str, external: External, opportun
 
 
 async def latest_of(connection: Connection, tenant: str, lead_id: str) -> str | None:
-    """The opportunity of the lead's last cycle."""
+    """The opportunity of the lead's last cycle; where it has none, the latest of the leads merged into it."""
     found: str | None = await connection.fetchval(
-        "SELECT opportunity_id::text FROM handoff.opportunities WHERE (tenant, lead_id) = ($1, $2)"
-        " ORDER BY cycle DESC LIMIT 1",
+        "SELECT opportunity_id::text FROM handoff.opportunities WHERE tenant = $1 AND lead_id = ANY($3)"
+        " ORDER BY lead_id = $2 DESC, created_at DESC, cycle DESC, opportunity_id LIMIT 1",
         tenant,
         lead_id,
+        await family(connection, tenant, lead_id),
     )
     return found

@@ -86,7 +86,7 @@ class TimelineApi:
     async def of_lead(
         self, request: Request, lead_id: ShortText, kind: Kinds = None, limit: Limit = 100, after: After = None
     ) -> Timeline:
-        """The same of all opportunities of a lead, cycle after cycle, that the token may see."""
+        """The same of all opportunities that the token may see of a lead and of those merged into it, cycle after cycle."""
         caller, sight = await self._entry.caller(request)
         async with tenant_transaction(self._pool, caller.tenant) as connection:
             found = await rows.of_lead(connection, caller.tenant, lead_id, sight)

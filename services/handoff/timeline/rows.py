@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.handoff.merged import family
 from shared.kit.database import Connection
 from shared.sight import Sight
 
@@ -114,7 +115,7 @@ _PAGE = f"""
     ORDER BY r.at DESC, r.name COLLATE "C" DESC LIMIT $6
 """
 _OF_LEAD = """
-    SELECT o.opportunity_id::text FROM handoff.opportunities o WHERE o.tenant = $1 AND o.lead_id = $2
+    SELECT o.opportunity_id::text FROM handoff.opportunities o WHERE o.tenant = $1 AND o.lead_id = ANY($2)
       AND ($3 OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
            AND (f.rep_id = ANY($4::text[]) OR f.pool_id = ANY($5::text[]))))
 """
@@ -134,6 +135,7 @@ async def page(
 
 
 async def of_lead(connection: Connection, tenant: str, lead_id: str, sight: Sight) -> list[str]:
-    """The ids of the opportunities of a lead, of all cycles, that `sight` shows."""
-    rows = await connection.fetch(_OF_LEAD, tenant, lead_id, sight.everything, list(sight.reps), list(sight.led))
+    """The ids of the opportunities of a lead, of all cycles, and of leads merged into it, that `sight` shows."""
+    leads = await family(connection, tenant, lead_id)
+    rows = await connection.fetch(_OF_LEAD, tenant, leads, sight.everything, list(sight.reps), list(sight.led))
     return [row["opportunity_id"] for row in rows]

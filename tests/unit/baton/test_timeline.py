@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baton.explaining.timeline import Told, decided, handed, heard, words
+from baton.explaining.timeline import Told, anew, decided, handed, heard, words
 from services.scoring.domain.memory import OUTCOME
 from services.scoring.wire import LinkChanged, Touch
 
@@ -68,3 +68,9 @@ def test_what_is_no_longer_kept_is_said_and_what_the_lead_became_follows():
     assert other in told[3]
     assert "接点" in told[4]
     assert "デモ依頼" in told[4]
+
+
+def test_what_two_leads_had_that_became_one_is_told_once():
+    of_one, of_both = item("offered"), item("offered") | {"opportunity_id": "survivors"}
+    told = anew({"merged": [of_one, of_one], "survivor": [of_both, of_one, of_one]})
+    assert told == {"merged": [of_one, of_one], "survivor": [of_both]}
