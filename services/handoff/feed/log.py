@@ -15,6 +15,7 @@ from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 
 NUMBERED_AT_ONCE = 5_000
+FORGOTTEN_AT_ONCE = 5_000
 FORGET_SECONDS = 3600.0
 
 
@@ -77,6 +78,7 @@ async def _number(connection: Connection, tenant: str) -> tuple[int, int]:
         WITH fresh AS (
             SELECT id, $2 + row_number() OVER (ORDER BY id) AS number FROM (
                 SELECT id FROM handoff.feed WHERE tenant = $1 AND number IS NULL ORDER BY id LIMIT $3
+                FOR UPDATE -- of a feed that is read for the first time some may be forgotten just now: none of them is counted
             ) AS oldest
         ), given AS (
             UPDATE handoff.feed f SET number = fresh.number FROM fresh
@@ -94,23 +96,39 @@ async def _number(connection: Connection, tenant: str) -> tuple[int, int]:
 
 
 async def forget(workers: Pool, before: int) -> None:
-    """Delete what was told before this moment (ms); the cursor of whoever has not read it expires. workers: of baton_worker"""
-    async with workers.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT FROM handoff.feed_heads ORDER BY tenant FOR UPDATE")
-        # What nobody has numbered takes numbers with it: else whoever has read all before it would never know that it was there.
-        await connection.execute(
-            """
-            WITH old AS (
-                DELETE FROM handoff.feed WHERE at < $1 RETURNING tenant, number
-            ), gone AS (
-                SELECT tenant, max(number) AS number, count(*) FILTER (WHERE number IS NULL) AS unread FROM old GROUP BY tenant
-            )
-            UPDATE handoff.feed_heads h SET last = h.last + gone.unread,
-                forgotten = greatest(h.forgotten, CASE WHEN gone.unread > 0 THEN h.last + gone.unread ELSE gone.number END)
-            FROM gone WHERE h.tenant = gone.tenant
-            """,
-            before,
+    """Delete what was told before this moment (ms); the cursor of whoever has not read it expires. A few thousand entries of one
+    tenant at a time, because its readers wait meanwhile. workers: of baton_worker"""
+    while True:
+        old = await workers.fetch(
+            "SELECT tenant, id FROM handoff.feed WHERE at < $1 ORDER BY at LIMIT $2", before, FORGOTTEN_AT_ONCE
         )
+        slices: dict[str, list[int]] = {}
+        for row in old:
+            slices.setdefault(row["tenant"], []).append(row["id"])
+        for tenant, entries in slices.items():
+            async with workers.acquire() as connection, connection.transaction():
+                await _forget(connection, tenant, entries)
+        if len(old) < FORGOTTEN_AT_ONCE:
+            return
+
+
+async def _forget(connection: Connection, tenant: str, entries: Sequence[int]) -> None:
+    await connection.execute("SELECT FROM handoff.feed_heads WHERE tenant = $1 FOR UPDATE", tenant)
+    # What nobody has numbered takes numbers with it: else whoever has read all before it would never know that it was there.
+    await connection.execute(
+        """
+        WITH old AS (
+            DELETE FROM handoff.feed WHERE tenant = $1 AND id = ANY($2) RETURNING number
+        ), gone AS (
+            SELECT max(number) AS number, count(*) FILTER (WHERE number IS NULL) AS unread FROM old
+        )
+        UPDATE handoff.feed_heads h SET last = h.last + gone.unread,
+            forgotten = greatest(h.forgotten, CASE WHEN gone.unread > 0 THEN h.last + gone.unread ELSE gone.number END)
+        FROM gone WHERE h.tenant = $1
+        """,
+        tenant,
+        entries,
+    )
 
 
 async def keep_forgetting(workers: Pool, clock: Clock, days: int) -> None:

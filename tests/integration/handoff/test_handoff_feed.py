@@ -70,7 +70,9 @@ async def test_readers_at_the_same_time_get_the_same_numbers(world, crm):
     assert len({entry["id"] for entry in read[0][0]}) == len(read[0][0]) == len(await world.events())
 
 
-async def test_a_cursor_that_missed_something_says_so_and_one_that_did_not_goes_on(world, crm):
+@pytest.mark.parametrize("at_once", [1, 2, log.FORGOTTEN_AT_ONCE])
+async def test_a_cursor_that_missed_something_says_so_and_one_that_did_not_goes_on(world, crm, monkeypatch, at_once):
+    monkeypatch.setattr(log, "FORGOTTEN_AT_ONCE", at_once)
     await world.handler().handle([world.routed("lead-1")])
     first, early = await all_of(crm)
     world.clock.advance(days=31)
@@ -84,6 +86,51 @@ async def test_a_cursor_that_missed_something_says_so_and_one_that_did_not_goes_
     assert {entry["data"]["lead_id"] for entry in entries} == {"lead-3"}
     assert int(entries[0]["cursor"]) > int(first[-1]["cursor"]) + 1
     assert await all_of(crm, last) == ([], last)
+
+
+async def waits(world, connection):
+    """Until somebody waits for what this connection has locked."""
+    pid = await connection.fetchval("SELECT pg_backend_pid()")
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
+    async with asyncio.timeout(10):
+        while not await world.workers.fetchval(blocked, pid):
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_forgotten_of_one_tenant_is_no_matter_of_the_readers_of_another(world, make_world):
+    """Wherever one waits, the others are read meanwhile, on both sides of it in the order of names."""
+    others = [await make_world(f"{letter}-{world.tenant}") for letter in "az"]
+    for one in (world, *others):
+        await one.handler().handle([one.routed()])
+        await log.read(one.app, one.tenant, None, 10)
+    async with tenant_transaction(world.app, world.tenant) as reading:
+        await reading.execute("SELECT FROM handoff.feed_heads FOR UPDATE")
+        forgetting = asyncio.create_task(log.forget(world.workers, world.clock.now() + 1))
+        await waits(world, reading)
+        async with asyncio.timeout(5):
+            for one in others:
+                await log.read(one.app, one.tenant, None, 10)
+    await forgetting
+    for one in (world, *others):
+        assert (await log.read(one.app, one.tenant, None, 10))[0] == []
+
+
+async def test_what_is_being_forgotten_takes_no_number_when_the_feed_is_read_for_the_first_time(world, crm):
+    await world.handler().handle([world.routed("lead-1")])
+    async with world.workers.acquire() as connection, connection.transaction():
+        gone = await connection.fetchval(
+            "DELETE FROM handoff.feed WHERE id = (SELECT min(id) FROM handoff.feed WHERE tenant = $1)"
+            " RETURNING message_id::text",
+            world.tenant,
+        )
+        reading = asyncio.create_task(all_of(crm))
+        await waits(world, connection)
+    await world.handler().handle([world.routed("lead-2")])
+    first, after = await reading
+    more, _ = await all_of(crm, after)
+    read = first + more
+    assert [int(entry["cursor"]) for entry in read] == list(range(1, len(read) + 1))
+    assert {entry["id"] for entry in read} == {event["event_id"] for event in await world.events()} - {gone}
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1.2", "9" * 19, "\x00"])
