@@ -15,7 +15,7 @@ from services.scoring.domain.account import ScoredAccount, score_account
 from services.scoring.domain.codec import encode_memory
 from services.scoring.domain.companies import accounts_of
 from services.scoring.domain.membership import gone, membership
-from services.scoring.domain.memory import ANSWERED, OUTCOME, Memory
+from services.scoring.domain.memory import OUTCOME, Memory
 from services.scoring.domain.parts import NEVER
 from services.scoring.domain.people import People, Person
 from services.scoring.domain.rules import Rules
@@ -118,7 +118,7 @@ def join(told: Told, base: LeadState, rules: Rules | None) -> Joining:
             if rules is None:
                 continue
             memory = joining.memory(identity)
-            if record.type == ANSWERED and record.identity_kind == OUTCOME:
+            if isinstance(record, wire.Answered):
                 memory.hear_answer(record)
             elif record.identity_kind == OUTCOME:
                 memory.hear_outcome(record.at, record.event_id, rules.slots(record))

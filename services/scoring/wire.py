@@ -11,7 +11,7 @@ import msgspec
 
 from services.scoring.domain.account import ScoredAccount
 from services.scoring.domain.better import Better
-from services.scoring.domain.memory import ANSWERED, CONFIDENCE, OUTCOME, Raised
+from services.scoring.domain.memory import ANSWERED, CONFIDENCE, OUTCOME, UNHEARD, Raised, Said
 from services.scoring.domain.parts import Part, Partial
 from services.scoring.domain.people import MOST_MOMENTS, Person
 from services.scoring.domain.score import Scored
@@ -58,6 +58,16 @@ class Touch(msgspec.Struct, tag_field="record", tag="touch", gc=False):
     person: PersonIn | None = None
 
 
+class Answered(Touch, tag_field="record", tag="answered", gc=False):
+    """An answer that a rep was given, or that one is void, as handoff tells it: never on a topic as it stands here.
+
+    answer: the event that told the answer;  said: what it tells, by question
+    """
+
+    answer: str = ""
+    said: dict[str, Said] = {}
+
+
 class LinkChanged(msgspec.Struct, tag_field="record", tag="link", gc=False):
     tenant: str
     lead_id: str
@@ -93,6 +103,7 @@ class HandoffEvent(msgspec.Struct, tag_field="record", tag="handoff-event", gc=F
     source: str | None = None
     confidence: float | None = None
     observed_at: Whole | None = None
+    voids: str | None = None
 
 
 class AccountSignal(msgspec.Struct, tag_field="record", tag="account-signal", omit_defaults=True, gc=False):
@@ -176,16 +187,25 @@ def outcome(event: HandoffEvent) -> Touch | None:
     )
 
 
-def _answer(event: HandoffEvent) -> Touch | None:
-    """What a rep learnt of the lead, at the moment at which it was learnt. One that is void takes the place of the answer that it
-    was, and of nothing that was learnt later. How sure it is travels beside it, of the same moment."""
+def _answer(event: HandoffEvent) -> Answered | None:
+    """What a rep learnt of the lead, at the moment at which it was learnt; or that the answer told by `voids` is void.
+
+    `evidence` holds it as earlier programs read it: what is void as an answer of the moment after, how sure one is beside it.
+    """
     if event.source is None or event.observed_at is None or not event.evidence:
         return None
-    void = event.kind == "answer-voided"
-    evidence = dict.fromkeys(event.evidence, VOID) if void else dict(event.evidence)
+    answer, void = event.event_id, event.kind == "answer-voided"
+    at, evidence = event.observed_at, dict(event.evidence)
+    said = {question: Said(at, event.at, code, event.confidence) for question, code in evidence.items()}
     if event.confidence is not None and not void:
-        evidence |= {question + CONFIDENCE: str(event.confidence) for question in event.evidence}
-    return Touch(
+        evidence |= {question + CONFIDENCE: str(event.confidence) for question in said}
+    if void:
+        evidence = dict.fromkeys(evidence, VOID)
+        if event.voids is not None:
+            answer, said = event.voids, dict.fromkeys(said, Said(at, UNHEARD, void=event.event_id))
+        else:
+            said = dict.fromkeys(said, Said(at, event.at, VOID))
+    return Answered(
         tenant=event.tenant,
         lead_id=event.lead_id,
         identity_id=OUTCOMES + event.lead_id,
@@ -193,10 +213,12 @@ def _answer(event: HandoffEvent) -> Touch | None:
         event_id=event.event_id,
         source_id=event.source,
         type=ANSWERED,
-        at=event.observed_at + void,
+        at=at + void,
         received_at=event.at,
         trusted=True,
         evidence=evidence,
+        answer=answer,
+        said=said,
     )
 
 

@@ -49,7 +49,8 @@ class HandoffEvent(Record):
     share:      for clock-reminder and clock-escalated: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     evidence:   for answer-recorded and answer-voided: question -> code (vocabulary, section 10), as learnt at `observed_at` from
-                `source`, and how sure (`confidence`, 0 to 1), where that was said
+                `source`, and how sure (`confidence`, 0 to 1), where that was said;  voids: for answer-voided: the event that told
+                the answer that holds no more
     subject:    for what happens to a person of the customer's: the stakeholder; to a task: the task, which is due at `due_at`
     stage:      offered, accepted, won, lost, recycled, disqualified or merged; between, while a rep has the lead, its deal's
     version:    of the deal, where that became other by it;  fields: which of its fields did, for deal-changed
@@ -84,6 +85,7 @@ class HandoffEvent(Record):
     source: str | None = None
     confidence: float | None = Field(default=None, ge=0, le=1)
     observed_at: Millis | None = None
+    voids: str | None = None
     subject: str | None = None
     version: int | None = None
     fields: tuple[str, ...] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
@@ -12,12 +12,15 @@ import msgspec
 from services.scoring.domain import ledger
 from services.scoring.domain.ledger import Bucket, Ledger, Moments, event_of, mark_of, moments_of
 from shared.schemas.touches import Scalar
+from shared.schemas.vocabulary import VOID
 
 LATEST_TOUCHES = 20
 MOST_ACCOUNTS = 10  # companies that an identity named last, by account key and mail domain
 MOST_DOMAINS = 10  # that it named first: to know when each began
 MOST_VERDICTS = 500  # events condemned last, of one identity
+MOST_SAID = 50  # answers to one question by one source, of one identity: those learnt last
 REAL, TEST = 1, 2  # bits of Memory.seen
+UNHEARD = -1
 ANSWERED = "answered"  # type of what stands for an answer that a rep was given: no touch, so that no rule counts it
 CONFIDENCE = ".confidence"  # and a question before it: how sure the answer is, of the same source and event
 OUTCOME = "outcome"  # kind of the identity that stands for what sales says of a lead
@@ -44,6 +47,13 @@ class TouchLike(Protocol):
     condemns: tuple[str, ...]
 
 
+class AnswerLike(TouchLike, Protocol):
+    """An answer that a rep was given, or that one is void."""
+
+    answer: str
+    said: dict[str, Said]
+
+
 class Told(NamedTuple):
     """A value, by the event that told it; the latest (at, event_id) stands."""
 
@@ -51,6 +61,30 @@ class Told(NamedTuple):
     event_id: str
     value: Scalar
     trusted: bool = False
+
+
+class Said(NamedTuple):
+    """An answer that a rep was given: of those that are not void the latest (at, recorded_at, event) stands.
+
+    at:          when it was learnt, ms;  recorded_at: when it was recorded; UNHEARD while all that was heard is that it is void
+    code:        VOID, where earlier programs of handoff told that what had been learnt at that moment is void, not which answer
+    confidence:  how sure it is, where that was said
+    void:        the event by which it is void; of several the last by name; empty while it holds
+    """
+
+    at: int
+    recorded_at: int = UNHEARD
+    code: str = ""
+    confidence: float | None = None
+    void: str = ""
+
+    def join(self, other: Said) -> Said:
+        """What both tell of one answer."""
+        one = max(self, other, key=lambda said: (*said[1:3], said.confidence is not None, said.confidence or 0.0))
+        return one._replace(at=max(self.at, other.at), void=max(self.void, other.void))
+
+    def holds(self) -> bool:
+        return not self.void and self.code not in ("", VOID)
 
 
 class Recent(NamedTuple):
@@ -90,6 +124,7 @@ class Named(NamedTuple):
 
 
 ByFieldAndSource = dict[str, dict[str, Told]]
+Answers = dict[str, dict[str, dict[str, Said]]]  # by question, source, and the event that told the answer
 Accounts = dict[str, dict[str, Named]]  # by account key, and the mail domain that was named with it, or ""
 _moment = itemgetter(0, 1)  # (at, event_id)
 
@@ -106,6 +141,8 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
     condemned:   events that turned out to be a machine's, by the moment of the verdict, ms
     accounts:    companies that it was said to belong to, by account key and by the mail domain that was named with it
     begun:       when each of those mail domains was first named, ms; of too many the earliest
+    answers:     all that reps were told, so that what is left stands where one is void; `evidence` has the latest of them, too,
+                 as it was kept before and earlier programs read it
 
     Its dictionary, which is not encoded, holds by key what was read of its marks, until they change.
     """
@@ -124,6 +161,7 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
     condemned: dict[bytes, int] = {}
     accounts: Accounts = {}
     begun: dict[str, int] = {}
+    answers: Answers = {}
 
     def copy(self) -> Memory:
         """One that may be changed without changing this one."""
@@ -142,6 +180,7 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
             dict(self.condemned),
             {account: dict(by) for account, by in self.accounts.items()},
             dict(self.begun),
+            {name: {source: dict(said) for source, said in by.items()} for name, by in self.answers.items()},
         )
         copied.__dict__.update(self.__dict__)
         return copied
@@ -208,11 +247,13 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
         self.received_at = max(self.received_at, at)
         self.mark(at, event_id, slots)
 
-    def hear_answer(self, touch: TouchLike) -> None:
-        """Take in what a rep was told of the lead; nothing that the lead did."""
+    def hear_answer(self, touch: AnswerLike) -> None:
+        """Take in what a rep was told of the lead, or that it is void; nothing that the lead did."""
         self.kind = OUTCOME
         self.received_at = max(self.received_at, touch.received_at)
         self._hear_evidence(touch)
+        for question, said in touch.said.items():
+            hear_said(self.answers, question, touch.source_id, touch.answer, said)
 
     def _hear_evidence(self, touch: TouchLike) -> None:
         for name, code in touch.evidence.items():
@@ -247,6 +288,8 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
         _bound(self.accounts)
         for domain, at in other.begun.items():
             begin_domain(self.begun, domain, at)
+        for question, source, event, said in every_answer(other.answers):
+            hear_said(self.answers, question, source, event, said)
 
     def tidy(self, before: int = -1) -> int:
         """Forget marks that count 0 for ever, keep to the bounds; how many marks and verdicts those refused.
@@ -268,6 +311,23 @@ def _hear(register: dict[str, Told], name: str, told: Told) -> None:
     known = register.get(name)
     if known is None or _moment(told) > _moment(known):
         register[name] = told
+
+
+def every_answer(answers: Answers) -> Iterator[tuple[str, str, str, Said]]:
+    """Each with its question, source and event."""
+    for question, by_source in answers.items():
+        for source, by_event in by_source.items():
+            for event, said in by_event.items():
+                yield question, source, event, said
+
+
+def hear_said(answers: Answers, question: str, source: str, event: str, said: Said) -> None:
+    """Note an answer, into what the caller owns. Of too many those stay that were learnt last, void or not: whether one is among
+    them, nothing told later of the others changes."""
+    known = answers.setdefault(question, {}).setdefault(source, {})
+    known[event] = known[event].join(said) if event in known else said
+    if len(known) > MOST_SAID:
+        del known[min(known, key=lambda one: (known[one].at, one))]
 
 
 def _raise(register: dict[str, Raised], kind: str, raised: Raised) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,12 +20,16 @@ from services.scoring.domain.memory import (
     LATEST_TOUCHES,
     OUTCOME,
     TEST,
+    Answers,
     ByFieldAndSource,
     Memory,
     Origin,
     Raised,
     Recent,
+    Said,
     Told,
+    every_answer,
+    hear_said,
 )
 from services.scoring.domain.missing import by_facts
 from services.scoring.domain.parts import NEVER, Partial
@@ -277,25 +281,59 @@ def _latest_raise(memories: Iterable[Memory], rules: Rules, condemned: Set[bytes
     return HandRaise(kind, raised)
 
 
-def _evidence(memories: Iterable[Memory]) -> list[Answer]:
+def _evidence(memories: Sequence[Memory]) -> list[Answer]:
+    """Of each source to each question the latest answer that is not void."""
     latest: dict[tuple[str, str], Told] = {}
+    said: Answers = {}
     for memory in memories:
         for criterion, by_source in memory.evidence.items():
             for source, told in by_source.items():
                 key = (criterion, source)
                 if key not in latest or told[:2] > latest[key][:2]:
                     latest[key] = told
-    said = {key: told for key, told in latest.items() if key[1] in ANSWER_SOURCES}
-    return [
-        Answer(criterion, source, told, _confidence(told, said.get((criterion + CONFIDENCE, source))))
-        for (criterion, source), told in sorted(latest.items())
-        if source not in ANSWER_SOURCES or not (told.value == VOID or criterion.endswith(CONFIDENCE))
+        for answer in every_answer(memory.answers):
+            hear_said(said, *answer)
+    found = {
+        (criterion, source): Answer(criterion, source, told)
+        for (criterion, source), told in latest.items()
+        if source not in ANSWER_SOURCES
+    }
+    asked = {(criterion, source) for criterion, by_source in said.items() for source in by_source}
+    asked |= {key for key in latest if key[1] in ANSWER_SOURCES and not key[0].endswith(CONFIDENCE)}
+    for criterion, source in asked:
+        told, sure = latest.get((criterion, source)), latest.get((criterion + CONFIDENCE, source))
+        known = said.get(criterion, {}).get(source, {})
+        if standing := _standing(_with_earlier(known, told, sure) if told else known):
+            event, one = standing
+            found[criterion, source] = Answer(
+                criterion, source, Told(one.at, event, one.code, trusted=True), one.confidence
+            )
+    return [answer for _, answer in sorted(found.items())]
+
+
+def _with_earlier(known: Mapping[str, Said], told: Told, sure: Told | None) -> Mapping[str, Said]:
+    """The answers of a source to a question, with what an earlier program kept: the latest one, or that what had been learnt until
+    a moment before is void."""
+    if told.event_id in known or told.event_id in {one.void for one in known.values()}:
+        return known
+    if told.value == VOID:
+        return {event: one for event, one in known.items() if one.at >= told.at}
+    confidence = float(sure.value) if sure and sure[:2] == told[:2] else None
+    return {**known, told.event_id: Said(told.at, 0, str(told.value), confidence)}
+
+
+def _standing(answers: Mapping[str, Said]) -> tuple[str, Said] | None:
+    """The latest that holds, and the event that told it."""
+    voids = [one for one in answers.values() if one.code == VOID]
+    holding = [
+        (one.at, one.recorded_at, event)
+        for event, one in answers.items()
+        if one.holds() and not any(void.at == one.at and void.recorded_at >= one.recorded_at for void in voids)
     ]
-
-
-def _confidence(told: Told, said: Told | None) -> float | None:
-    """How sure the answer is: what was said of it by the very event that told it."""
-    return float(said.value) if said and said[:2] == told[:2] else None
+    if not holding:
+        return None
+    event = max(holding)[2]
+    return event, answers[event]
 
 
 def _latest_touches(memories: Sequence[Memory], condemned: Set[bytes]) -> list[Recent]:

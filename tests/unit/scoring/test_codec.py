@@ -40,7 +40,8 @@ def full_state() -> LeadState:
     facts = {"level": "head", "employees": 7, "account": "acme.example", "domain": "acme.example", "own_domain": True}
     asked = touch(90, type="contact_requested", attributes=facts)
     verdict = touch(91, "phone", identity_kind="anonymous", automated=True, condemns=("event-1", "event-2"))
-    return state_of(UNDER, *told, asked, verdict, link("phone", LEAD, 3), outcome(1, reason="junk"))
+    learnt = outcome(2, "answer-recorded", evidence={"B1": "secured"}, source="handoff/meeting", observed_at=NOW)
+    return state_of(UNDER, *told, asked, verdict, link("phone", LEAD, 3), outcome(1, reason="junk"), learnt)
 
 
 def test_a_state_comes_back_as_it_was() -> None:
