@@ -49,6 +49,7 @@ from services.handoff.store import SCHEMA
 from services.handoff.stream import decode
 from services.handoff.telling.api import NotificationsApi
 from services.handoff.telling.facts import Gathering
+from services.handoff.telling.forks import Forks
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
 from services.handoff.timeline.api import TimelineApi
@@ -144,10 +145,12 @@ async def run(settings: HandoffSettings) -> int:
         poll_seconds=settings.handoff_poll_seconds,
         kept_days=settings.handoff_webhook_days,
     )
+    forks = Forks(settings.handoff_webhook_allow)
+    closing.callback(forks.close)
     teller = Teller(
         workers,
         policies,
-        Senders(settings.handoff_secrets_file),
+        Senders(forks.send, settings.handoff_secrets_file),
         Gathering(workers, Signer(settings.master_secret()), settings.handoff_public_url),
         clock,
         most=settings.handoff_notify_channels,

@@ -9,7 +9,7 @@ import structlog
 
 REPEAT_SECONDS = 10
 _MOST_REMEMBERED = 1_000
-NOISY = ("aiokafka", "faust", "mode", "asyncio", "kafka", "uvicorn.access", "httpx")
+NOISY = ("aiokafka", "faust", "mode", "asyncio", "kafka", "uvicorn.access", "httpx", "httpcore", "urllib3")
 
 
 def configure(service: str, level: str = "INFO") -> None:

@@ -57,7 +57,8 @@ class Try(BaseModel):
     number: int
     at: str
     outcome: Outcome = Field(
-        description="`told`; `refused` by the service; `timed_out`; `unsendable`: the channel's URL is missing or cannot be read"
+        description="`told`; `refused` by the service; `timed_out`; `unsendable`: the channel's URL is missing or cannot be read; "
+        "`forbidden`: it leads to an address that is not public; `crashed`: the process that was to send it died"
     )
     took_ms: int
 

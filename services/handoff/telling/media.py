@@ -49,6 +49,8 @@ def harmless(text: str, longest: int = LONGEST) -> str:
     if len(kept) > longest:
         kept = kept[: longest - 1] + "…"
     kept = kept.replace("://", f":{_JOINER}//").replace("@", f"@{_JOINER}")
+    # Of Markdown, where a medium reads plain text as such: links and pictures.
+    kept = kept.replace("](", f"]{_JOINER}(").replace("][", f"]{_JOINER}[").replace("![", f"!{_JOINER}[")
     kept = _TAG.sub(f"[{_JOINER}", _ENTITY.sub(f"&{_JOINER}", kept))
     return _LINKS.sub(lambda found: found[0] + _JOINER, kept)
 
@@ -64,10 +66,11 @@ def as_markdown(message: Message, *, bare_links: bool = False) -> str:
 
 def _line(line: Line, bare_links: bool) -> str:
     if isinstance(line, str):
-        return _escaped(line)
-    label = _escaped(line.label)
-    return f"{label}: [{_escaped(line.url)}]({line.url})" if bare_links else f"[{label}]({line.url})"
+        return escaped(line)
+    label = escaped(line.label)
+    return f"{label}: [{escaped(line.url)}]({line.url})" if bare_links else f"[{label}]({line.url})"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text that Markdown leaves as it is."""
     return _MARKDOWN.sub(r"\\\1", text)

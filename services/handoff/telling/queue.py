@@ -218,7 +218,6 @@ _CLAIM = """
     WITH ready AS (
         SELECT c.tenant, c.channel_id FROM handoff.channels c
         WHERE c.claimed_until <= $1 AND c.paused_until <= $1
-          AND (c.tenant, c.channel_id) <> ALL (SELECT * FROM unnest($5::text[], $6::text[]))
           AND EXISTS (SELECT FROM handoff.notifications n
             WHERE (n.tenant, n.channel_id) = (c.tenant, c.channel_id) AND n.state = 'pending' AND n.due_at <= $1)
         ORDER BY c.served_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
@@ -228,10 +227,9 @@ _CLAIM = """
 """
 
 
-async def claim(workers: Pool, token: str, most: int, but: Sequence[tuple[str, str]], now: int) -> list[Claim]:
-    """Channels that have something due and that nobody serves, for the claimer `token` (a UUID) alone until it releases them.
-    but: tenant and channel of those that are not wanted"""
-    rows = await workers.fetch(_CLAIM, now, most, LEASE, token, [one[0] for one in but], [one[1] for one in but])
+async def claim(workers: Pool, token: str, most: int, now: int) -> list[Claim]:
+    """Channels that have something due and that nobody serves, for the claimer `token` (a UUID) alone until it releases them."""
+    rows = await workers.fetch(_CLAIM, now, most, LEASE, token)
     return [Claim(row["tenant"], row["channel_id"], row["failures"], token) for row in rows]
 
 

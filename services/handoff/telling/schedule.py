@@ -7,11 +7,12 @@ from typing import Literal
 
 from services.handoff.outbound.schedule import jittered
 
-Outcome = Literal["told", "refused", "timed_out", "unsendable"]
+Outcome = Literal["told", "refused", "timed_out", "unsendable", "forbidden", "crashed"]
 
 # ms from a failed try to the next one; what could not be told for five hours has mostly become untrue.
 _SECOND, _MINUTE, _HOUR = 1_000, 60_000, 3_600_000
 DELAYS = (10 * _SECOND, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 40 * _MINUTE, _HOUR, 3 * _HOUR)
+TRIES = len(DELAYS) + 1
 LONGEST_PAUSE = _MINUTE
 TOLERATED = 2  # failures in a row after which a channel is not paused yet: it may be one address
 FAILING = 5  # failures in a row after which somebody should look at a channel
@@ -29,7 +30,7 @@ def judge(outcome: Outcome, *, notification_id: str, tries: int, now: int) -> Ve
     """tries: of the notification, this one included"""
     if outcome == "told":
         return Verdict("told")
-    if tries > len(DELAYS):
+    if tries >= TRIES:
         return Verdict("failed")
     return Verdict("pending", now + jittered(DELAYS[tries - 1], notification_id, tries))
 

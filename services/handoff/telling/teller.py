@@ -100,9 +100,7 @@ class Teller:
     async def _claim(self, most: int) -> list[Claim]:
         while await self.address_new() == NEW_AT_ONCE:
             pass
-        hanging = self._senders.hanging()
-        most = min(most, self._most - len(hanging))
-        return await queue.claim(self._workers, self._token, most, hanging, self._clock.now()) if most > 0 else []
+        return await queue.claim(self._workers, self._token, most, self._clock.now())
 
     async def _turn(self, claimed: Claim) -> int:
         began, tries, failures = monotonic(), 0, claimed.failures
@@ -141,7 +139,7 @@ class Teller:
         if told is None:
             await queue.drop(self._workers, found, "unwritable", now)
             return None
-        outcome, took_ms = await self._senders.send((claimed.tenant, claimed.channel_id), to.channel.url, to.to, told)
+        outcome, took_ms = await self._senders.send(to.channel.url, to.to, told)
         now, failures = self._clock.now(), 0 if outcome == "told" else failures + 1
         verdicts = [
             (one, judge(outcome, notification_id=one.notification_id, tries=one.attempts + 1, now=now)) for one in found

@@ -23,7 +23,9 @@ from services.handoff.domain.rep import Activity
 from services.handoff.links.signing import Signer
 from services.handoff.pipeline import steps
 from services.handoff.pipeline.desk import Asker, DealDesk
+from services.handoff.telling import apprising
 from services.handoff.telling.facts import Gathering
+from services.handoff.telling.forks import Forks
 from services.handoff.telling.schedule import DELAYS
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
@@ -122,16 +124,17 @@ def teams(*channels, reps=()):
 
 
 class Telling:
-    def __init__(self, world, monkeypatch, publish):
+    def __init__(self, world, monkeypatch, publish, forks):
         self.world, self._env, self._publish, self._sequence = world, monkeypatch, publish, 100
+        self._forks = forks
         self.teller = self.make_teller()
 
-    def make_teller(self, workers=None, seconds=5.0, names=None):
+    def make_teller(self, workers=None, names=None, deliver=None):
         workers = workers or self.world.workers
         return Teller(
             workers,
             self.world.policies,
-            Senders(names, seconds=seconds),
+            Senders(deliver or self._forks.send, names),
             Gathering(workers, Signer(MASTER), PUBLIC),
             self.world.clock,
             most=16,
@@ -160,10 +163,18 @@ class Telling:
         return [(row["kind"], row["rep_id"], row["state"]) for row in rows]
 
 
+@pytest.fixture(scope="module")
+def forks():
+    """Who sends: allowed to reach this machine."""
+    made = Forks("127.0.0.1")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-async def telling(world, monkeypatch, publish):
+async def telling(world, monkeypatch, publish, forks):
     world.clock = FakeClock(TUESDAY + 2 * HOUR * 1000)  # 10:00 in Tokyo
-    made = Telling(world, monkeypatch, publish)
+    made = Telling(world, monkeypatch, publish, forks)
     yield made
     await world.workers.execute(
         "UPDATE handoff.notifications SET state = 'dropped', why = 'test over', ended_at = 1 WHERE state IN ('new', 'pending')"
@@ -557,7 +568,8 @@ async def test_a_stuck_channel_delays_no_other_and_is_tried_again(telling, recei
     stuck, well = Receiver(), receiver
     stuck.answer = None
     await stuck.start()
-    telling.teller = telling.make_teller(seconds=0.3)
+    impatient = Forks("127.0.0.1", seconds=0.3)
+    telling.teller = telling.make_teller(deliver=impatient.send)
     await telling.apply(teams(await telling.reach(stuck, "stuck"), await telling.reach(well, "well")))
     await telling.offer("lead-1")
     sending = asyncio.create_task(telling.tell())
@@ -565,6 +577,7 @@ async def test_a_stuck_channel_delays_no_other_and_is_tried_again(telling, recei
         await stuck.asked.wait()
         await well.asked.wait()
     await sending
+    impatient.close()
     assert len(well.told) == 1
     rows = await world.rows("notification_tries", "outcome")
     assert [row["outcome"] for row in rows] == ["timed_out", "told"]
@@ -698,7 +711,7 @@ async def test_a_mail_is_read_by_a_mail_client_and_hostile_names_stay_text(telli
     assert "\n" not in subject
     html = mail.get_body(("html",)).get_content()
     assert "<b>" not in html
-    assert "&lt;b&gt;*Evil*&lt;/b&gt; &amp; [\u2060here](" in html
+    assert "&lt;b&gt;*Evil*&lt;/b&gt; &amp; [\u2060here]\u2060(" in html
     links = re.findall(r'href="([^"]*)"', html)
     assert len(links) == 1, links
     assert links[0].startswith(f"{PUBLIC}/o/")
@@ -713,6 +726,7 @@ async def test_slack_shows_hostile_names_as_text_and_the_link_as_a_link(telling,
     from apprise.plugins.slack import NotifySlack
 
     monkeypatch.setattr(NotifySlack, "webhook_url", f"http://127.0.0.1:{receiver.port}/services")
+    telling.teller = telling.make_teller(deliver=partial(asyncio.to_thread, apprising.notify))
     monkeypatch.setattr(type(receiver), "url", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/")
     await telling.apply(teams(await telling.reach(receiver, "slack", personal=True)))
     record = world.routed(person=seal({"name": HOSTILE}), attributes={"company": HOSTILE})
