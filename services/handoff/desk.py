@@ -6,6 +6,8 @@ from services.handoff import metrics, store
 from services.handoff.domain import pausing, rep
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity, Handover, HandoverIncompleteError, OfferNotOpenError
+from services.handoff.domain.terms import Promises
+from services.handoff.pipeline import beginning
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
@@ -39,10 +41,11 @@ class Desk:
     async def accept(self, tenant: str, opportunity_id: str, rep_id: str | None, assignment: int | None = None) -> None:
         """Accepting twice is accepting once."""
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             _still_open(opportunity, assignment)
             change = rep.accept(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
-            await store.save(connection, tenant, [Write(before, change)], now)
+            policy = self._policies.pipeline(tenant)
+            change = await beginning.save(connection, Write(before, change), policy, promises, now)
         metrics.count(change.events)
 
     async def decline(
@@ -122,14 +125,15 @@ class Desk:
         Raises ActivityIdTakenError when it was another one: of another type, or with another outcome."""
         change: Change | None = None
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             known = await store.find_activity(connection, tenant, opportunity_id, activity.activity_id)
             if known and known != (activity.type, activity.outcome):
                 raise ActivityIdTakenError
             if not known:
                 activity = rep.attributed(opportunity, activity)
                 change = rep.log_touch(opportunity, activity, now)
-                await store.save(connection, tenant, [Write(before, change)], now)
+                policy = self._policies.pipeline(tenant)
+                change = await beginning.save(connection, Write(before, change), policy, promises, now)
                 await store.add_activity(
                     connection, opportunity, activity, logged_by=logged_by, note=_sealed(note), now=now
                 )
@@ -141,12 +145,19 @@ class Desk:
         self, connection: Connection, tenant: str, opportunity_id: str
     ) -> tuple[Opportunity, Opportunity, int]:
         """The opportunity by what is promised now, as it is stored, and the time (ms) after it was locked."""
+        opportunity, before, _, now = await self._promised(connection, tenant, opportunity_id)
+        return opportunity, before, now
+
+    async def _promised(
+        self, connection: Connection, tenant: str, opportunity_id: str
+    ) -> tuple[Opportunity, Opportunity, Promises | None, int]:
+        """The same, with that promise."""
         found = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
         if found is None:
             raise UnknownOpportunityError
         promises = self._policies.promises(tenant, (await store.away(connection, [tenant]))[tenant])
         now = self._clock.now()
-        return found.by_promises(promises, now) if promises else found, found, now
+        return found.by_promises(promises, now) if promises else found, found, promises, now
 
 
 def _still_open(opportunity: Opportunity, assignment: int | None) -> None:

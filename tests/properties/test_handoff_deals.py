@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from baton.policies.documents import load
 from services.handoff.domain.opportunity import Offer, Opportunity
 from services.handoff.pipeline import steps
-from services.handoff.pipeline.deal import Deal, changes, fold
+from services.handoff.pipeline.deal import changes, fold, recorded
 from services.handoff.pipeline.following import followed
-from services.handoff.pipeline.handover import applied
+from services.handoff.pipeline.handover import applied, entered
 from services.handoff.pipeline.steps import Loss, Moment, RefusedError
 from shared.schemas.policies.pipeline import CONFIRMED, DEAL_TYPES, PipelinePolicy
 
@@ -84,9 +84,9 @@ class Deals(RuleBasedStateMachine):
 
     def accepted(self, cycle):
         offer = Offer(1, "sato", "佐藤", "offer", "fs", "tokyo", self.now, "accepted", self.now)
-        self.opportunity = Opportunity("hinode", f"o-{cycle}", "lead-1", cycle, "accepted", 1, offers=(offer,))
+        opportunity = Opportunity("hinode", f"o-{cycle}", "lead-1", cycle, "accepted", 1, offers=(offer,))
         self.deal = steps.begun(POLICY, self.now)
-        self.written: Deal | None = None
+        self.opportunity = entered(opportunity, self.deal, self.now).opportunity
         self.history = []
         self.events = []
 
@@ -101,9 +101,9 @@ class Deals(RuleBasedStateMachine):
             return
         assert before.is_open or before.stage == after.stage, "what has ended stays ended"
         after = after.model_copy(update={"version": before.version + 1})
-        self.history += changes(self.written, after)
-        change = applied(self.opportunity, self.written, after, self.now)
-        self.opportunity, self.deal, self.written = change.opportunity, after, after
+        self.history += changes(recorded(before), after)
+        change = applied(self.opportunity, before, after, self.now)
+        self.opportunity, self.deal = change.opportunity, after
         self.events += change.events
 
     def tries(self, act):
@@ -189,15 +189,15 @@ class Deals(RuleBasedStateMachine):
             assert after.comes_back_at or reason.back_on == "optional"
 
     @rule(stage=st.sampled_from(["recycled", "disqualified", "merged"]), rare=st.integers(0, 3))
-    @precondition(lambda self: self.deal.is_open and self.written)
+    @precondition(lambda self: self.deal.is_open)
     def given_back(self, stage, rare):
         """What store does where the opportunity closes under the deal."""
         if rare:
             return
         closed = replace(self.opportunity, stage=stage)
         after = followed(closed, self.deal, self.now).model_copy(update={"version": self.deal.version + 1})
-        self.history += changes(self.deal, after)
-        self.deal = self.written = after
+        self.history += changes(recorded(self.deal), after)
+        self.deal = after
         self.opportunity = replace(closed, deal=after.stage)
 
     @rule(full=st.booleans(), manager=st.sampled_from([None, "kato"]))
@@ -222,7 +222,7 @@ class Deals(RuleBasedStateMachine):
 
     @invariant()
     def history_adds_up_to_the_deal(self):
-        if self.written:
+        if self.deal.version:
             assert fold(self.history) == self.deal
 
     @invariant()

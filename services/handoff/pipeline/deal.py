@@ -149,6 +149,11 @@ def changes(before: Deal | None, after: Deal) -> tuple[FieldChange, ...]:
     return tuple(FieldChange(after.version, name, old[name], new[name]) for name in FIELDS if old[name] != new[name])
 
 
+def recorded(deal: Deal | None) -> Deal | None:
+    """The deal as far as its history tells: version 0, with which it begins, is told with the first change."""
+    return deal if deal and deal.version else None
+
+
 def fold(history: Iterable[FieldChange]) -> Deal:
     """The deal that its whole history makes, from nothing. Raises ValueError where a change does not fit what was before it."""
     state, version = dict(NOTHING), 0

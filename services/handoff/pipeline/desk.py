@@ -12,9 +12,10 @@ from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Opportunity
 from services.handoff.domain.terms import Promises
 from services.handoff.pipeline import store as rows
+from services.handoff.pipeline.beginning import first
 from services.handoff.pipeline.deal import Deal, changes
 from services.handoff.pipeline.handover import applied, due_days, owner
-from services.handoff.pipeline.steps import Moment, RefusedError, begun
+from services.handoff.pipeline.steps import Moment, RefusedError
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
@@ -57,7 +58,7 @@ class DealDesk:
             opportunity = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
             if opportunity is None:
                 raise UnknownOpportunityError
-            return await self._begun(connection, opportunity, policy)
+            return await first(connection, opportunity, policy)
 
     async def change(
         self,
@@ -84,7 +85,7 @@ class DealDesk:
             offer = owner(fired.opportunity)
             if asker.rep_id is not None and offer.rep_id != asker.rep_id:
                 raise RefusedError("not_the_holder", "somebody else has this deal")
-            deal = found or await self._begun(connection, opportunity, policy)
+            deal = found or await first(connection, opportunity, policy)
             moment = Moment(now, self._policies.zone(tenant, offer.rep_id))
             stale = versions is not None and deal.version not in versions
             try:
@@ -132,17 +133,3 @@ class DealDesk:
         promises = self._policies.promises(tenant, (await store.away(connection, [tenant]))[tenant])
         now = self._clock.now()
         return found.by_promises(promises, now) if promises else found, found, promises, now
-
-    async def _begun(self, connection: Connection, opportunity: Opportunity, policy: PipelinePolicy) -> Deal:
-        """The deal of an opportunity without one: as of the acceptance, with where the lead came from."""
-        since = owner(opportunity).accepted_at or 0
-        [row] = await connection.fetch(
-            "SELECT attributes, touches FROM handoff.opportunities WHERE tenant = $1 AND opportunity_id = $2::uuid",
-            opportunity.tenant,
-            opportunity.opportunity_id,
-        )
-        source = row["attributes"].get("first_source")
-        named = [
-            touch["campaign"] for touch in sorted(row["touches"], key=lambda t: int(t["at"])) if touch.get("campaign")
-        ]
-        return begun(policy, since, str(source) if source else None, named[-1] if named else None)

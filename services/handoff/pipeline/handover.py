@@ -47,6 +47,15 @@ def applied(opportunity: Opportunity, before: Deal | None, after: Deal, now: int
     return Change(moved, tuple(told))
 
 
+def entered(opportunity: Opportunity, deal: Deal, now: int) -> Change:
+    """The opportunity whose deal begins, as version 0. Told only where its first stage has a name of its own."""
+    moved = replace(opportunity, deal=deal.stage)
+    told = (
+        (_event(moved, owner(opportunity), "stage-changed", deal, now, {}),) if moved.told != opportunity.told else ()
+    )
+    return Change(moved, told)
+
+
 def due_days(
     deal: Deal, policy: PipelinePolicy, promises: Promises, rep_id: str, now: int
 ) -> dict[ClockKind, date | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from services.handoff.domain.opportunity import Opportunity
-from services.handoff.pipeline.deal import FIELDS, NOTHING, PERSONAL, Deal, FieldChange, changes
+from services.handoff.pipeline.deal import FIELDS, NOTHING, PERSONAL, Deal, FieldChange, changes, recorded
 from services.handoff.pipeline.following import followed
 from shared.kit.database import Connection
 from shared.kit.person import reveal, seal
@@ -63,11 +63,12 @@ async def save(
     now: int,
     note: str | None = None,
 ) -> None:
-    """Store the deal and what changed of it; the opportunity's row has a copy of what lists and events tell.
+    """Store the deal and what changed of it; the opportunity's row has a copy of what lists and events tell. Version 0, with
+    which it begins, has no history yet.
 
     policy: None where nobody needs to know whether it counts: of a deal that has ended;  note: why, as it was said
     """
-    told = changes(before, after)
+    told = changes(recorded(before), after)
     if not told:
         return
     row = after.model_dump(mode="json")
@@ -101,6 +102,7 @@ async def save(
                 _sealed(note) if note and change.field == "stage" else None,
             )
             for change in told
+            if after.version
         ],
     )
     await connection.execute(

@@ -1,4 +1,4 @@
-"""Clocks of deals on a real Postgres: begun by what reps write, moved by it, told once, and over with the deal."""
+"""Clocks of deals on a real Postgres: begun with the deal, moved by what reps write, told once, and over with it."""
 
 from __future__ import annotations
 
@@ -96,6 +96,15 @@ async def test_a_step_that_gets_another_day_in_time_is_late_only_then_and_a_take
     at(world, 29, 20)
     await fire(world)
     assert len([one for one in await told(world) if one[1] == "next_step"]) == 2
+
+
+async def test_a_deal_to_which_nobody_ever_writes_rots_too(world, crm):
+    at(world, 29, 18, -1)
+    await fire(world)
+    assert await told(world) == []
+    at(world, 29, 18)
+    await fire(world)
+    assert await told(world) == [("clock-breached", "stage_rot", "tell_holder", tokyo(29, 18))]
 
 
 async def test_a_deal_in_which_nothing_changes_rots_and_one_that_is_lost_does_not(world, crm):

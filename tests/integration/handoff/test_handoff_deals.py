@@ -153,6 +153,61 @@ async def test_a_deal_goes_from_acceptance_to_the_account_manager_and_its_histor
     assert "山田" not in plain, "what is said of persons lies sealed"
 
 
+@pytest.mark.parametrize(
+    ("way", "body"),
+    [("accept", {}), ("activities", {"type": "call_connected"}), ("calls", {"result": "connected"}), ("link", None)],
+)
+async def test_a_deal_is_stored_with_the_acceptance_and_counts_from_it_where_policy_says_so(
+    crm, world, publish, way, body
+):
+    await world.policies.apply(publish(world.tenant, 60, POLICY.model_copy(update={"counts_from": "sal"})))
+    await world.handler().handle([world.routed(is_test=False)])
+    one = f"/v1/opportunities/{world.opportunity_id()}"
+    assert await world.rows("deals", "version") == []
+    answer = await crm.post(f"{one}/{way}", json=body)
+    if way == "link":
+        answer = await crm.post(answer.json()["path"], data={"do": "accept"})
+    assert answer.status_code == 200, answer.text
+    [row] = await world.rows("deals", "version")
+    assert (row["version"], row["stage"], row["stage_since"]) == (0, "accepted", world.clock.now())
+    assert (await crm.get("/v1/pipeline")).json()["without_amount"] == 1
+    assert (await crm.get(one)).json()["in_pipeline"]
+    assert (await crm.get(f"{one}/deal")).headers["etag"] == '"0"'
+    assert await stages(world) == ["offered", "accepted"], "nothing more is told"
+    assert not [event for event in await world.events() if event["kind"].startswith("deal-")]
+
+
+async def test_the_history_of_a_deal_that_is_given_back_untouched_adds_up_too(crm, path, world):
+    body = {"reason": "not_now", "until": "2024-04-01T00:00:00Z"}
+    assert (await crm.post(path.replace("/deal", "/decline"), json=body)).status_code == 200
+    async with tenant_transaction(world.app, world.tenant) as connection:
+        history = await deal_rows.history(connection, world.tenant, world.opportunity_id())
+        stored = await deal_rows.find(connection, world.tenant, [world.opportunity_id()])
+    assert fold(one.change for one in history) == stored[world.opportunity_id()]
+    assert (await crm.get(path)).json()["stage"] == "recycled"
+
+
+async def test_a_deal_of_before_the_policy_begins_with_what_its_rep_does_next(crm, world, publish):
+    await world.handler().handle([world.routed()])
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    accepted_at = world.clock.now()
+    assert await world.rows("deals", "version") == []
+    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    world.clock.advance(seconds=300)
+    await crm.post(f"/v1/opportunities/{world.opportunity_id()}/activities", json={"type": "call_connected"})
+    [row] = await world.rows("deals", "version")
+    assert (row["stage"], row["stage_since"]) == ("accepted", accepted_at)
+
+
+async def test_a_first_stage_of_another_name_is_told_with_the_acceptance(crm, world, publish):
+    first = POLICY.types[0].stages[0].model_copy(update={"id": "first_contact"})
+    new = POLICY.types[0].model_copy(update={"stages": (first, *POLICY.types[0].stages[1:])})
+    await world.policies.apply(publish(world.tenant, 60, POLICY.model_copy(update={"types": (new,)})))
+    await world.handler().handle([world.routed()])
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    assert await stages(world) == ["offered", "accepted", "first_contact"]
+
+
 async def test_a_deal_knows_where_its_lead_came_from(crm, world, publish):
     await world.policies.apply(publish(world.tenant, 60, POLICY))
     touches = [
@@ -176,7 +231,7 @@ async def test_a_guard_says_all_that_is_missing_at_once_in_both_languages(crm, p
     assert [one["field"] for one in (await crm.get(path)).json()["next"][1]["missing"]] == [
         one["field"] for one in missing
     ]
-    assert await world.rows("deals", "opportunity_id") == [], "what is refused stores nothing"
+    assert await world.rows("deal_changes", "version") == [], "what is refused stores nothing"
 
 
 async def test_of_two_writers_with_the_same_etag_one_is_told_that_it_is_stale(crm, path, world):
