@@ -7,7 +7,7 @@ import asyncio
 import time
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -27,8 +27,17 @@ def _migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+def _wait_no_longer(connection: Connection) -> None:
+    """Of each transaction, at its beginning. What is done outside of one waits as long as it takes: an index that is built
+    concurrently and a constraint that is validated keep nobody waiting meanwhile."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        milliseconds = round(context.config.attributes["lock_seconds"] * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+
+
 async def _run() -> None:
     engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    event.listen(engine.sync_engine, "begin", _wait_no_longer)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()

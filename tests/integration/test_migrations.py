@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from baton.errors import OperatorError
 from baton.migrations import upgrade
 
 pytestmark = pytest.mark.servers
@@ -96,7 +97,7 @@ def test_decisions_are_written_while_their_index_is_built(old_database: str) -> 
         try:
             async with first.transaction():
                 await first.execute(insert, "d1")  # who builds the index waits for its end
-                building = asyncio.create_task(asyncio.to_thread(upgrade, old_database, "0012"))
+                building = asyncio.create_task(asyncio.to_thread(upgrade, old_database, "0012", 0.001))
                 async with asyncio.timeout(30):
                     while not await second.fetch(comes):
                         await asyncio.sleep(0.05)
@@ -110,3 +111,30 @@ def test_decisions_are_written_while_their_index_is_built(old_database: str) -> 
             await second.close()
 
     asyncio.run(write_meanwhile())
+
+
+def test_a_migration_that_waits_for_a_table_gives_up_and_goes_on_when_it_is_run_again(old_database: str) -> None:
+    """Whoever comes to the table meanwhile stands behind it, so it must not wait for as long as somebody reads."""
+    upgrade(old_database, "0024")
+
+    async def read_meanwhile() -> None:
+        reading = await asyncpg.connect(old_database)
+        try:
+            async with asyncio.timeout(30), reading.transaction():
+                await reading.execute("SELECT FROM handoff.clocks")
+                with pytest.raises(
+                    OperatorError, match=r"0\.2 s for a table .*ALTER TABLE handoff\.clocks.* Migrate again"
+                ):
+                    await asyncio.to_thread(upgrade, old_database, "0025", 0.2)
+        finally:
+            await reading.close()
+
+    asyncio.run(read_meanwhile())
+    assert _execute_now(old_database, "SELECT version_num FROM alembic_version") == [("0024",)]
+    upgrade(old_database)
+    unproven = "SELECT conname FROM pg_constraint WHERE NOT convalidated"
+    assert _execute_now(old_database, unproven) == [], "new rows are checked, and all of before were looked at"
+
+
+def _execute_now(url: str, statement: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in asyncio.run(_execute(url, statement))]
