@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from services.handoff.answers.answer import Recorded
+from services.handoff.answers.answer import AnswerIdTakenError, Recorded
 from services.handoff.answers.bodies import SOURCES, AnswersView, RecordAnswer
 from services.handoff.answers.desk import (
-    AnswerIdTakenError,
     AnswersDesk,
     StakeholderMovedError,
     UnknownStakeholderError,
@@ -20,7 +19,6 @@ from shared.kit.auth import BEARER, Caller
 from shared.kit.clock import Clock
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
-from shared.schemas import ids
 from shared.schemas.policies.frameworks import Framework
 from shared.schemas.scores import Evidence
 from shared.schemas.vocabulary import QUESTIONS
@@ -69,15 +67,15 @@ class AnswersApi:
         if body.source not in SOURCES:
             raise unknown("source", body.source, sorted(SOURCES))
         now = self._clock.now()
-        at = round(body.at.timestamp() * 1000) if body.at else now
-        if at > now + AHEAD:
+        said = round(body.at.timestamp() * 1000) if body.at else None
+        if said is not None and said > now + AHEAD:
             raise Problem(422, "in_the_future", "`at` lies in the future: record what has been learnt")
         answer = Recorded(
-            answer_id=body.id or ids.derived_id("answer", question, body.value, body.source, at, rep_id),
+            answer_id=body.id or "",
             question=question,
             code=body.value,
             source_id=SOURCES[body.source],
-            observed_at=min(at, now),
+            observed_at=now if said is None else min(said, now),
             recorded_at=now,
             recorded_by=caller.name,
             rep_id=rep_id,
@@ -85,12 +83,17 @@ class AnswersApi:
             confidence=body.confidence,
             told_by=body.told_by,
         )
-        await self._record(caller.tenant, opportunity_id, answer, body.note)
+        at = (
+            said if said is not None and said <= now else None
+        )  # of a clock ahead of ours a repeat would be of another moment
+        await self._record(caller.tenant, opportunity_id, answer, at, body.note)
         return await self._view(caller, row)
 
-    async def _record(self, tenant: str, opportunity_id: str, answer: Recorded, note: str | None) -> None:
+    async def _record(
+        self, tenant: str, opportunity_id: str, answer: Recorded, at: int | None, note: str | None
+    ) -> None:
         try:
-            await self._desk.record(tenant, opportunity_id, answer, note)
+            await self._desk.record(tenant, opportunity_id, answer, at, note)
         except UnknownOpportunityError:
             raise not_found(opportunity_id) from None
         except UnknownStakeholderError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.handoff import metrics, store
 from services.handoff.answers import store as rows
-from services.handoff.answers.answer import Recorded, told
+from services.handoff.answers.answer import Recorded, recording, told
 from services.handoff.desk import UnknownOpportunityError
 from services.handoff.domain.opportunity import Change
 from services.handoff.people import store as people
@@ -15,10 +15,6 @@ from services.handoff.store import Write
 from shared.kit.clock import Clock
 from shared.kit.database import Pool, tenant_transaction
 from shared.kit.person import seal
-
-
-class AnswerIdTakenError(Exception):
-    """Another answer of this opportunity has this id already."""
 
 
 class UnknownStakeholderError(Exception):
@@ -47,19 +43,21 @@ class AnswersDesk:
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool, self._clock = pool, clock
 
-    async def record(self, tenant: str, opportunity_id: str, answer: Recorded, note: str | None) -> None:
-        """Keep an answer, and tell of it. Recording one of a known id again changes nothing.
+    async def record(
+        self, tenant: str, opportunity_id: str, answer: Recorded, at: int | None, note: str | None
+    ) -> None:
+        """Keep an answer, and tell of it. Recording what is known and holds changes nothing.
 
+        at: when the caller says that it was learnt
         Raises UnknownOpportunityError, UnknownStakeholderError, StakeholderMovedError, and AnswerIdTakenError where it was another.
         """
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
             if opportunity is None:
                 raise UnknownOpportunityError
-            before = {one.answer_id: one for one in await rows.of_opportunity(connection, opportunity)}
-            if (known := before.get(answer.answer_id)) is not None:
-                if not known.same(answer):
-                    raise AnswerIdTakenError
+            now = self._clock.now()
+            found = recording(answer, await rows.of_opportunity(connection, opportunity), at, now)
+            if found.known:
                 return
             if answer.told_by is not None:
                 present = {one.stakeholder_id: one for one in await people.of_opportunity(connection, opportunity)}
@@ -67,9 +65,10 @@ class AnswersDesk:
                     raise UnknownStakeholderError(answer.told_by, sorted(present))
                 if present[answer.told_by].moved_at is not None:
                     raise StakeholderMovedError
-            now = self._clock.now()
-            event = told(opportunity, replace(answer, recorded_at=now))
-            kept = replace(answer, recorded_at=now, event_id=event.event_id)
+            if found.gives_way is not None:
+                await rows.rename(connection, opportunity, found.gives_way)
+            event = told(opportunity, found.answer, found.gives_way)
+            kept = replace(found.answer, event_id=event.event_id)
             await rows.add(connection, opportunity, kept, seal({"free_text": note}))
             change = Change(opportunity, (event,))
             await store.save(connection, tenant, [Write(opportunity, change)], now)

@@ -9,6 +9,7 @@ import orjson
 
 from services.handoff.answers.answer import Recorded
 from services.handoff.domain.opportunity import Opportunity
+from services.handoff.merged import family
 from shared.kit.database import Connection
 from shared.schemas.person import SealedPerson
 
@@ -16,12 +17,12 @@ _COLUMNS = tuple(Recorded.__slots__)
 
 
 async def of_lead(connection: Connection, tenant: str, lead_id: str) -> list[Recorded]:
-    """In the order in which they were learnt."""
+    """In the order in which they were learnt, with those of leads that were merged into it."""
     rows = await connection.fetch(
-        f"SELECT {', '.join(_COLUMNS)} FROM handoff.answers WHERE (tenant, lead_id) = ($1, $2)"
-        " ORDER BY observed_at, answer_id",
+        f"SELECT {', '.join(_COLUMNS)} FROM handoff.answers WHERE tenant = $1 AND lead_id = ANY($2::text[])"
+        " ORDER BY observed_at, recorded_at, answer_id",
         tenant,
-        lead_id,
+        await family(connection, tenant, lead_id),
     )
     return [Recorded(**dict(row)) for row in rows]
 
@@ -57,6 +58,16 @@ async def add(connection: Connection, opportunity: Opportunity, answer: Recorded
         opportunity.lead_id,
         *values,
         orjson.dumps(note.model_dump()).decode() if note else None,
+    )
+
+
+async def rename(connection: Connection, opportunity: Opportunity, void: Recorded) -> None:
+    """A void answer gives way to one that has its id from now on: it goes by the event that told it."""
+    await connection.execute(
+        "UPDATE handoff.answers SET answer_id = event_id WHERE (tenant, opportunity_id, answer_id) = ($1, $2::uuid, $3)",
+        opportunity.tenant,
+        opportunity.opportunity_id,
+        void.answer_id,
     )
 
 

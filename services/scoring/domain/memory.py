@@ -288,8 +288,8 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
         _bound(self.accounts)
         for domain, at in other.begun.items():
             begin_domain(self.begun, domain, at)
-        for question, source, event, said in every_answer(other.answers):
-            hear_said(self.answers, question, source, event, said)
+        for answer in every_answer(other.answers):
+            hear_said(self.answers, *answer)
 
     def tidy(self, before: int = -1) -> int:
         """Forget marks that count 0 for ever, keep to the bounds; how many marks and verdicts those refused.

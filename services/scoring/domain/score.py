@@ -301,9 +301,10 @@ def _evidence(memories: Sequence[Memory]) -> list[Answer]:
     asked = {(criterion, source) for criterion, by_source in said.items() for source in by_source}
     asked |= {key for key in latest if key[1] in ANSWER_SOURCES and not key[0].endswith(CONFIDENCE)}
     for criterion, source in asked:
-        told, sure = latest.get((criterion, source)), latest.get((criterion + CONFIDENCE, source))
-        known = said.get(criterion, {}).get(source, {})
-        if standing := _standing(_with_earlier(known, told, sure) if told else known):
+        known: Mapping[str, Said] = said.get(criterion, {}).get(source, {})
+        if kept := latest.get((criterion, source)):
+            known = _with_earlier(known, kept, latest.get((criterion + CONFIDENCE, source)))
+        if standing := _standing(known):
             event, one = standing
             found[criterion, source] = Answer(
                 criterion, source, Told(one.at, event, one.code, trusted=True), one.confidence

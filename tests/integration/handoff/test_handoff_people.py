@@ -212,6 +212,76 @@ async def test_the_later_answer_of_a_source_stands_however_late_the_other_is_ent
     assert len(after["answers"]) == 2
 
 
+async def test_a_correction_stands_whichever_moment_it_is_of(sato, deal, world):
+    body = {"question": "B1", "source": "meeting", "at": "2023-11-01T14:00:00+09:00"}
+    for value, state in (("applied", "met"), ("secured", "met"), ("applied", "met"), ("none", "not_met")):
+        for _ in range(2):
+            answers = (await sato.post(f"{deal}/answers", json=body | {"value": value})).json()
+            assert [one["value"] for one in answers["criteria"]["budget"]["answers"]] == [value]
+            assert answers["criteria"]["budget"]["is"] == state
+    assert [one["value"] for one in answers["answers"]] == ["applied", "secured", "applied", "none"]
+    events = await told(world, "answer-recorded")
+    assert len({event["event_id"] for event in events}) == len(events) == 4
+    assert [event["at"] for event in events] == sorted({event["at"] for event in events})
+
+
+async def test_the_same_answer_with_another_confidence_is_another_answer(sato, deal):
+    body = {"question": "B1", "value": "secured", "source": "meeting", "at": "2023-11-01T14:00:00+09:00"}
+    assert (await sato.post(f"{deal}/answers", json=body)).status_code == 200
+    sure = await sato.post(f"{deal}/answers", json=body | {"confidence": 0.4})
+    assert (sure.status_code, sure.json()["criteria"]["budget"]["answers"][0]["confidence"]) == (200, 0.4)
+
+
+@pytest.mark.parametrize("own", [{}, {"id": "a1"}])
+async def test_a_void_answer_that_is_given_again_stands_again_as_often_as_it_takes(sato, deal, world, own):
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
+    body = {"question": "A1", "value": "decision", "source": "meeting", "at": "2023-01-01T00:00:00Z"}
+    body |= {"told_by": "yamada", **own}
+    for times in range(1, 4):
+        for _ in range(2):
+            given = (await sato.post(f"{deal}/answers", json=body)).json()
+            assert [one["value"] for one in given["criteria"]["authority"]["answers"]] == ["decision"]
+            assert len(given["answers"]) == times
+        assert own.get("id", given["answers"][-1]["id"]) in [
+            one["id"] for one in given["answers"] if one["voided_at"] is None
+        ]
+        await sato.post(f"{deal}/stakeholders/yamada/moved")
+        assert (await sato.get(f"{deal}/answers")).json()["criteria"]["authority"]["answers"] == []
+        await sato.post(f"{deal}/stakeholders/yamada/verified", json={"gone": False})
+    recorded = [event["event_id"] for event in await told(world, "answer-recorded")]
+    voids = [event["voids"] for event in await told(world, "answer-voided")]
+    assert len(set(recorded)) == 3
+    assert sorted(voids) == sorted(recorded)
+
+
+async def test_what_others_said_stands_when_somebody_has_moved(sato, deal):
+    for name, at in (("tanaka", "2023-01-01T00:00:00Z"), ("yamada", "2023-01-02T00:00:00Z")):
+        await sato.put(f"{deal}/stakeholders/{name}", json=YAMADA | {"name": name})
+        body = {"question": "A1", "value": "decision", "source": "meeting", "at": at, "told_by": name}
+        assert (await sato.post(f"{deal}/answers", json=body)).status_code == 200
+    await sato.post(f"{deal}/stakeholders/yamada/moved")
+    after = (await sato.get(f"{deal}/answers")).json()["criteria"]["authority"]
+    assert [one["observed_at"] for one in after["answers"]] == ["2023-01-01T00:00:00.000Z"]
+
+
+async def test_what_is_void_of_a_merged_lead_is_void_of_the_one_that_is_left(sato, deal, world, owner):
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
+    body = {"question": "A1", "value": "decision", "source": "meeting", "told_by": "yamada"}
+    assert (await sato.post(f"{deal}/answers", json=body)).status_code == 200
+    learnt = Evidence(
+        criterion="A1", code="decision", source_id="handoff/meeting", observed_at=world.clock.now(), trusted=True
+    )
+    await world.handler().handle([world.routed("lead-2", evidence=(learnt,))])
+    left = f"/v1/opportunities/{world.opportunity_id('lead-2')}"
+    merged = "INSERT INTO router.leads (tenant, lead_id, merged_into) VALUES ($1, 'lead-1', 'lead-2')"
+    await owner.execute(merged, world.tenant)
+    assert len((await sato.get(f"{left}/answers")).json()["criteria"]["authority"]["answers"]) == 1
+    assert (await sato.post(f"{deal}/stakeholders/yamada/moved")).status_code == 200
+    after = (await sato.get(f"{left}/answers")).json()
+    assert after["criteria"]["authority"]["answers"] == []
+    assert after["answers"][0]["voided_because"] == "moved"
+
+
 @pytest.mark.parametrize(
     ("change", "code", "near"),
     [

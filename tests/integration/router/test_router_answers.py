@@ -167,7 +167,7 @@ def learnt(world: Any, question: str, code: str, **more: Any) -> Recorded:
 async def test_a_rep_answers_and_the_next_decision_of_the_router_names_it_as_evidence(story, world, opportunity):
     for _ in range(2):
         await AnswersDesk(world.pool, world.clock).record(
-            world.tenant, opportunity, learnt(world, "B1", "secured", confidence=0.7), None
+            world.tenant, opportunity, learnt(world, "B1", "secured", confidence=0.7), None, None
         )
     await story.news(times=2)
     [evidence] = (await story.scored()).evidence
@@ -190,7 +190,7 @@ async def test_what_somebody_told_of_their_post_is_no_evidence_once_they_have_mo
     yamada = Stakeholder("yamada", {"name": "山田"})
     await people.put(world.tenant, opportunity, "yamada", lambda known: known or yamada, ANYTHING, "ito")
     for question, code in (("A1", "decision"), ("B1", "secured")):
-        await answers.record(world.tenant, opportunity, learnt(world, question, code, told_by="yamada"), None)
+        await answers.record(world.tenant, opportunity, learnt(world, question, code, told_by="yamada"), None, None)
     await story.news()
     assert [one.criterion for one in (await story.scored()).evidence] == ["A1", "B1"]
     await people.moved(world.tenant, opportunity, "yamada", None, left=False, by="ito")
@@ -198,7 +198,7 @@ async def test_what_somebody_told_of_their_post_is_no_evidence_once_they_have_mo
     assert [one.criterion for one in (await story.scored()).evidence] == ["B1"]
     world.clock.advance(seconds=60)
     successor = replace(learnt(world, "A1", "drafting"), answer_id="later")
-    await answers.record(world.tenant, opportunity, successor, None)
+    await answers.record(world.tenant, opportunity, successor, None, None)
     await story.news()
     await Desk(world.pool, world.clock, story.handoff).qualify(world.tenant, opportunity, "ito")
     await story.news()

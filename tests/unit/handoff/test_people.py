@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.handoff.answers.answer import Recorded, of_the_post, standing, void
+from services.handoff.answers.answer import AGAIN, Recorded, of_the_post, recording, standing, told, void
 from services.handoff.domain.opportunity import Offer, Opportunity
 from services.handoff.people.risks import DAY, SILENT, gaps
 from services.handoff.people.stakeholder import PREPARED, ROLES, STANCES, Stakeholder, circle
 from services.handoff.people.words import NEMAWASHI_WORDS, RISKS, ROLE_WORDS, STANCE_WORDS
+from services.scoring.domain.score import score
+from services.scoring.wire import decode
+from shared.schemas.handoff import HandoffEvent
 from shared.schemas.scores import Evidence
+from shared.schemas.topics import HANDOFF_EVENTS
 from shared.schemas.vocabulary import BUYING_ROLES
+from tests.unit.scoring.leads import LEAD, rules, state_of
 
 NOW = 1_790_000_000_000
 OFFER = Offer(1, "sato", "佐藤", "offer", "fs", "tokyo", NOW)
@@ -107,9 +115,8 @@ def test_every_code_has_words_and_every_buying_role_is_one() -> None:
 
 
 def answer(number: int = 1, code: str = "decision", at: int = NOW, **more: object) -> Recorded:
-    fields: dict[str, object] = {"question": "A1", "source_id": "handoff/meeting"} | more
+    fields: dict[str, object] = {"answer_id": f"a{number}", "question": "A1", "source_id": "handoff/meeting"} | more
     return Recorded(
-        f"a{number}",
         code=code,
         observed_at=at,
         recorded_at=NOW,
@@ -124,12 +131,71 @@ def stand(*answers: Recorded, evidence: tuple[Evidence, ...] = ()) -> list[tuple
     return [(one.source_id, one.code) for one in standing(answers, evidence)]
 
 
-def test_a_void_answer_leaves_none_of_its_source_until_a_later_one() -> None:
-    earlier, held = answer(1, at=NOW - 5), answer(2)
+def test_where_one_answer_is_void_the_latest_of_those_that_hold_stands() -> None:
+    earlier, held = answer(1, "drafting", at=NOW - 5), answer(2)
     gone, event = void(DEAL, held, "moved", NOW + 9)
-    assert stand(earlier, gone) == []
-    assert stand(earlier, gone, answer(3, "drafting", NOW + 5)) == [("handoff/meeting", "drafting")]
+    assert stand(gone) == []
+    assert stand(earlier, gone) == [("handoff/meeting", "drafting")], "what others said"
+    assert stand(earlier, gone, answer(3, "selection", NOW + 1)) == [("handoff/meeting", "selection")]
     assert (event.kind, event.at, event.observed_at, event.reason) == ("answer-voided", NOW + 9, NOW, "moved")
+    assert event.voids == "e2"
+
+
+def test_of_what_was_learnt_at_one_moment_stands_what_was_recorded_last() -> None:
+    first, second = answer(9, "drafting"), replace(answer(1, "decision"), recorded_at=NOW + 1)
+    assert stand(first, second) == stand(second, first) == [("handoff/meeting", "decision")]
+
+
+def test_scoring_and_handoff_let_the_same_answer_stand() -> None:
+    deal = replace(DEAL, lead_id=LEAD)
+    for number in range(200):
+        random = Random(number)
+        kept: list[Recorded] = []
+        said: list[HandoffEvent] = []
+        for one in range(random.randint(1, 6)):
+            at, code = NOW + random.randint(0, 2), random.choice(("decision", "drafting"))
+            fresh = replace(answer(one, code, at), recorded_at=NOW + random.randint(3, 5))
+            event = told(deal, fresh)
+            fresh, events = replace(fresh, event_id=event.event_id), [event]
+            if random.random() < 0.4:
+                fresh, gone = void(deal, fresh, "moved", NOW + 9)
+                events.append(gone)
+            kept.append(fresh)
+            said += events
+        random.shuffle(said)
+        records = [decode(HANDOFF_EVENTS.name, event.model_dump_json(exclude_none=True).encode()) for event in said]
+        under = rules()
+        found = score(state_of(under, *records), LEAD, under).evidence  # type: ignore[arg-type]
+        assert [(one.source_id, one.told.value) for one in found] == stand(*kept)
+
+
+def test_each_correction_is_another_answer_and_the_last_one_stands() -> None:
+    kept: list[Recorded] = []
+    for code in ("applied", "secured", "applied", "none"):
+        found = recording(answer(0, code, answer_id=""), kept, NOW, NOW)
+        assert not found.known
+        event = told(DEAL, found.answer)
+        kept.append(replace(found.answer, event_id=event.event_id))
+        assert stand(*kept) == [("handoff/meeting", code)]
+        assert recording(answer(0, code, answer_id=""), kept, NOW, NOW + 5).known, "sent again it is the same"
+    assert len({one.answer_id for one in kept}) == len({one.event_id for one in kept}) == 4
+
+
+def test_the_same_without_a_moment_is_sent_again_within_a_day_and_learnt_anew_after() -> None:
+    kept = [answer()]
+    again = answer(0, answer_id="", at=NOW + AGAIN - 1)
+    assert recording(again, kept, None, again.observed_at).known
+    later = answer(0, answer_id="", at=NOW + AGAIN)
+    assert not recording(later, kept, None, later.observed_at).known
+
+
+@pytest.mark.parametrize("more", [{"confidence": 0.4}, {"told_by": "b"}, {"at": NOW - 1}, {"question": "E1"}])
+def test_who_gives_no_id_is_never_told_that_it_is_taken(more: dict[str, Any]) -> None:
+    kept = [recording(answer(0, answer_id=""), [], NOW, NOW).answer]
+    other = answer(0, answer_id="", **more)
+    found = recording(other, kept, other.observed_at, NOW)
+    assert not found.known
+    assert found.answer.answer_id not in {one.answer_id for one in kept}
 
 
 def test_only_answers_of_the_post_by_that_person_rest_on_it() -> None:
