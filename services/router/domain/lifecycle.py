@@ -312,8 +312,9 @@ def _given_back(lead: Lead, event: HandoffEvent, playbook: Playbook | None, caus
         excluded=(*lead.excluded, holder),
         replaced=_with_current(lead),
     )
-    if lead.merged_into:
-        return Step(replace(free.waits("merged", event.at), pool_id=None), cause, credit=credit, sharing=lead.sharing)
+    if lead.merged_into:  # nobody will have it again: what handoff has left open ends with it
+        gone = replace(free.waits("merged", event.at), pool_id=None)
+        return Step(gone, cause, credit=credit, sharing=lead.sharing, withdraw=True)
     if event.kind == "offer-expired" or effect == "reroute":
         return Step(free, cause, decide=True, credit=credit, sharing=lead.sharing)
     if effect == "return_to_is":

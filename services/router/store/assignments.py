@@ -70,7 +70,7 @@ def _how(change: Change) -> str | None:
     if change.cause.kind == "assigned" and change.before.owner_rep is not None:
         return "reassigned"
     if change.withdrawn and change.before.owner_rep is not None:
-        return "withdrawn"
+        return ENDS.get(change.cause.kind, "withdrawn")  # of a merged lead, its rep may have given it up first
     if change.cause.kind == "left":
         return "left"
     if _said_before(change):

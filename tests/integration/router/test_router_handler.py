@@ -202,6 +202,22 @@ async def test_a_merged_lead_is_withdrawn_and_says_where_it_went(world):
     assert (lead["stage"], lead["waiting_reason"], lead["merged_into"]) == ("merged", "merged", "l2")
 
 
+async def test_a_merged_lead_that_its_holder_gives_up_is_withdrawn_once_so_that_nothing_of_it_stays_open(world):
+    router = world.router()
+    await router.handle([world.score("l1")])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-accepted")])
+    await router.handle([world.score("l1", merged_into="l2", identities=())])
+    assert await world.published() == [], "who has accepted keeps it"
+    given_up = world.event(routed, "offer-declined", reason="at_capacity", effect="reroute")
+    for _ in range(2):
+        await router.handle([given_up])
+    [withdrawn] = await world.published()
+    assert (withdrawn["record"], withdrawn["assignment"], withdrawn["merged_into"]) == ("lead-withdrawn", 1, "l2")
+    async with tenant_transaction(world.pool, world.tenant) as connection:
+        assert await connection.fetchval("SELECT ended FROM router.assignments WHERE lead_id = 'l1'") == "declined"
+
+
 async def test_identities_follow_the_latest_scores(world):
     router, mail = world.router(), IdentityRef(identity_id="mail", kind="email")
     await router.handle([world.score("l1", "D4", identities=(mail,))])

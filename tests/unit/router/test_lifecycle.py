@@ -177,6 +177,7 @@ def test_who_accepted_while_it_was_withdrawn_keeps_it_until_giving_it_up(arrival
     assert (kept.owner_rep, kept.accepted, kept.waiting_reason) == ("sato", True, None)
     given_up = happened(kept, event("offer-expired", effect="reroute"), playbook)
     assert (given_up.decide, given_up.lead.waiting_reason) == (False, "merged"), "a merged lead is routed no more"
+    assert given_up.withdraw, "and what handoff has left open of it ends"
 
 
 def test_a_merge_that_is_undone_goes_on_in_its_cycle_and_handoff_says_who_has_it(arrival, playbook):
