@@ -85,10 +85,10 @@ class Api:
         """List the opportunities that the token may see, the newest first."""
         caller, sight = await self._caller(request)
         rows = await self._reads.page(caller.tenant, sight, Filter(lead_id, stage, rep_id), place(after), limit + 1)
-        names = self._policies.rep_names(caller.tenant)
+        names, pipeline = self._policies.rep_names(caller.tenant), self._policies.pipeline(caller.tenant)
         last = rows[limit - 1] if len(rows) > limit else None
         return views.Page(
-            items=[views.summary(row, names) for row in rows[:limit]],
+            items=[views.summary(row, names, pipeline) for row in rows[:limit]],
             next=cursor(last["created_at"], last["id"]) if last else None,
         )
 
@@ -235,7 +235,8 @@ class Api:
         return self._view(caller, row)
 
     def _view(self, caller: Caller, row: dict[str, Any]) -> views.Detail:
-        return views.detail(row, self._policies.rep_names(caller.tenant))
+        policies = self._policies
+        return views.detail(row, policies.rep_names(caller.tenant), policies.pipeline(caller.tenant))
 
 
 class refusals:  # noqa: N801 - reads as a clause: with refusals(…)

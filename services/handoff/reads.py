@@ -11,7 +11,7 @@ from shared.kit.database import Pool, tenant_transaction
 from shared.sight import Sight
 
 _HEAD = """
-    o.opportunity_id::text AS id, o.lead_id, o.cycle, o.stage, o.type, o.in_pipeline, o.is_test, o.lead_class, o.pool_id, o.leg,
+    o.opportunity_id::text AS id, o.lead_id, o.cycle, o.stage, o.type, o.deal_stage, o.is_test, o.lead_class, o.pool_id, o.leg,
     o.person, o.attributes, o.score, o.evidence, o.touches, o.reasons, o.created_at, o.updated_at,
     (SELECT jsonb_build_object('rep_id', f.rep_id, 'rep_name', f.rep_name, 'state', f.state)
      FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from shared.kit import person
 from shared.kit.clock import iso
 from shared.schemas.person import SealedPerson
+from shared.schemas.policies.pipeline import PipelinePolicy
 
 
 class Owner(BaseModel):
@@ -105,7 +106,10 @@ class Summary(BaseModel):
     cycle: int
     stage: str = Field(description="`offered`, `accepted`, `recycled`, `disqualified` or `merged`")
     type: str
-    in_pipeline: bool = Field(description="false until it is an SQL: it counts in no total before")
+    in_pipeline: bool = Field(
+        description="whether its deal counts in totals by today's pipeline policy: open, and an SQL, or with `counts_from: sal`"
+        " accepted by field sales"
+    )
     is_test: bool
     owner: Owner | None = Field(description="who was offered the lead, or has accepted it; null while nobody holds it")
     person: dict[str, str]
@@ -139,14 +143,17 @@ class Page(BaseModel):
     next: str | None
 
 
-def summary(row: Mapping[str, Any], names: Mapping[str, str]) -> Summary:
-    return Summary(**_head(row, names))
+def summary(row: Mapping[str, Any], names: Mapping[str, str], pipeline: PipelinePolicy | None) -> Summary:
+    """As `detail`."""
+    return Summary(**_head(row, names, pipeline))
 
 
-def detail(row: Mapping[str, Any], names: Mapping[str, str]) -> Detail:
-    """`names`: how the reps are called today; who left is called what they were called when the offer was made."""
+def detail(row: Mapping[str, Any], names: Mapping[str, str], pipeline: PipelinePolicy | None) -> Detail:
+    """names: how the reps are called today; who left is called what they were called when the offer was made
+    pipeline: by which deals count today; None for a tenant that has no deals
+    """
     return Detail(
-        **_head(row, names),
+        **_head(row, names, pipeline),
         offers=[
             OfferView(
                 **{name: offer[name] for name in _OFFER},
@@ -193,12 +200,12 @@ def detail(row: Mapping[str, Any], names: Mapping[str, str]) -> Detail:
 
 
 _SAME = (
-    "id", "lead_id", "cycle", "stage", "type", "in_pipeline", "is_test", "attributes", "reasons", "lead_class", "pool_id", "leg",
+    "id", "lead_id", "cycle", "stage", "type", "is_test", "attributes", "reasons", "lead_class", "pool_id", "leg",
 )  # fmt: skip
 _OFFER = ("assignment", "rep_id", "rep_name", "mode", "leg", "pool_id", "state", "reason", "effect")
 
 
-def _head(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _head(row: Mapping[str, Any], names: Mapping[str, str], pipeline: PipelinePolicy | None) -> dict[str, Any]:
     holder, score = row["holder"], row["score"]
     owner = holder and Owner(
         rep_id=holder["rep_id"],
@@ -207,6 +214,7 @@ def _head(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     )
     return {
         **{name: row[name] for name in _SAME},
+        "in_pipeline": bool(pipeline and row["deal_stage"] and pipeline.counts(row["type"], row["deal_stage"])),
         "owner": owner,
         "person": person.reveal(SealedPerson.model_validate(row["person"])) if row["person"] else {},
         "score": Score(

@@ -23,7 +23,7 @@ from shared.schemas.policies.routing import DeclineReason
 from shared.sight import Sight
 
 Row = dict[str, Any]
-_IN_PIPELINE = "SELECT in_pipeline FROM handoff.opportunities WHERE (tenant, opportunity_id) = ($1, $2::uuid)"
+_DEAL = "SELECT type, deal_stage FROM handoff.opportunities WHERE (tenant, opportunity_id) = ($1, $2::uuid)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ActivityDesk:
             rule, reason = self._policies.unreachable(tenant)
             if reason is None or not is_unreachable(await _logged(connection, tenant, opportunity_id), rule):
                 return False
-            if await connection.fetchval(_IN_PIPELINE, tenant, opportunity_id):
+            if await self._is_sql(connection, tenant, opportunity_id):
                 return False  # a deal does not end because somebody is hard to reach
         try:
             await self._desk.decline(tenant, opportunity_id, call.activity.rep_id, reason, None)
@@ -90,6 +90,10 @@ class ActivityDesk:
             reason.code,
         )
         return True
+
+    async def _is_sql(self, connection: Connection, tenant: str, opportunity_id: str) -> bool:
+        row, policy = await connection.fetchrow(_DEAL, tenant, opportunity_id), self._policies.pipeline(tenant)
+        return bool(policy and row and row["deal_stage"] and policy.is_sql(row["type"], row["deal_stage"]))
 
     async def _next(self, connection: Connection, tenant: str, opportunity_id: str, call: Call, rep_id: str) -> None:
         now, due_at = self._clock.now(), call.next_at

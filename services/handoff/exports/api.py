@@ -18,6 +18,7 @@ from services.handoff.policies import Policies
 from services.handoff.reads import Filter, Reads
 from shared.kit.auth import BEARER, Tokens
 from shared.kit.problems import described
+from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.sight import sight_of
 
 log = structlog.get_logger(__name__)
@@ -147,13 +148,13 @@ class ExportsApi:
         sight = sight_of(caller, self._policies.teams(caller.tenant))
         wanted = Filter(stage=stage, rep_id=rep_id)
         found = await self._reads.page(caller.tenant, sight, wanted, place(after), limit + 1)
-        names = self._policies.rep_names(caller.tenant)
+        names, pipeline = self._policies.rep_names(caller.tenant), self._policies.pipeline(caller.tenant)
         last = found[limit - 1] if len(found) > limit else None
         following = cursor(last["created_at"], last["id"]) if last else None
         log.info("exported", tenant=caller.tenant, by=caller.name, rows=min(len(found), limit))
-        return [_cells(row, names) for row in found[:limit]], following
+        return [_cells(row, names, pipeline) for row in found[:limit]], following
 
 
-def _cells(row: Mapping[str, Any], names: Mapping[str, str]) -> list[object]:
-    opportunity = views.summary(row, names)
+def _cells(row: Mapping[str, Any], names: Mapping[str, str], pipeline: PipelinePolicy | None) -> list[object]:
+    opportunity = views.summary(row, names, pipeline)
     return [tell(opportunity) for tell in COLUMNS.values()]

@@ -88,13 +88,9 @@ class Deal(BaseModel):
             return found[1] in self.confirmed
         return getattr(self, field) not in (None, "", ())
 
-    def is_sql(self, pipeline: Pipeline) -> bool:
-        return self.is_open and pipeline.index(self.stage) >= pipeline.sql_index
-
     def counts(self, policy: PipelinePolicy) -> bool:
-        """Whether it is in the pipeline: open, and as far as policy lets it count from."""
-        pipeline = policy.of(self.type)
-        return self.is_open and (policy.counts_from == "sal" or (pipeline is not None and self.is_sql(pipeline)))
+        """Whether it is in the pipeline."""
+        return policy.counts(self.type, self.stage)
 
     def chance(self, pipeline: Pipeline | None) -> int:
         """The probability of being won, in percent: its own, else its stage's."""

@@ -274,8 +274,7 @@ def _priced(deal: Deal, policy: PipelinePolicy) -> Deal:
 
 def _noted(deal: Deal, policy: PipelinePolicy, now: int) -> Deal:
     """The deal that remembers when it first was an SQL."""
-    pipeline = policy.of(deal.type)
-    first = deal.sql_at is None and pipeline is not None and deal.is_sql(pipeline)
+    first = deal.sql_at is None and policy.is_sql(deal.type, deal.stage)
     return deal.model_copy(update={"sql_at": now}) if first else deal
 
 

@@ -152,5 +152,14 @@ class PipelinePolicy(Policy):
     def of(self, deal_type: str) -> Pipeline | None:
         return next((one for one in self.types if one.type == deal_type), None)
 
+    def is_sql(self, deal_type: str, stage: str) -> bool:
+        """Whether a deal in this stage is an open SQL. A stage that the policy does not have (any more) is none."""
+        pipeline = self.of(deal_type)
+        return stage not in ENDS and pipeline is not None and pipeline.index(stage) >= pipeline.sql_index
+
+    def counts(self, deal_type: str, stage: str) -> bool:
+        """Whether a deal in this stage is in the pipeline: open, and as far as `counts_from` asks for."""
+        return stage not in ENDS if self.counts_from == "sal" else self.is_sql(deal_type, stage)
+
     def reason(self, code: str) -> LossReason | None:
         return next((one for one in self.loss_reasons if one.code == code), None)

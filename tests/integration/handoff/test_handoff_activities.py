@@ -13,8 +13,9 @@ from services.handoff.app import http_app
 from services.handoff.domain.rep import NotTheHolderError
 from shared.kit.auth import token_hash
 from shared.kit.service import Probes
-from shared.schemas.policies import Label, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import Label, PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
+from shared.schemas.policies.pipeline import DealStage, LossReason, Pipeline
 from shared.schemas.policies.routing import DeclineReason, RoutingRule
 from shared.schemas.policies.sla import LeadClass, Unreachable
 from shared.schemas.policies.teams import Member, Pool, Rep
@@ -173,13 +174,20 @@ async def test_who_is_never_reached_is_given_back_by_policy_unless_the_rep_says_
     assert [(event["reason"], event["effect"]) for event in declined] == [("unreachable", "recycle")]
 
 
-async def test_a_deal_in_the_pipeline_does_not_end_because_nobody_answers(sato, opportunity, world, owner):
+@pytest.mark.parametrize(("sql", "kept"), [("accepted", True), ("talks", False)])
+async def test_a_deal_that_is_an_sql_does_not_end_because_nobody_answers(sato, opportunity, world, publish, sql, kept):
+    stages = tuple(DealStage(id=name, label=Label(en=name), probability=5) for name in ("accepted", "talks"))
+    deals = (Pipeline(type="new", sql=sql, stages=stages),)
+    lost = (LossReason(code="price", label=Label(en="price")),)
+    policy = PipelinePolicy(types=deals, counts_from="sal", loss_reasons=lost)
+    await world.policies.apply(publish(world.tenant, 60, policy))
     await called(sato, opportunity, "connected")
-    await owner.execute("UPDATE handoff.opportunities SET in_pipeline = true WHERE tenant = $1", world.tenant)
     for _ in range(4):
         world.clock.advance(days=1)
         last = await called(sato, opportunity, "no_answer")
-    assert (last["attempts"], last["stage"], last["given_back_for"]) == (4, "accepted", None)
+        if not kept and last["given_back_for"]:
+            break
+    assert (last["stage"], last["given_back_for"]) == (("accepted", None) if kept else ("recycled", "unreachable"))
 
 
 @pytest.mark.parametrize("due", ["9999-12-31", "0001-01-01", "2031-01-01", "9999-12-31T23:59:59Z", "soon", 1e300])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,21 @@ async def test_a_deal_is_stored_with_the_acceptance_and_counts_from_it_where_pol
     assert (await crm.get(f"{one}/deal")).headers["etag"] == '"0"'
     assert await stages(world) == ["offered", "accepted"], "nothing more is told"
     assert not [event for event in await world.events() if event["kind"].startswith("deal-")]
+
+
+async def test_whether_a_deal_counts_follows_the_policy_of_today_wherever_it_is_told(crm, path, world, publish):
+    await patched(crm, path, amount=5)
+    one = path.removesuffix("/deal")
+    for sequence, counts_from, expected in ((61, "sal", True), (62, "sql", False)):
+        policy = POLICY.model_copy(update={"counts_from": counts_from})
+        await world.policies.apply(publish(world.tenant, sequence, policy))
+        told = [
+            (await crm.get(path)).json()["in_pipeline"],
+            (await crm.get(one)).json()["in_pipeline"],
+            (await crm.get("/v1/opportunities")).json()["items"][0]["in_pipeline"],
+            next(csv.DictReader((await crm.get("/v1/exports/opportunities.csv")).text.splitlines()))["in_pipeline"],
+        ]
+        assert told == [expected] * 3 + [str(expected)], counts_from
 
 
 async def test_the_history_of_a_deal_that_is_given_back_untouched_adds_up_too(crm, path, world):
