@@ -102,9 +102,9 @@ def http_app(
     entry = Entry(reads, policies, tokens)
     app.include_router(ActivitiesApi(entry, ActivityDesk(pool, desk, policies, clock), policies, clock).router())
     app.include_router(TimelineApi(pool, entry, policies).router())
-    people = PeopleDesk(pool, clock)
-    app.include_router(PeopleApi(entry, people).router())
-    app.include_router(ApprovalApi(entry, ApprovalDesk(pool, clock), people, clock).router())
+    people = PeopleDesk(pool, clock, policies)
+    app.include_router(PeopleApi(entry, people, secret).router())
+    app.include_router(ApprovalApi(entry, ApprovalDesk(pool, clock), people).router())
     app.include_router(AnswersApi(entry, AnswersDesk(pool, clock), policies, clock).router())
     app.add_middleware(BodyLimit)
     return app

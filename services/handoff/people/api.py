@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Header, Path, Request, Response
 
 from services.handoff.desk import UnknownOpportunityError
-from services.handoff.entry import Entry, not_found, unknown
+from services.handoff.entry import Entry, Row, not_found, unknown
 from services.handoff.people.bodies import (
     Moved,
     PatchPerson,
@@ -60,10 +60,10 @@ _MOVED = _ONE | described(_409="`not_moved`: nobody said that this person has mo
 
 
 class PeopleApi:
-    """The routes under /v1/opportunities/{id}/stakeholders."""
+    """The routes under /v1/opportunities/{id}/stakeholders. secret: what the tenants' secrets derive from"""
 
-    def __init__(self, entry: Entry, desk: PeopleDesk) -> None:
-        self._entry, self._desk = entry, desk
+    def __init__(self, entry: Entry, desk: PeopleDesk, secret: bytes) -> None:
+        self._entry, self._desk, self._secret = entry, desk, secret
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["people"], dependencies=[BEARER], route_class=OnceRoute)
@@ -89,20 +89,23 @@ class PeopleApi:
 
     async def list(self, request: Request, opportunity_id: str) -> PeopleView:
         """All people of the deal, in the order in which they were entered, and what is missing among them."""
-        caller, _ = await self._entry.seen(request, opportunity_id)
-        people, risks = await self._desk.people(caller.tenant, opportunity_id)
+        caller, row = await self._entry.seen(request, opportunity_id)
+        people, risks = await self._desk.people(caller.tenant, opportunity_id, holder_of(row))
         return PeopleView(items=[person_view(one) for one in people], risks=[risk_view(risk) for risk in risks])
 
     async def read(
         self, request: Request, response: Response, opportunity_id: str, stakeholder_id: StakeholderId
     ) -> PersonView:
         """Read one person, with the ETag."""
-        caller, _ = await self._entry.seen(request, opportunity_id)
-        return await self._shown(response, caller.tenant, opportunity_id, stakeholder_id)
+        caller, row = await self._entry.seen(request, opportunity_id)
+        return await self._shown(response, caller.tenant, row, stakeholder_id)
 
     async def enter(self, request: Request, response: Response, opportunity_id: str, body: PostPerson) -> PersonView:
-        """Enter a person. Without an `id` it is one of ours, which derives from name and address: sent again, it is the same."""
-        person = body.id or ids.derived_id("stakeholder", opportunity_id, body.name, body.email, body.title)
+        """Enter a person. Without an `id` it is one of ours: a hash of name and address under your tenant's secret, which tells
+        nobody who it is. Sent again, it is the same."""
+        caller, _, _ = await self._entry.theirs(request, opportunity_id)
+        secret = ids.tenant_secret(self._secret, caller.tenant)  # the id goes to topics, and to endpoints of others
+        person = body.id or ids.keyed_id(secret, "stakeholder", opportunity_id, body.name, body.email, body.title)
         return await self._put(request, response, opportunity_id, person, body, Expected())
 
     async def put(
@@ -185,7 +188,7 @@ class PeopleApi:
         body: Moved | None = None,
     ) -> PersonView:
         """Somebody has moved (異動): what they told of their post is void, and `verify_move` is a risk until that is verified."""
-        caller, _, _ = await self._entry.theirs(request, opportunity_id)
+        caller, row, _ = await self._entry.theirs(request, opportunity_id)
         said = body or Moved()
         await _answered(
             opportunity_id,
@@ -193,7 +196,7 @@ class PeopleApi:
                 caller.tenant, opportunity_id, stakeholder_id, said.successor, left=said.left, by=caller.name
             ),
         )
-        return await self._shown(response, caller.tenant, opportunity_id, stakeholder_id)
+        return await self._shown(response, caller.tenant, row, stakeholder_id)
 
     async def verified(
         self,
@@ -204,15 +207,15 @@ class PeopleApi:
         body: Verified,
     ) -> PersonView:
         """It was made sure whether somebody has moved (在籍確認). Who has not is there again; what was void is to be asked anew."""
-        caller, _, _ = await self._entry.theirs(request, opportunity_id)
+        caller, row, _ = await self._entry.theirs(request, opportunity_id)
         await _answered(
             opportunity_id,
             self._desk.verified(caller.tenant, opportunity_id, stakeholder_id, gone=body.gone, by=caller.name),
         )
-        return await self._shown(response, caller.tenant, opportunity_id, stakeholder_id)
+        return await self._shown(response, caller.tenant, row, stakeholder_id)
 
-    async def _shown(self, response: Response, tenant: str, opportunity_id: str, stakeholder_id: str) -> PersonView:
-        people, _ = await self._desk.people(tenant, opportunity_id)
+    async def _shown(self, response: Response, tenant: str, row: Row, stakeholder_id: str) -> PersonView:
+        people, _ = await self._desk.people(tenant, row["id"], holder_of(row))
         found = next((one for one in people if one.stakeholder_id == stakeholder_id), None)
         if found is None:
             raise _nobody(stakeholder_id)
@@ -240,6 +243,11 @@ async def _answered(opportunity_id: str, doing: Awaitable[T]) -> T:
         raise Problem(409, "too_many_people", f"a deal has at most {MOST} people") from None
     except NotMovedError:
         raise Problem(409, "not_moved", "nobody said that this person has moved") from None
+
+
+def holder_of(row: Row) -> str:
+    """The rep who has the opportunity, or had it last."""
+    return str(row["offers"][-1]["rep_id"])
 
 
 def seen_version(if_match: str | None) -> int | None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.handoff.bodies import Note, ShortText
+from services.handoff.bodies import Day, Note, ShortText
 from services.handoff.people.risks import Risk
-from services.handoff.people.stakeholder import ROLES, Nemawashi, Prepared, Role, Stakeholder, Stance
+from services.handoff.people.stakeholder import ROLES, Prepared, Role, Stakeholder, Stance
 from services.handoff.people.words import NEMAWASHI_WORDS, RISKS, ROLE_WORDS, STANCE_WORDS
 from shared.kit.clock import iso
 from shared.schemas.vocabulary import Word
@@ -31,8 +31,10 @@ Influence = Literal[1, 2, 3] | Literal["low", "medium", "high"]
 class NemawashiBody(BaseModel):
     """How far somebody was prepared (根回し)."""
 
+    model_config = ConfigDict(extra="forbid")
+
     state: Prepared = "untouched"
-    on: date | None = None
+    on: Day | None = None
     by: ShortText | None = Field(default=None, description="who of ours spoke to them")
 
 
@@ -48,7 +50,7 @@ class PersonFields(BaseModel):
     stance: Stance = "unknown"
     influence: Influence | None = Field(default=None, description="1 or `low` … 3 or `high`")
     reports_to: ShortText | None = Field(default=None, description="another stakeholder, by id")
-    met_on: date | None = Field(default=None, description="when one of ours met them last")
+    met_on: Day | None = Field(default=None, description="when one of ours met them last")
     nemawashi: NemawashiBody = NemawashiBody()
 
 
@@ -148,7 +150,7 @@ class PeopleView(BaseModel):
 
 
 def with_fields(known: Stakeholder, given: dict[str, Any]) -> Stakeholder:
-    """`known`, with the fields that are given."""
+    """`known`, with the fields that are given, and of 根回し those that are given of it."""
     person = {**known.person}
     for name in PERSONAL:
         if name in given:
@@ -159,7 +161,7 @@ def with_fields(known: Stakeholder, given: dict[str, Any]) -> Stakeholder:
     if "influence" in given:
         fields["influence"] = LEVELS.get(given["influence"], given["influence"])
     if "nemawashi" in given:
-        fields["nemawashi"] = Nemawashi(**(given["nemawashi"] or {}))
+        fields["nemawashi"] = replace(known.nemawashi, **given["nemawashi"])
     kept = {name: value for name, value in person.items() if value}
     return replace(known, person=kept, **{**fields, "stance": fields.get("stance", known.stance) or "unknown"})
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from services.handoff import metrics, store
 from services.handoff.answers import store as answer_rows
@@ -19,6 +20,7 @@ from services.handoff.people.approval import store as approval_rows
 from services.handoff.people.approval.route import hindrances
 from services.handoff.people.risks import Risk, gaps
 from services.handoff.people.stakeholder import MOST, Stakeholder, circle
+from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
@@ -114,8 +116,12 @@ class _Room:
 class PeopleDesk:
     """What reps know of the people. Every method raises UnknownOpportunityError; `by` is whose token said so."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
-        self._pool, self._clock = pool, clock
+    def __init__(self, pool: Pool, clock: Clock, policies: Policies) -> None:
+        self._pool, self._clock, self._policies = pool, clock, policies
+
+    def today(self, tenant: str, rep_id: str) -> date:
+        """By the clock of this rep."""
+        return datetime.fromtimestamp(self._clock.now() / 1000, ZoneInfo(self._policies.zone(tenant, rep_id))).date()
 
     async def put(
         self, tenant: str, opportunity_id: str, stakeholder_id: str, edit: Edit, expected: Expected, by: str
@@ -206,17 +212,16 @@ class PeopleDesk:
                 sure = replace(known, moved_at=None, left=False, successor=None, verified_at=None)
             await room.save(sure, "verified")
 
-    async def people(self, tenant: str, opportunity_id: str) -> tuple[list[Stakeholder], list[Risk]]:
-        """Everybody, and what is missing or speaks against the deal."""
+    async def people(self, tenant: str, opportunity_id: str, rep_id: str) -> tuple[list[Stakeholder], list[Risk]]:
+        """Everybody, and what is missing or speaks against the deal, as of today where the rep is who has it."""
         async with tenant_transaction(self._pool, tenant) as connection:
             people = await rows.find(connection, tenant, opportunity_id)
             contact = await rows.last_contact(connection, tenant, opportunity_id)
             approval = await approval_rows.find(connection, tenant, opportunity_id)
             pack = await approval_rows.pack(connection, tenant, opportunity_id)
             price = await approval_rows.price(connection, tenant, opportunity_id)
-        now = self._clock.now()
-        today = datetime.fromtimestamp(now / 1000, UTC).date()
-        return people, gaps(people, contact, now) + hindrances(approval, pack, people, price, today)
+        today = self.today(tenant, rep_id)
+        return people, gaps(people, contact, self._clock.now()) + hindrances(approval, pack, people, price, today)
 
     @asynccontextmanager
     async def _room(self, tenant: str, opportunity_id: str, by: str) -> AsyncIterator[_Room]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 from services.handoff.app import http_app
 from shared.kit.auth import token_hash
 from shared.kit.service import Probes
+from shared.schemas import ids
 from shared.schemas.policies import QualificationPolicy, TeamsPolicy
 from shared.schemas.policies.teams import Member, Pool, Rep
 from shared.schemas.scores import Evidence
@@ -114,6 +116,26 @@ async def test_the_same_said_again_changes_nothing(sato, deal, world):
     await sato.put(f"{deal}/stakeholders/{entered.json()['id']}", json=YAMADA)
     assert len((await sato.get(f"{deal}/stakeholders")).json()["items"]) == 1
     assert len(await told(world, "stakeholder-changed")) == 1
+
+
+async def test_an_id_of_ours_tells_nobody_who_it_is(client, sato, deal, world):
+    entered = (await sato.post(f"{deal}/stakeholders", json=YAMADA)).json()
+    whole = (world.opportunity_id(), YAMADA["name"], YAMADA["email"], YAMADA["title"])
+    assert entered["id"] != ids.derived_id("stakeholder", *whole)
+    assert entered["id"] == ids.keyed_id(ids.tenant_secret(b"m" * 32, world.tenant), "stakeholder", *whole)
+    assert [event["subject"] for event in await told(world, "stakeholder-changed")] == [entered["id"]]
+
+
+async def test_what_is_changed_of_nemawashi_leaves_the_rest_of_it(sato, deal):
+    one = f"{deal}/stakeholders/yamada"
+    await sato.put(one, json=YAMADA | {"nemawashi": {"state": "explained", "on": "2023-11-10", "by": "sato"}})
+    changed = (await sato.patch(one, json={"nemawashi": {"by": "tanaka"}})).json()["nemawashi"]
+    assert (changed["code"], changed["on"], changed["by"]) == ("explained", "2023-11-10", "tanaka")
+    emptied = (await sato.patch(one, json={"nemawashi": {"on": None}})).json()["nemawashi"]
+    assert (emptied["code"], emptied["on"], emptied["by"]) == ("explained", None, "tanaka")
+    whole = (await sato.put(one, json=YAMADA | {"nemawashi": {"by": "sato"}})).json()["nemawashi"]
+    assert (whole["code"], whole["on"], whole["by"]) == ("untouched", None, "sato")
+    assert code_of(await sato.patch(one, json={"nemawashi": {"who": "sato"}})) == (422, "invalid_request")
 
 
 async def test_who_has_not_seen_the_last_version_changes_nothing(sato, deal):
@@ -431,6 +453,9 @@ async def test_an_approval_goes_nowhere_that_does_not_follow(sato, deal):
         {"steps": [{"part": "approver", "title": "a"}, {"part": "approver", "title": "b"}]},
         {"steps": [{"part": "drafter", "stakeholder": "nobody"}]},
         {"currency": None},
+        {"currency": "XXX"},
+        {"decide_on": "1999-12-31"},
+        {"submit_on": "2101-01-01"},
         {"limit": "NaN"},
         {"limit": -1},
         {"steps": [{"part": "drafter", "title": "a\x00"}]},
@@ -442,6 +467,36 @@ async def test_a_route_that_cannot_be_is_refused(sato, deal, change):
     script = {"link": "javascript:alert(1)"}
     assert (await sato.put(f"{deal}/approval/pack/roi", json=script)).status_code == 422
     assert (await sato.put(f"{deal}/approval/pack/poem", json={})).status_code == 422
+
+
+async def test_what_was_submitted_keeps_who_drafts_and_who_approves_and_is_not_decided_before(sato, deal):
+    await enter(sato, deal)
+    path, state = f"{deal}/approval", f"{deal}/approval/state"
+    await sato.put(path, json=ROUTE)
+    await sato.post(state, json={"state": "submitted", "on": "2023-12-01"})
+    emptied = await sato.put(path, json=ROUTE | {"steps": []})
+    assert (*code_of(emptied), emptied.json()["missing"]) == (409, "route_incomplete", ["drafter", "approver"])
+    early = await sato.post(state, json={"state": "approved", "on": "2023-11-30"})
+    assert (*code_of(early), early.json()["since"]) == (422, "too_early", "2023-12-01")
+    for day in ("1999-12-31", "2101-01-01"):
+        assert code_of(await sato.post(state, json={"state": "approved", "on": day})) == (422, "invalid_request")
+    assert (await sato.get(path)).json()["state"] == "submitted"
+    assert (await sato.post(state, json={"state": "returned", "on": "2023-12-02"})).status_code == 200
+    assert (await sato.put(path, json=ROUTE | {"steps": []})).status_code == 200, "what came back may be drawn anew"
+
+
+async def test_days_of_an_approval_are_those_of_the_rep_who_has_it(sato, deal, world, publish):
+    tokyo = Rep(id="sato", name="佐藤", zone="Asia/Tokyo")
+    await world.policies.apply(publish(world.tenant, 60, TEAMS.model_copy(update={"reps": (tokyo, *TEAMS.reps[1:])})))
+    await enter(sato, deal)
+    now = datetime.fromtimestamp(world.clock.now() / 1000, UTC)
+    assert now.hour >= 15, "which is the day after in Tokyo"
+    today = now.date()
+    await sato.put(f"{deal}/approval", json=ROUTE | {"submit_on": str(today), "decide_on": None})
+    assert "approval_late" in risks(await sato.get(f"{deal}/approval"))
+    assert "approval_late" in risks(await sato.get(f"{deal}/stakeholders"))
+    submitted = (await sato.post(f"{deal}/approval/state", json={"state": "submitted"})).json()
+    assert submitted["submitted_on"] == str(today + timedelta(days=1))
 
 
 async def test_what_speaks_against_an_approval_is_shown_with_the_amount_of_the_deal(sato, deal, world, owner):

@@ -186,7 +186,8 @@ async def test_a_rep_answers_and_the_next_decision_of_the_router_names_it_as_evi
 
 
 async def test_what_somebody_told_of_their_post_is_no_evidence_once_they_have_moved(story, world, opportunity):
-    people, answers = PeopleDesk(world.pool, world.clock), AnswersDesk(world.pool, world.clock)
+    people = PeopleDesk(world.pool, world.clock, story.handoff)
+    answers = AnswersDesk(world.pool, world.clock)
     yamada = Stakeholder("yamada", {"name": "山田"})
     await people.put(world.tenant, opportunity, "yamada", lambda known: known or yamada, ANYTHING, "ito")
     for question, code in (("A1", "decision"), ("B1", "secured")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -21,6 +21,7 @@ from services.handoff.people.approval.route import (
     RouteIncompleteError,
     State,
     Step,
+    TooEarlyError,
     hindrances,
     went_on,
 )
@@ -67,6 +68,26 @@ def test_nothing_is_submitted_without_who_drafts_and_who_approves() -> None:
     with pytest.raises(RouteIncompleteError) as refused:
         went_on(Approval((Step("circulator", "b"),)), "submitted", TODAY)
     assert refused.value.missing == ["drafter", "approver"]
+    with pytest.raises(RouteIncompleteError):
+        went_on(replace(submitted(), steps=()), "approved", TODAY)
+
+
+@pytest.mark.parametrize("state", ["returned", "approved", "rejected"])
+def test_nothing_is_decided_before_it_was_submitted(state: State) -> None:
+    with pytest.raises(TooEarlyError) as refused:
+        went_on(submitted(), state, TODAY - timedelta(days=1))
+    assert refused.value.since == TODAY
+    assert went_on(submitted(), state, TODAY).state == state
+    if state == "rejected":
+        later = went_on(submitted(), state, TODAY + timedelta(days=2))
+        with pytest.raises(TooEarlyError):
+            went_on(later, "draft", TODAY + timedelta(days=1))
+
+
+def test_what_was_returned_is_late_by_when_it_is_to_be_decided_alone() -> None:
+    returned = went_on(submitted(replace(ROUTE, submit_on=date(2026, 11, 30))), "returned", TODAY)
+    assert codes(returned) == []
+    assert codes(replace(returned, decide_on=date(2026, 11, 30))) == ["approval_late"]
 
 
 def test_what_was_rejected_begins_anew_without_its_seals() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from fastapi import APIRouter, Request, Response
 
 from services.handoff.desk import UnknownOpportunityError
-from services.handoff.entry import Entry, not_found, unknown
-from services.handoff.people.api import IfMatch, seen_version
+from services.handoff.entry import Entry, Row, not_found, unknown
+from services.handoff.people.api import IfMatch, holder_of, seen_version
 from services.handoff.people.approval.bodies import ApprovalView, GoOn, PutApproval, PutMaterial, approval_view
 from services.handoff.people.approval.desk import ApprovalDesk, ApprovedAlreadyError
-from services.handoff.people.approval.route import Item, Material, NotFromHereError, RouteIncompleteError
+from services.handoff.people.approval.route import Item, Material, NotFromHereError, RouteIncompleteError, TooEarlyError
 from services.handoff.people.desk import ChangedMeanwhileError, PeopleDesk, UnknownPersonError
 from shared.kit.auth import BEARER
-from shared.kit.clock import Clock
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 
@@ -25,19 +22,21 @@ _READ = described(
     _422="the request is wrong",
 )
 _DRAW = _READ | described(
-    _409="`approved_already`: the route of what was approved is not changed any more",
+    _409="`approved_already`: the route of what was approved is not changed any more; `route_incomplete`: that of what was"
+    " submitted has its drafter and its approver, with what is `missing`",
     _412="`changed_meanwhile`: somebody changed it since you looked; the answer holds the `version`",
 )
 _GO_ON = _READ | described(
-    _409="`not_from_here`: with the states that are `valid`; `route_incomplete`: with what is `missing`"
+    _409="`not_from_here`: with the states that are `valid`; `route_incomplete`: with what is `missing`",
+    _422="`too_early`: with the day `since` which it stands where it is; or the request is wrong",
 )
 
 
 class ApprovalApi:
     """The routes under /v1/opportunities/{id}/approval."""
 
-    def __init__(self, entry: Entry, desk: ApprovalDesk, people: PeopleDesk, clock: Clock) -> None:
-        self._entry, self._desk, self._people, self._clock = entry, desk, people, clock
+    def __init__(self, entry: Entry, desk: ApprovalDesk, people: PeopleDesk) -> None:
+        self._entry, self._desk, self._people = entry, desk, people
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["people"], dependencies=[BEARER], route_class=OnceRoute)
@@ -50,14 +49,14 @@ class ApprovalApi:
 
     async def read(self, request: Request, response: Response, opportunity_id: str) -> ApprovalView:
         """Read the approval: route, state, course, the material of the pack, and what speaks against it."""
-        caller, _ = await self._entry.seen(request, opportunity_id)
-        return await self._shown(response, caller.tenant, opportunity_id)
+        caller, row = await self._entry.seen(request, opportunity_id)
+        return await self._shown(response, caller.tenant, row)
 
     async def draw(
         self, request: Request, response: Response, opportunity_id: str, body: PutApproval, if_match: IfMatch = None
     ) -> ApprovalView:
         """Draw up the route, or say anew how it is: the last word holds."""
-        caller, _, _ = await self._entry.theirs(request, opportunity_id)
+        caller, row, _ = await self._entry.theirs(request, opportunity_id)
         try:
             await self._desk.draw(
                 caller.tenant, opportunity_id, body.approval(), seen_version(if_match), by=caller.name
@@ -66,17 +65,19 @@ class ApprovalApi:
             raise not_found(opportunity_id) from None
         except UnknownPersonError as error:
             raise unknown(error.where, error.wrong, error.known) from None
+        except RouteIncompleteError as error:
+            raise _incomplete(error) from None
         except ApprovedAlreadyError:
             raise Problem(409, "approved_already", "it was approved: its route is not changed any more") from None
         except ChangedMeanwhileError as error:
             words = "somebody changed it since you looked: read it again"
             raise Problem(412, "changed_meanwhile", words, version=error.version) from None
-        return await self._shown(response, caller.tenant, opportunity_id)
+        return await self._shown(response, caller.tenant, row)
 
     async def go_on(self, request: Request, response: Response, opportunity_id: str, body: GoOn) -> ApprovalView:
         """The approval went on: submitted (起案), returned (差し戻し), approved (決裁), rejected (否決), or begun anew (draft)."""
-        caller, _, _ = await self._entry.theirs(request, opportunity_id)
-        on = body.on or datetime.fromtimestamp(self._clock.now() / 1000, UTC).date()
+        caller, row, _ = await self._entry.theirs(request, opportunity_id)
+        on = body.on or self._people.today(caller.tenant, holder_of(row))
         try:
             await self._desk.go_on(caller.tenant, opportunity_id, body.state, on, body.note, caller.name)
         except UnknownOpportunityError:
@@ -85,24 +86,31 @@ class ApprovalApi:
             words = f"it is {error.state}: it may go on to {', '.join(error.valid) or 'nothing'}"
             raise Problem(409, "not_from_here", words, valid=error.valid) from None
         except RouteIncompleteError as error:
-            words = f"the route names nobody as {', '.join(error.missing)}"
-            raise Problem(409, "route_incomplete", words, missing=error.missing) from None
-        return await self._shown(response, caller.tenant, opportunity_id)
+            raise _incomplete(error) from None
+        except TooEarlyError as error:
+            words = f"it stands where it is since {error.since}: it cannot have gone on before"
+            raise Problem(422, "too_early", words, since=str(error.since)) from None
+        return await self._shown(response, caller.tenant, row)
 
     async def put_material(
         self, request: Request, response: Response, opportunity_id: str, item: Item, body: PutMaterial
     ) -> ApprovalView:
         """Say what there is of an item of the pack (稟議資料): where, and when the customer got it."""
-        caller, _, _ = await self._entry.theirs(request, opportunity_id)
+        caller, row, _ = await self._entry.theirs(request, opportunity_id)
         material = Material(body.present, body.link, body.given_on)
         try:
             await self._desk.put_material(caller.tenant, opportunity_id, item, material, caller.name)
         except UnknownOpportunityError:
             raise not_found(opportunity_id) from None
-        return await self._shown(response, caller.tenant, opportunity_id)
+        return await self._shown(response, caller.tenant, row)
 
-    async def _shown(self, response: Response, tenant: str, opportunity_id: str) -> ApprovalView:
-        paper = await self._desk.paper(tenant, opportunity_id)
-        _, risks = await self._people.people(tenant, opportunity_id)
+    async def _shown(self, response: Response, tenant: str, row: Row) -> ApprovalView:
+        paper = await self._desk.paper(tenant, row["id"])
+        _, risks = await self._people.people(tenant, row["id"], holder_of(row))
         response.headers["ETag"] = f'"{paper.approval.version}"'
         return approval_view(paper, risks)
+
+
+def _incomplete(error: RouteIncompleteError) -> Problem:
+    words = f"the route names nobody as {', '.join(error.missing)}"
+    return Problem(409, "route_incomplete", words, missing=error.missing)

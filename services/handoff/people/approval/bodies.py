@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.handoff.bodies import Note, ShortText
+from services.handoff.bodies import Day, Note, ShortText
 from services.handoff.people.approval.desk import Paper
 from services.handoff.people.approval.route import ITEMS, MOST_STEPS, NEXT, Approval, Material, Part, State, Step
 from services.handoff.people.approval.store import Passed
@@ -17,6 +17,7 @@ from services.handoff.people.risks import Risk
 from services.handoff.people.words import MATERIAL_WORDS, PART_WORDS, STATE_WORDS
 from shared.kit import person
 from shared.kit.clock import iso
+from shared.schemas.currencies import Currency
 from shared.schemas.person import SealedPerson
 from shared.schemas.vocabulary import Word
 
@@ -33,8 +34,8 @@ class StepBody(BaseModel):
     part: Part
     stakeholder: ShortText | None = Field(default=None, description="by id")
     title: ShortText | None = None
-    planned: date | None = None
-    done: date | None = Field(default=None, description="when they put the seal")
+    planned: Day | None = None
+    done: Day | None = Field(default=None, description="when they put the seal")
 
     @model_validator(mode="after")
     def _names_somebody(self) -> StepBody:
@@ -73,9 +74,9 @@ class PutApproval(BaseModel):
         decimal_places=4,
         description="up to which amount the approver may decide (決裁金額)",
     )
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-    submit_on: date | None = Field(default=None, description="起案予定日")
-    decide_on: date | None = Field(default=None, description="決裁予定日")
+    currency: Currency | None = Field(default=None, description="ISO 4217", examples=["JPY"])
+    submit_on: Day | None = Field(default=None, description="起案予定日")
+    decide_on: Day | None = Field(default=None, description="決裁予定日")
 
     @model_validator(mode="after")
     def _fits(self) -> PutApproval:
@@ -103,7 +104,11 @@ class GoOn(BaseModel):
     )
 
     state: State
-    on: date | None = Field(default=None, description="the day; today by UTC, if absent")
+    on: Day | None = Field(
+        default=None,
+        description="the day, not before the one on which it came to where it stands; today by the clock of the rep who has the"
+        " lead, if absent",
+    )
     note: Note | None = Field(default=None, description="who rejected it, and why")
 
 
@@ -115,7 +120,7 @@ class PutMaterial(BaseModel):
 
     present: bool = True
     link: Link | None = None
-    given_on: date | None = None
+    given_on: Day | None = None
 
 
 class StepView(BaseModel):

@@ -13,7 +13,7 @@ from services.handoff.domain import events
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.people import store as people
 from services.handoff.people.approval import store as rows
-from services.handoff.people.approval.route import Approval, Item, Material, State, went_on
+from services.handoff.people.approval.route import WHOLE, Approval, Item, Material, RouteIncompleteError, State, went_on
 from services.handoff.people.approval.store import Passed
 from services.handoff.people.desk import ChangedMeanwhileError, UnknownPersonError
 from services.handoff.store import Write
@@ -52,7 +52,7 @@ class ApprovalDesk:
     async def draw(self, tenant: str, opportunity_id: str, wanted: Approval, seen: int | None, by: str) -> None:
         """The route is to be so, and with these dates; where it stands does not change. seen: the version that the caller has seen
 
-        Raises ChangedMeanwhileError, UnknownPersonError, ApprovedAlreadyError.
+        Raises ChangedMeanwhileError, UnknownPersonError, ApprovedAlreadyError, RouteIncompleteError for what was submitted.
         """
         async with self._locked(tenant, opportunity_id) as locked:
             known = locked.approval
@@ -64,6 +64,8 @@ class ApprovalDesk:
                 return
             if known.state == "approved":
                 raise ApprovedAlreadyError
+            if known.state in WHOLE and (missing := drawn.lacks()):
+                raise RouteIncompleteError(missing)
             present = {one.stakeholder_id for one in await people.of_opportunity(locked.connection, locked.opportunity)}
             before = {step.stakeholder_id for step in known.steps}  # who was removed meanwhile may stay in the route
             for step in drawn.steps:
@@ -72,7 +74,10 @@ class ApprovalDesk:
             await self._save(locked, drawn, by, "drawn")
 
     async def go_on(self, tenant: str, opportunity_id: str, state: State, on: date, note: str | None, by: str) -> None:
-        """It went on to `state` on that day. Saying so again changes nothing. Raises NotFromHereError, RouteIncompleteError."""
+        """It went on to `state` on that day. Saying so again changes nothing.
+
+        Raises NotFromHereError, RouteIncompleteError, TooEarlyError.
+        """
         async with self._locked(tenant, opportunity_id) as locked:
             if state == locked.approval.state and locked.approval.version:
                 return

@@ -25,6 +25,7 @@ NEXT: Mapping[State, tuple[State, ...]] = {
     "approved": (),
     "rejected": ("draft",),
 }
+WHOLE = ("submitted", "approved")  # states in which the route names its drafter and its approver
 
 
 class NotFromHereError(Exception):
@@ -41,6 +42,14 @@ class RouteIncompleteError(Exception):
     def __init__(self, missing: Sequence[str]) -> None:
         super().__init__(", ".join(missing))
         self.missing = list(missing)
+
+
+class TooEarlyError(Exception):
+    """It cannot have gone on before the day on which it came to where it stands: `since`."""
+
+    def __init__(self, since: date) -> None:
+        super().__init__(str(since))
+        self.since = since
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +108,15 @@ class Price:
 
 
 def went_on(approval: Approval, state: State, on: date) -> Approval:
-    """The approval after it went on to `state` on that day. Raises NotFromHereError, RouteIncompleteError."""
+    """The approval after it went on to `state` on that day. Raises NotFromHereError, RouteIncompleteError, TooEarlyError."""
     if state not in NEXT[approval.state]:
         raise NotFromHereError(approval.state)
+    if state in WHOLE and (missing := approval.lacks()):
+        raise RouteIncompleteError(missing)
+    since = max((day for day in (approval.submitted_on, approval.decided_on) if day), default=on)
+    if on < since:
+        raise TooEarlyError(since)
     if state == "submitted":
-        if missing := approval.lacks():
-            raise RouteIncompleteError(missing)
         return replace(approval, state=state, submitted_on=on, decided_on=None)
     if state == "draft":
         steps = tuple(replace(step, done=None) for step in approval.steps)
@@ -149,5 +161,6 @@ def _beyond(approval: Approval, price: Price) -> bool:
 def _late(approval: Approval, today: date) -> bool:
     if approval.state == "rejected":
         return False
-    wanted = approval.decide_on if approval.state == "submitted" else approval.submit_on
+    # When it was to be submitted says nothing any more of what was, and came back.
+    wanted = approval.submit_on if approval.state == "draft" else approval.decide_on
     return wanted is not None and wanted < today
