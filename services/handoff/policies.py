@@ -67,7 +67,7 @@ class Policies:
     def promises(self, tenant: str, away: Mapping[str, Away] | None = None) -> Promises | None:
         """What is promised to the tenant's leads while these reps are away; None without an SLA policy."""
         sla, teams = self._book.find(tenant, SlaPolicy), self._book.find(tenant, TeamsPolicy)
-        return Promises(sla[0], teams[0] if teams else None, away or {}) if sla else None
+        return Promises(sla[0], teams[0] if teams else None, away or {}, self.pipeline(tenant)) if sla else None
 
     def _known(self, tenant: str) -> bool:
         return self._book.find(tenant, SlaPolicy) is not None

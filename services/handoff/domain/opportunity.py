@@ -55,7 +55,7 @@ class Opportunity:
     assignment: the highest assignment decided on, applied or refused: what is not above it is a duplicate
     withdrawn:  the stage it closes in when its holder gives it up, because the router took the lead back meanwhile
     offers:     by assignment; at most the last of them is held, beyond the end where it was won or lost: by whom
-    deal:       the stage of its deal, where there is one
+    deal:       the stage of its deal, where there is one;  deal_type: which stages it goes through
     """
 
     tenant: str
@@ -68,6 +68,7 @@ class Opportunity:
     offers: tuple[Offer, ...] = ()
     clocks: tuple[Clock, ...] = ()
     deal: str | None = None
+    deal_type: str = "new"
 
     def is_open(self) -> bool:
         return self.stage in OPEN_STAGES
@@ -111,8 +112,7 @@ class Opportunity:
         return moved
 
     def _of_deal(self, clock: Clock, promises: Promises, now: int) -> Clock:
-        kept = promises.sla.deals
-        if kept is None or not getattr(kept, clock.kind):  # not promised any more
+        if not promises.keeps(clock.kind, self.deal_type, self.deal):  # not promised any more
             return clock.cancelled(now)
         return replace(clock, rep_id=self.worker().rep_id).on_days(promises)
 

@@ -16,6 +16,7 @@ from shared.schemas import ids
 from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies import calendars as policy
 from shared.schemas.policies.base import Strict
+from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Rep
 
@@ -114,11 +115,23 @@ class Terms(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """What a tenant promises to its leads now. away: reps who have said so, whenever"""
+    """What a tenant promises to its leads now. away: reps who have said so, whenever;  pipeline: None where there are no deals"""
 
     sla: SlaPolicy
     teams: TeamsPolicy | None = None
     away: Mapping[str, Away] = field(default_factory=dict)
+    pipeline: PipelinePolicy | None = None
+
+    def keeps(self, kind: ClockKind, deal_type: str, stage: str | None) -> bool:
+        """Whether deals of this type have such a clock in this stage."""
+        kept = self.sla.deals
+        if kept is None or kind == "next_step":
+            return kept is not None and kept.next_step
+        if self.pipeline is None:
+            return kept.stage_rot
+        pipeline = self.pipeline.of(deal_type)
+        found = pipeline.find(stage or "") if pipeline else None
+        return kept.stage_rot and found is not None and found.rot is not None
 
     def terms(self, rep_id: str, lead_class: str) -> Terms:
         """Those of a lead of this class that this rep holds. A rep who is not in the policy is always at work."""

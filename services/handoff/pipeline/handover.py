@@ -30,7 +30,7 @@ def applied(opportunity: Opportunity, before: Deal | None, after: Deal, now: int
     """The opportunity with its deal as it is now, and what is told of that; closed where the deal is won or lost. `after` has the
     version that it is stored as."""
     offer = owner(opportunity)
-    moved = replace(opportunity, deal=after.stage)
+    moved = replace(opportunity, deal=after.stage, deal_type=after.type)
     ended: Stage | None = WON_OR_LOST.get(after.stage)
     if ended and opportunity.is_open():
         moved = replace(moved, stage=ended).closed(now)
@@ -49,7 +49,7 @@ def applied(opportunity: Opportunity, before: Deal | None, after: Deal, now: int
 
 def entered(opportunity: Opportunity, deal: Deal, now: int) -> Change:
     """The opportunity whose deal begins, as version 0. Told only where its first stage has a name of its own."""
-    moved = replace(opportunity, deal=deal.stage)
+    moved = replace(opportunity, deal=deal.stage, deal_type=deal.type)
     told = (
         (_event(moved, owner(opportunity), "stage-changed", deal, now, {}),) if moved.told != opportunity.told else ()
     )

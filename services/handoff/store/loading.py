@@ -17,7 +17,7 @@ Key = tuple[str, str]  # tenant, opportunity id
 async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[str]) -> dict[str, Opportunity]:
     """The opportunities among `opportunity_ids` that exist, locked until the transaction ends."""
     rows = await connection.fetch(
-        "SELECT tenant, opportunity_id, lead_id, cycle, stage, assignment, withdrawn, deal_stage FROM handoff.opportunities"
+        "SELECT tenant, opportunity_id, lead_id, cycle, stage, assignment, withdrawn, deal_stage, type FROM handoff.opportunities"
         " WHERE tenant = $1 AND opportunity_id = ANY($2::uuid[]) ORDER BY opportunity_id FOR UPDATE",
         tenant,
         sorted(set(opportunity_ids)),
@@ -29,7 +29,7 @@ async def lock(connection: Connection, tenant: str, opportunity_ids: Sequence[st
 ACTS = "(state = 'running' OR (state = 'breached' AND remind_shares[1] > 100))"
 # The limit stands outside of the locking, so that who finds the oldest locked goes on to the next ones.
 CLAIM_DUE = f"""
-    SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn, o.deal_stage
+    SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn, o.deal_stage, o.type
     FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
     WHERE {ACTS} AND c.next_at <= $1 AND c.opportunity_id <> ALL($3::uuid[]) ORDER BY c.next_at, c.tenant, c.opportunity_id LIMIT $2
     FOR UPDATE OF o SKIP LOCKED
@@ -67,6 +67,7 @@ async def whole(connection: Connection, rows: Sequence[Any]) -> dict[Key, Opport
             tuple(offers[key]),
             tuple(clocks[key]),
             row["deal_stage"],
+            row["type"],
         )
         for key, row in by_key.items()
     }

@@ -37,7 +37,7 @@ _GROUPS = """
     SELECT * FROM found WHERE basis <> ''
 """
 _CLAIM = """
-    SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn, o.deal_stage
+    SELECT o.tenant, o.opportunity_id, o.lead_id, o.cycle, o.stage, o.assignment, o.withdrawn, o.deal_stage, o.type
     FROM handoff.clocks c JOIN handoff.opportunities o USING (tenant, opportunity_id)
     WHERE c.state = 'running' AND (c.tenant, c.rep_id, c.lead_class, c.basis) = ($1, $2, $3, $4)
     LIMIT $5 FOR UPDATE OF o SKIP LOCKED

@@ -107,6 +107,21 @@ async def test_a_deal_to_which_nobody_ever_writes_rots_too(world, crm):
     assert await told(world) == [("clock-breached", "stage_rot", "tell_holder", tokyo(29, 18))]
 
 
+@pytest.mark.parametrize("change", ["no rot any more", "no stage any more", "rot all the same"])
+async def test_a_stage_that_no_longer_rots_is_not_late(world, crm, publish, change):
+    first, *others = PIPELINE.types[0].stages
+    left = {
+        "no rot any more": (first.model_copy(update={"rot": None}), *others),
+        "no stage any more": (first.model_copy(update={"id": "received"}), *others),
+        "rot all the same": (first, *others),
+    }[change]
+    new = PIPELINE.types[0].model_copy(update={"stages": left})
+    await world.policies.apply(publish(world.tenant, 80, PIPELINE.model_copy(update={"types": (new,)})))
+    at(world, 29, 18)
+    await fire(world)
+    assert [kind for kind, *_ in await told(world)] == (["clock-breached"] if "same" in change else [])
+
+
 async def test_a_deal_in_which_nothing_changes_rots_and_one_that_is_lost_does_not(world, crm):
     """Hinode lets a deal stand in its first stage for five working days."""
     await write(crm, world, problem="在庫の棚卸")
