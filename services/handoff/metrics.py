@@ -53,6 +53,10 @@ NOTIFICATIONS_LATE = Gauge(
     "baton_handoff_notification_late_seconds",
     "For how long the due notification that waits longest could have been sent and was not: its channel was free",
 )
+NOTIFICATIONS_OVERDUE = Gauge(
+    "baton_handoff_notification_overdue_seconds",
+    "For how long the notification that waits longest has been due, whatever its channel does",
+)
 CHANNELS_FAILING = Gauge(
     "baton_handoff_channels_failing", "Channels to people on which the last tries have all failed, of all tenants"
 )

@@ -31,10 +31,8 @@ class Gathering:
     def __init__(self, workers: Pool, signer: Signer, public_url: str) -> None:
         self._workers, self._signer, self._public = workers, signer, public_url.rstrip("/")
 
-    async def facts(
-        self, found: Sequence[Notification], to: Reached, reasons: Mapping[str, Mapping[str, str]], now: int
-    ) -> list[Facts]:
-        """Of each of `found`, in order, what may be shown on the channel. reasons: of declines, by code, in words"""
+    async def rows(self, found: Sequence[Notification]) -> dict[str, dict[str, Any]]:
+        """What is known of each of `found`, by its id; nothing where there is nothing any more."""
         rows = await self._workers.fetch(
             _FACTS,
             found[0].tenant,
@@ -42,14 +40,9 @@ class Gathering:
             [one.opportunity_id for one in found],
             [one.assignment for one in found],
         )
-        by_id = {row["id"]: row for row in rows}
-        return [
-            self._one(one, dict(by_id[one.notification_id]), to, reasons, now)
-            for one in found
-            if one.notification_id in by_id
-        ]
+        return {row["id"]: dict(row) for row in rows}
 
-    def _one(
+    def facts(
         self,
         one: Notification,
         row: Mapping[str, Any],
@@ -57,6 +50,7 @@ class Gathering:
         said: Mapping[str, Mapping[str, str]],
         now: int,
     ) -> Facts:
+        """What may be shown on the channel. row: of `rows`;  said: reasons of declines, by code, in words"""
         named = to.channel.personal
         company = row["attributes"].get("company")
         who = person.reveal(SealedPerson.model_validate(row["person"])) if row["person"] and named else {}

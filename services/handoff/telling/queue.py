@@ -1,12 +1,14 @@
 """Notifications in Postgres: put there by the transaction of what they tell of, addressed, claimed channel by channel, noted try by
 try.
 
-Lock order: opportunity rows, then notifications; who claims a channel or addresses notifications locks no opportunity.
+Lock order: opportunity rows, then channels, then notifications of one tenant in order of id (`_lock`), all at once, before any of
+them is changed: whoever changes several does so. New ones are never waited for: who finds one locked leaves it to its holder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ import orjson
 
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.telling.happenings import Audience, Kind, happenings, over
-from services.handoff.telling.schedule import Verdict
+from services.handoff.telling.schedule import TRIES, Verdict
 from shared.kit.database import Connection, Pool
 from shared.schemas import ids
 
@@ -66,19 +68,7 @@ async def put(
     changes: each with what was there before. Again is once"""
     ended = [one for before, change in changes for one in over(before, change)]
     if ended:
-        await connection.execute(
-            "UPDATE handoff.notifications n SET state = 'dropped', why = 'over', ended_at = $4"
-            " FROM unnest($2::uuid[], $3::bigint[]) AS e(opportunity_id, assignment)"
-            " WHERE n.tenant = $1 AND (n.opportunity_id, n.assignment) = (e.opportunity_id, e.assignment)"
-            " AND n.state IN ('new', 'pending') AND n.attempts = 0"
-            " AND EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment)"
-            "   = (n.tenant, n.opportunity_id, n.assignment) AND (f.state NOT IN ('open', 'accepted')"
-            "   OR (f.state = 'accepted' AND (n.kind = 'offer' OR n.about ->> 'clock' = 'accept'))))",
-            tenant,
-            [opportunity_id for opportunity_id, _ in ended],
-            [assignment for _, assignment in ended],
-            now,
-        )
+        await _end(connection, tenant, ended, now)
     found = [one for before, change in changes for one in happenings(before, change)]
     if found:
         await connection.execute(
@@ -99,14 +89,67 @@ async def put(
         )
 
 
-async def new(connection: Connection, most: int) -> list[Notification]:
+async def _end(connection: Connection, tenant: str, ended: Sequence[tuple[str, int]], now: int) -> None:
+    """Drop what waits to be told, or to be tried again, of these offers. What is being addressed this moment, or sent, is looked at
+    again before it is told the next time (`begin`)."""
+    of = (
+        "SELECT n.notification_id::text FROM handoff.notifications n"
+        " JOIN unnest($2::uuid[], $3::bigint[]) AS e(opportunity_id, assignment)"
+        " ON (n.opportunity_id, n.assignment) = (e.opportunity_id, e.assignment)"
+        " WHERE n.tenant = $1 AND n.state = "
+    )
+    offers = [opportunity_id for opportunity_id, _ in ended], [assignment for _, assignment in ended]
+    new = await connection.fetch(f"{of} 'new' FOR UPDATE OF n SKIP LOCKED", tenant, *offers)
+    addressed = await connection.fetch(f"{of} 'pending'", tenant, *offers)
+    await _lock(connection, tenant, [row["notification_id"] for row in addressed])
+    await connection.execute(
+        "UPDATE handoff.notifications n SET state = 'dropped', why = 'over', ended_at = $3"
+        " WHERE n.tenant = $1 AND n.notification_id = ANY($2::uuid[]) AND n.state IN ('new', 'pending')"
+        " AND EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment)"
+        "   = (n.tenant, n.opportunity_id, n.assignment) AND (f.state NOT IN ('open', 'accepted')"
+        "   OR (f.state = 'accepted' AND (n.kind = 'offer' OR n.about ->> 'clock' = 'accept'))))",
+        tenant,
+        [row["notification_id"] for row in (*new, *addressed)],
+        now,
+    )
+
+
+async def _lock(connection: Connection, tenant: str, notifications: Sequence[str]) -> None:
+    await connection.execute(
+        "SELECT FROM handoff.notifications WHERE tenant = $1 AND notification_id = ANY($2::uuid[])"
+        " ORDER BY notification_id FOR UPDATE",
+        tenant,
+        notifications,
+    )
+
+
+@asynccontextmanager
+async def _locked(workers: Pool, found: Sequence[Notification]) -> AsyncIterator[Connection]:
+    """A transaction that may change these, all of one tenant."""
+    async with workers.acquire() as connection, connection.transaction():
+        await _lock(connection, found[0].tenant, [one.notification_id for one in found])
+        yield connection
+
+
+async def new(connection: Connection, most: int, now: int) -> list[Notification]:
     """What nobody has addressed yet, the oldest first, locked; what another process addresses is left to it."""
     rows = await connection.fetch(
-        f"SELECT {_ROW} FROM handoff.notifications n WHERE n.state = 'new' ORDER BY n.created_at LIMIT $1"
-        " FOR UPDATE SKIP LOCKED",
+        f"SELECT {_ROW} FROM handoff.notifications n WHERE n.state = 'new' AND n.due_at <= $2"
+        " ORDER BY n.created_at LIMIT $1 FOR UPDATE SKIP LOCKED",
         most,
+        now,
     )
     return [Notification(**dict(row)) for row in rows]
+
+
+async def address_later(connection: Connection, found: Sequence[Notification], at: int) -> None:
+    """Look at these new ones again at `at` (ms)."""
+    await connection.execute(
+        "UPDATE handoff.notifications n SET due_at = $3 FROM unnest($1::text[], $2::uuid[]) AS r(tenant, id)"
+        " WHERE (n.tenant, n.notification_id) = (r.tenant, r.id)",
+        *_keys(found),
+        at,
+    )
 
 
 async def pool_of(connection: Connection, one: Notification) -> str | None:
@@ -130,7 +173,7 @@ async def address(
     unreachable: list[Notification] = []
     for one, reached, kept in found:
         if one.kind in _ENDED:
-            rows = [one.to(*each) for each in reached if await _may_have_heard(connection, one, *each, now)]
+            rows = [one.to(*each) for each in reached if await _may_have_heard(connection, one, *each)]
             kept = False
         else:
             rows = [one.to(*each) for each in reached]
@@ -181,24 +224,19 @@ def _keys(found: Sequence[Notification]) -> tuple[list[str], list[str]]:
     return [one.tenant for one in found], [one.notification_id for one in found]
 
 
-async def _may_have_heard(connection: Connection, one: Notification, rep_id: str, channel_id: str, now: int) -> bool:
-    """Whether they had accepted the offer that ended, were told of it, or are being told; what waits of it is told no more."""
-    of_offer = (
-        " WHERE n.tenant = $1 AND n.opportunity_id = $2::uuid AND n.assignment = $3 AND n.rep_id = $4 AND n.channel_id = $5"
-        " AND n.kind NOT IN ('taken_back', 'withdrawn')"
-    )
-    values = one.tenant, one.opportunity_id, one.assignment, rep_id, channel_id
-    await connection.execute(
-        f"UPDATE handoff.notifications n SET state = 'dropped', why = 'over', ended_at = $6 {of_offer}"
-        " AND n.state IN ('new', 'pending') AND n.attempts = 0",
-        *values,
-        now,
-    )
+async def _may_have_heard(connection: Connection, one: Notification, rep_id: str, channel_id: str) -> bool:
+    """Whether they had accepted the offer that ended, were told of it, or are being told."""
     heard: bool = await connection.fetchval(
-        f"SELECT EXISTS (SELECT FROM handoff.notifications n {of_offer} AND n.attempts > 0)"
+        "SELECT EXISTS (SELECT FROM handoff.notifications n WHERE n.tenant = $1 AND n.opportunity_id = $2::uuid"
+        "   AND n.assignment = $3 AND n.rep_id = $4 AND n.channel_id = $5"
+        "   AND n.kind NOT IN ('taken_back', 'withdrawn') AND n.attempts > 0)"
         " OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id, f.assignment) = ($1, $2::uuid, $3)"
         "   AND f.accepted_at IS NOT NULL)",
-        *values,
+        one.tenant,
+        one.opportunity_id,
+        one.assignment,
+        rep_id,
+        channel_id,
     )
     return heard
 
@@ -259,19 +297,25 @@ async def due(workers: Pool, claimed: Claim, now: int) -> list[Notification]:
 
 async def postpone(workers: Pool, found: Sequence[Notification], until: int, *, waits: bool) -> None:
     """They are due at `until` (ms). waits: because of the hours of who is told, so that it may become sooner"""
-    await workers.execute(
-        "UPDATE handoff.notifications SET due_at = $3, waits = $4"
-        " WHERE tenant = $1 AND notification_id = ANY($2::uuid[]) AND state = 'pending'",
-        found[0].tenant,
-        [one.notification_id for one in found],
-        until,
-        waits,
-    )
+    async with _locked(workers, found) as connection:
+        await connection.execute(
+            "UPDATE handoff.notifications SET due_at = $3, waits = $4"
+            " WHERE tenant = $1 AND notification_id = ANY($2::uuid[]) AND state = 'pending'",
+            found[0].tenant,
+            [one.notification_id for one in found],
+            until,
+            waits,
+        )
 
 
 async def drop(workers: Pool, found: Sequence[Notification], why: str, now: int) -> None:
     """They are not told any more, because of `why`."""
-    await workers.execute(
+    async with _locked(workers, found) as connection:
+        await _drop(connection, found, why, now)
+
+
+async def _drop(connection: Connection, found: Sequence[Notification], why: str, now: int) -> None:
+    await connection.execute(
         "UPDATE handoff.notifications SET state = 'dropped', why = $3, ended_at = $4"
         " WHERE tenant = $1 AND notification_id = ANY($2::uuid[]) AND state = 'pending'",
         found[0].tenant,
@@ -279,6 +323,35 @@ async def drop(workers: Pool, found: Sequence[Notification], why: str, now: int)
         why,
         now,
     )
+
+
+async def readdress(workers: Pool, found: Sequence[Notification], channels: Sequence[str], now: int) -> None:
+    """They cannot be told where they were addressed: in their place comes one row for each of `channels` on which the same is not
+    told to the same rep already."""
+    tenant = found[0].tenant
+    made = [(one.notification_id, one.to(one.rep_id, channel)) for one in found for channel in sorted(channels)]
+    async with _locked(workers, found) as connection:
+        await connection.executemany(
+            "INSERT INTO handoff.channels (tenant, channel_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            [(tenant, channel) for channel in sorted(channels)],
+        )
+        await connection.execute(
+            "INSERT INTO handoff.notifications (tenant, notification_id, kind, rep_id, concerns, audience, channel_id,"
+            " opportunity_id, assignment, about, state, created_at, due_at)"
+            " SELECT n.tenant, m.made, n.kind, n.rep_id, n.concerns, n.audience, m.channel_id, n.opportunity_id,"
+            " n.assignment, n.about, 'pending', n.created_at, $5 FROM handoff.notifications n"
+            " JOIN unnest($2::uuid[], $3::uuid[], $4::text[]) AS m(was, made, channel_id) ON m.was = n.notification_id"
+            " WHERE n.tenant = $1 AND n.state = 'pending' AND NOT EXISTS (SELECT FROM handoff.notifications o"
+            "   WHERE (o.tenant, o.opportunity_id, o.assignment, o.kind, o.rep_id, o.concerns, o.about, o.channel_id)"
+            "   = (n.tenant, n.opportunity_id, n.assignment, n.kind, n.rep_id, n.concerns, n.about, m.channel_id))"
+            " ON CONFLICT DO NOTHING",
+            tenant,
+            [was for was, _ in made],
+            [one.notification_id for _, one in made],
+            [one.channel_id for _, one in made],
+            now,
+        )
+        await _drop(connection, found, "no_address", now)
 
 
 # What a notification is about still holds. An offer that has been answered wants no answer; a clock that has stopped needs no
@@ -295,6 +368,9 @@ _HOLDS = """
             = (n.tenant, n.opportunity_id) AND c.kind = n.about ->> 'clock' AND c.done_at IS NULL
             AND (c.assignment = n.assignment AND c.state IN ('running', 'breached')
                 OR c.assignment = 0 AND c.state = 'breached'))
+            AND (n.assignment = 0 OR EXISTS (SELECT FROM handoff.offers f WHERE
+                (f.tenant, f.opportunity_id, f.assignment) = (n.tenant, n.opportunity_id, n.assignment)
+                AND f.state IN ('open', 'accepted')))
         WHEN 'overdue' THEN EXISTS (SELECT FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id, c.assignment)
             = (n.tenant, n.opportunity_id, 0) AND c.kind = n.about ->> 'clock' AND c.done_at IS NULL
             AND c.state = 'breached')
@@ -303,21 +379,26 @@ _HOLDS = """
 """
 
 
-async def begin(workers: Pool, found: Sequence[Notification], now: int) -> set[str]:
-    """Those that still hold, and are tried from now on; what does not is dropped. From here on they count as heard: a crash may
-    hide that they were."""
-    rows = await workers.fetch(
-        f"UPDATE handoff.notifications n SET attempts = CASE WHEN {_HOLDS} THEN n.attempts + 1 ELSE n.attempts END,"
-        f" state = CASE WHEN {_HOLDS} THEN n.state ELSE 'dropped' END,"
-        f" why = CASE WHEN {_HOLDS} THEN n.why ELSE 'over' END,"
-        f" ended_at = CASE WHEN {_HOLDS} THEN n.ended_at ELSE $3 END, waits = false"
-        " WHERE n.tenant = $1 AND n.notification_id = ANY($2::uuid[]) AND n.state = 'pending'"
-        " RETURNING n.notification_id::text, n.state",
-        found[0].tenant,
-        [one.notification_id for one in found],
-        now,
-    )
-    return {row["notification_id"] for row in rows if row["state"] == "pending"}
+async def begin(workers: Pool, found: Sequence[Notification], now: int) -> dict[str, State]:
+    """What each is now: `pending` are those that still hold, and are tried from now on; what does not is dropped. From here on they
+    count as heard: a crash may hide that they were, and whoever crashed all of their tries has failed."""
+    async with _locked(workers, found) as connection:
+        rows = await connection.fetch(
+            f"WITH seen AS (SELECT n.tenant, n.notification_id, CASE WHEN n.attempts >= $4 THEN 'failed' WHEN {_HOLDS}"
+            "   THEN 'pending' ELSE 'dropped' END AS state FROM handoff.notifications n"
+            "   WHERE n.tenant = $1 AND n.notification_id = ANY($2::uuid[]) AND n.state = 'pending')"
+            " UPDATE handoff.notifications n SET state = seen.state, waits = false,"
+            " attempts = n.attempts + (seen.state = 'pending')::int,"
+            " why = CASE seen.state WHEN 'dropped' THEN 'over' ELSE n.why END,"
+            " ended_at = CASE WHEN seen.state <> 'pending' THEN $3::bigint END"
+            " FROM seen WHERE (n.tenant, n.notification_id) = (seen.tenant, seen.notification_id)"
+            " RETURNING n.notification_id::text, n.state",
+            found[0].tenant,
+            [one.notification_id for one in found],
+            now,
+            TRIES,
+        )
+    return {row["notification_id"]: row["state"] for row in rows}
 
 
 async def note(
@@ -343,6 +424,7 @@ async def note(
             now,
             claimed.token,
         )
+        await _lock(connection, claimed.tenant, [one.notification_id for one, _ in sent])
         for one, verdict in sent:
             await connection.execute(
                 "UPDATE handoff.notifications SET state = $3, due_at = coalesce($4, due_at),"
@@ -380,23 +462,47 @@ async def last_reminded(workers: Pool, claimed: Claim, rep_id: str, since: int) 
     return found
 
 
-async def waiting(workers: Pool) -> list[tuple[str, str]]:
-    """Tenants and reps for whose hours something waits."""
+async def waiting(workers: Pool) -> dict[str, list[str]]:
+    """Reps for whose hours something waits, by tenant."""
     rows = await workers.fetch(
-        "SELECT DISTINCT tenant, rep_id FROM handoff.notifications WHERE state = 'pending' AND waits"
+        "SELECT tenant, array_agg(DISTINCT rep_id) AS reps FROM handoff.notifications WHERE state = 'pending' AND waits"
+        " GROUP BY tenant"
     )
-    return [(row["tenant"], row["rep_id"]) for row in rows]
+    return {row["tenant"]: row["reps"] for row in rows}
 
 
-async def wake(workers: Pool, tenant: str, rep_id: str, at: int) -> None:
-    """What waits for the hours of the rep is due at `at` (ms)."""
-    await workers.execute(
-        "UPDATE handoff.notifications SET due_at = $3"
-        " WHERE tenant = $1 AND rep_id = $2 AND state = 'pending' AND waits AND due_at <> $3",
-        tenant,
-        rep_id,
-        at,
+async def wake(workers: Pool, tenant: str, at: Mapping[str, int]) -> None:
+    """What waits for the hours of reps is due when they are at work (ms)."""
+    reps = list(at), list(at.values())
+    async with workers.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            "SELECT n.notification_id::text FROM handoff.notifications n"
+            " JOIN unnest($2::text[], $3::bigint[]) AS r(rep_id, at) ON n.rep_id = r.rep_id"
+            " WHERE n.tenant = $1 AND n.state = 'pending' AND n.waits AND n.due_at <> r.at",
+            tenant,
+            *reps,
+        )
+        if not rows:
+            return
+        others = [row["notification_id"] for row in rows]
+        await _lock(connection, tenant, others)
+        await connection.execute(
+            "UPDATE handoff.notifications n SET due_at = r.at FROM unnest($2::text[], $3::bigint[]) AS r(rep_id, at)"
+            " WHERE n.tenant = $1 AND n.rep_id = r.rep_id AND n.state = 'pending' AND n.waits"
+            " AND n.notification_id = ANY($4::uuid[])",
+            tenant,
+            *reps,
+            others,
+        )
+
+
+async def overdue_seconds(workers: Pool, now: int) -> float:
+    """For how long the notification that waits longest has been due, whatever its channel does."""
+    since: int | None = await workers.fetchval(
+        "SELECT min(n.due_at) FROM handoff.channels c CROSS JOIN LATERAL (SELECT due_at FROM handoff.notifications n"
+        " WHERE (n.tenant, n.channel_id) = (c.tenant, c.channel_id) AND n.state = 'pending' ORDER BY due_at LIMIT 1) AS n"
     )
+    return 0.0 if since is None else max(0, now - since) / 1000
 
 
 async def late_seconds(workers: Pool, now: int) -> float:
@@ -408,7 +514,7 @@ async def late_seconds(workers: Pool, now: int) -> float:
         now,
     )
     unaddressed: int | None = await workers.fetchval(
-        "SELECT min(created_at) FROM handoff.notifications WHERE state = 'new'"
+        "SELECT min(due_at) FROM handoff.notifications WHERE state = 'new'"
     )
     oldest = min((at for at in (since, unaddressed) if at is not None), default=now)
     return max(0, now - oldest) / 1000
@@ -429,7 +535,8 @@ async def forget(workers: Pool, before: int) -> int:
     gone = 0
     while True:
         status = await workers.execute(
-            "WITH old AS (SELECT tenant, notification_id FROM handoff.notifications WHERE created_at < $1 LIMIT 1000),"
+            "WITH old AS (SELECT tenant, notification_id FROM handoff.notifications WHERE created_at < $1 LIMIT 1000"
+            " FOR UPDATE SKIP LOCKED),"
             " tries AS (DELETE FROM handoff.notification_tries t USING old"
             " WHERE (t.tenant, t.notification_id) = (old.tenant, old.notification_id))"
             " DELETE FROM handoff.notifications n USING old"

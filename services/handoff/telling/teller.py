@@ -18,7 +18,7 @@ from services.handoff.telling.queue import Claim, Notification
 from services.handoff.telling.recipients import AT_ONCE, Reached, Recipients, language
 from services.handoff.telling.schedule import FAILING, judge, pause_of
 from services.handoff.telling.sending import Senders
-from services.handoff.telling.words import MOST, message
+from services.handoff.telling.words import MOST, Facts, message
 from services.handoff.turns import take_turns
 from shared.availability.people import Away
 from shared.kit.clock import Clock
@@ -33,6 +33,8 @@ FORGET_SECONDS = 3600.0
 DAY = 86_400_000
 BETWEEN_REMINDERS = 60_000  # ms between two messages that do nothing but remind the same rep on the same channel
 NEW_AT_ONCE = 500
+PATIENCE = 60_000  # ms in which the teams that a lead was routed by come to be known here, too
+LOOK_AGAIN = 5_000  # ms from one look at what reaches nobody to the next
 
 
 class Teller:
@@ -59,6 +61,7 @@ class Teller:
         self._most, self._poll, self._kept = most, poll_seconds, kept_days * DAY
         self._token = str(uuid4())  # of this process: a claim is no event, and need not be derived
         self._recipients: dict[str, Recipients] = {}
+        self._nowhere: dict[tuple[str, str, str], int] = {}  # since when (ms) teams name a rep on a channel no more
 
     async def run(self) -> None:
         """Until cancelled, or until Postgres fails: then the process restarts, and what it had claimed is free a minute later."""
@@ -75,11 +78,21 @@ class Teller:
     async def address_new(self) -> int:
         """Find out whom the new ones reach; how many there were."""
         async with self._workers.acquire() as connection, connection.transaction():
-            found = await queue.new(connection, NEW_AT_ONCE)
+            now = self._clock.now()
+            found = await queue.new(connection, NEW_AT_ONCE, now)
             reached = [(one, *await self._reached(connection, one)) for one in found]
-            if found:
-                await queue.address(connection, reached, self._clock.now())
+            early = {one.notification_id for one, to, _ in reached if not to and self._may_lag(one, now)}
+            if early:
+                again = [one for one in found if one.notification_id in early]
+                await queue.address_later(connection, again, now + LOOK_AGAIN)
+            if settled := [each for each in reached if each[0].notification_id not in early]:
+                await queue.address(connection, settled, now)
         return len(found)
+
+    def _may_lag(self, one: Notification, now: int) -> bool:
+        """Whether the teams may be others where the lead was routed: they come to each service at its own moment."""
+        recipients = self._of(one.tenant)
+        return now < one.created_at + PATIENCE and (recipients is None or recipients.has_channels())
 
     async def _reached(self, connection: Connection, one: Notification) -> tuple[list[tuple[str, str]], bool]:
         """Reps and channels; and whether it is worth keeping that there are none: not of tenants who tell nobody anything."""
@@ -92,10 +105,10 @@ class Teller:
     async def wake_waiting(self) -> None:
         """What waits for the hours of people goes by those that hold now."""
         now = self._clock.now()
-        for tenant, rep_id in await queue.waiting(self._workers):
+        for tenant, reps in (await queue.waiting(self._workers)).items():
             if recipients := self._of(tenant):
-                at = recipients.from_when(rep_id, await self._away(tenant), now)
-                await queue.wake(self._workers, tenant, rep_id, at)
+                away = await self._away(tenant)
+                await queue.wake(self._workers, tenant, {rep: recipients.from_when(rep, away, now) for rep in reps})
 
     async def _claim(self, most: int) -> list[Claim]:
         while await self.address_new() == NEW_AT_ONCE:
@@ -127,17 +140,17 @@ class Teller:
         recipients, now = self._of(claimed.tenant), self._clock.now()
         to = recipients.reached(found[0].rep_id, claimed.channel_id) if recipients else None
         if recipients is None or to is None:
-            await queue.drop(self._workers, found, "no_address", now)
+            await self._elsewhere(claimed, found, recipients, now)
             return None
+        self._nowhere.pop((claimed.tenant, claimed.channel_id, found[0].rep_id), None)
         found = await self._disturbing(recipients, found, away, now)
         found = await self._not_too_often(claimed, found, now)
-        holds = await queue.begin(self._workers, found, now) if found else set()
-        found = [one for one in found if one.notification_id in holds]
-        if not found:
-            return None
-        told = await self._written(found, to, now)
+        states = await queue.begin(self._workers, found, now) if found else {}
+        metrics.NOTIFICATIONS_ENDED.labels("failed").inc(sum(state == "failed" for state in states.values()))
+        found, told = await self._written(
+            [one for one in found if states.get(one.notification_id) == "pending"], to, now
+        )
         if told is None:
-            await queue.drop(self._workers, found, "unwritable", now)
             return None
         outcome, took_ms = await self._senders.send(to.channel.url, to.to, told)
         now, failures = self._clock.now(), 0 if outcome == "told" else failures + 1
@@ -154,16 +167,43 @@ class Teller:
             log.warning("channel_failing", tenant=claimed.tenant, channel=claimed.channel_id, outcome=outcome)
         return failures, goes_on
 
-    async def _written(self, found: Sequence[Notification], to: Reached, now: int) -> Message | None:
-        """None where there is nothing any more of what is to be told, or where it cannot be put into words: others still can."""
-        tenant = found[0].tenant
+    async def _elsewhere(
+        self, claimed: Claim, found: Sequence[Notification], recipients: Recipients | None, now: int
+    ) -> None:
+        """The teams in force here do not name the rep on this channel. They may be older than those by which it was addressed: so
+        it waits for a minute; and if it is so then, the rep is told on what other channels they have now."""
+        rep_id = found[0].rep_id
+        since = self._nowhere.setdefault((claimed.tenant, claimed.channel_id, rep_id), now)
+        if now < since + PATIENCE:
+            await queue.postpone(self._workers, found, now + LOOK_AGAIN, waits=False)
+            return
+        channels = [channel for _, channel in recipients.channels(rep_id)] if recipients else []
+        await queue.readdress(self._workers, found, channels, now)
+
+    async def _written(
+        self, found: Sequence[Notification], to: Reached, now: int
+    ) -> tuple[list[Notification], Message | None]:
+        """Those of `found` that can be put into words, in a message; the others are dropped, one by one."""
+        if not found:
+            return [], None
+        tenant, speaks = found[0].tenant, language(to.rep)
         reasons = {code: one.label.texts() for code, one in self._policies.decline_reasons(tenant).items()}
-        try:
-            facts = await self._gathering.facts(found, to, reasons, now)
-            return message(to.rep.name, facts, language(to.rep), to.rep.zone) if facts else None
-        except HOPELESS as error:
-            log.error("unwritable", tenant=tenant, notifications=len(found), error=type(error).__name__)
-            return None
+        rows = await self._gathering.rows(found)
+        told: list[tuple[Notification, Facts]] = []
+        bad: list[Notification] = []
+        for one in found:
+            try:
+                facts = self._gathering.facts(one, rows[one.notification_id], to, reasons, now)
+                message(to.rep.name, [facts], speaks, to.rep.zone)
+                told.append((one, facts))
+            except HOPELESS as error:
+                log.error("unwritable", tenant=tenant, notification=one.notification_id, error=type(error).__name__)
+                bad.append(one)
+        if bad:
+            await queue.drop(self._workers, bad, "unwritable", now)
+        if not told:
+            return [], None
+        return [one for one, _ in told], message(to.rep.name, [facts for _, facts in told], speaks, to.rep.zone)
 
     async def _disturbing(
         self, recipients: Recipients, found: Sequence[Notification], away: Mapping[str, Away], now: int
@@ -207,6 +247,7 @@ class Teller:
 
     async def _count(self) -> None:
         while True:
+            metrics.NOTIFICATIONS_OVERDUE.set(await queue.overdue_seconds(self._workers, self._clock.now()))
             metrics.NOTIFICATIONS_LATE.set(await queue.late_seconds(self._workers, self._clock.now()))
             metrics.CHANNELS_FAILING.set(await queue.count_failing(self._workers, FAILING))
             await asyncio.sleep(COUNT_SECONDS)

