@@ -76,13 +76,14 @@ NAMES = _of(
         "期限切れのリードを渡す上長がプールに書かれていません",
     ),
     shared_key=("two sources have the same write key", "二つのソースが同じ書き込みキーを持っています"),
+    shared_channel=("a channel has the URL of another tenant's", "ほかのテナントの通知チャネルと同じURLです"),
     secret_missing=(
         "a write key, secret or channel's URL is not where the policy refers to",
         "書き込みキー、秘密または通知チャネルのURLが見つかりません",
     ),
     channel_unreadable=(
-        "a channel's URL is none that Apprise knows, or a rep has nothing to put into it",
-        "通知チャネルのURLを読めないか、宛先が決まりません",
+        "a channel's URL is not one, of a service that may be used, to a public address; or a rep has nothing to put into it",
+        "通知チャネルのURLが使えないか、宛先が決まりません",
     ),
 )
 REASONED = _of(

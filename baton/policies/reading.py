@@ -17,9 +17,9 @@ from baton.policies.documents import Document, load
 from baton.policies.findings import Policies
 from baton.policies.models import validate
 from baton.policies.problems import PolicyErrors, Problem, suggest
-from baton.policies.secret_checks import missing, only_here, shared, unreadable
+from baton.policies.secret_checks import missing, only_here, shared, shared_channels, unreadable
 from shared.schemas.base import TENANT_PATTERN
-from shared.schemas.policies import KINDS, OPTIONAL, Policy, SourcesPolicy
+from shared.schemas.policies import KINDS, OPTIONAL, Policy, SourcesPolicy, TeamsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +97,24 @@ def check_secrets(
     others: Mapping[str, SourcesPolicy],
     environment: Mapping[str, str],
     doubtful: Collection[str] = (),
+    others_teams: Mapping[str, TeamsPolicy] | None = None,
 ) -> list[Problem]:
-    """What should be looked at. Raises PolicyErrors where a source has no key or secret, or another's.
+    """What should be looked at. Raises PolicyErrors where a source or channel has no key, secret or URL, or another's.
 
-    others: the sources of tenants in force, those of `sets` or not;  environment: what `env:NAME` refers to
+    others, others_teams: of tenants in force, those of `sets` or not;  environment: what `env:NAME` refers to
     doubtful: names of it that ingest may not have
     """
     problems: list[Problem] = []
     warnings: list[Problem] = []
     everybody = {**others, **{each.tenant: each.checked.sources for each in sets}}
+    teams = {**(others_teams or {}), **{each.tenant: each.checked.teams for each in sets}}
     for each in sets:
         rest = {tenant: sources for tenant, sources in everybody.items() if tenant != each.tenant}
         found = [
             *missing(each.checked, environment),
             *unreadable(each.checked, environment),
             *shared(each.checked, each.tenant, rest, environment),
+            *shared_channels(each.checked, each.tenant, teams, environment),
         ]
         wrong, noted = parted(told(each.checked, [*found, *only_here(each.checked, doubtful)]))
         problems += wrong

@@ -12,7 +12,9 @@ from urllib.parse import quote
 from baton.policies.documents import Place
 from baton.policies.findings import Finding, Policies
 from baton.policies.problems import suggest
-from shared.schemas.policies import SourcesPolicy
+from services.handoff.outbound.addresses import Allowed
+from services.handoff.telling import urls
+from shared.schemas.policies import SourcesPolicy, TeamsPolicy
 from shared.schemas.policies.sources import SIGNED, Source
 
 Environment = Mapping[str, str]
@@ -47,33 +49,47 @@ def missing(policies: Policies, environment: Environment) -> Iterator[Finding]:
 
 
 def unreadable(policies: Policies, environment: Environment) -> Iterator[Finding]:
-    """Every channel's URL is one that Apprise knows, and there is something to put into it."""
+    """Every channel's URL is one, of a service that is fit for it and that Apprise knows, leads to no address of our own network,
+    and there is something to put into it."""
     channels = {channel.id: (index, channel) for index, channel in enumerate(policies.teams.channels)}
     tried: set[str] = set()
+    for index, channel in channels.values():
+        if (url := _value(channel.url, environment)) and (fault := urls.fault(url)):
+            tried.add(channel.id)
+            message = f"channel `{channel.id}`: what {channel.url} holds {fault}"
+            yield Finding("teams", ("channels", index, "url"), message, code="channel-unreadable")
     for number, rep in enumerate(policies.teams.reps):
         for at, address in enumerate(rep.notify):
-            index, channel = channels.get(address.channel, (0, None))
-            url = _value(channel.url, environment) if channel else None
-            if channel is None or not url:
+            index, named = channels.get(address.channel, (0, None))
+            url = _value(named.url, environment) if named else None
+            if named is None or not url:
                 continue
             to = address.to or rep.email
             if TO in url and not to:
                 message = (
-                    f"rep `{rep.id}` has neither `to` nor `email`, and the URL of channel `{channel.id}` asks for it"
+                    f"rep `{rep.id}` has neither `to` nor `email`, and the URL of channel `{named.id}` asks for it"
                 )
                 yield Finding("teams", ("reps", number, "notify", at), message, code="channel-unreadable")
-            elif channel.id not in tried:
-                tried.add(channel.id)
-                if not _apprise_knows(url.replace(TO, quote(to or "", safe=""))):
-                    message = f"channel `{channel.id}`: what {channel.url} holds is no URL that Apprise knows"
+            elif named.id not in tried:
+                tried.add(named.id)
+                if fault := _of_apprise(url.replace(TO, quote(to or "", safe="")), environment):
+                    message = f"channel `{named.id}`: what {named.url} holds {fault}"
                     yield Finding("teams", ("channels", index, "url"), message, code="channel-unreadable")
 
 
-def _apprise_knows(url: str) -> bool:
+def _of_apprise(url: str, environment: Environment) -> str | None:
+    """What is wrong with it. Names of hosts are looked up when something is sent, not here."""
     import apprise  # takes a moment, and most tenants have no channels
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it would tell what it cannot read
-    return bool(apprise.Apprise().add(url))
+    plugin = apprise.Apprise.instantiate(url)
+    if plugin is None:
+        return "is no URL that Apprise knows"
+    allowed = Allowed.parse(environment.get("HANDOFF_WEBHOOK_ALLOW", ""))
+    hosts = (getattr(plugin, name, None) for name in ("host", "smtp_host"))
+    if any(host and not allowed.may_be(str(host)) for host in hosts):
+        return "leads into our own network: if it may, name its host in HANDOFF_WEBHOOK_ALLOW"
+    return None
 
 
 def only_here(policies: Policies, names: Collection[str]) -> Iterator[Finding]:
@@ -122,6 +138,26 @@ def shared(
             road = "forms" if source.kind == "form" else "hooks"
             message = f"tenant `{twins[0]}` has a source `{source.id}` too: its address is /{road}/{tenant}/{source.id}"
             yield Finding("sources", ("sources", index, "id"), message, code="address-alike")
+
+
+def shared_channels(
+    policies: Policies, tenant: str, others: Mapping[str, TeamsPolicy], environment: Environment
+) -> Iterator[Finding]:
+    """A channel is one tenant's alone: nobody refers to the secrets of others.
+
+    others: the teams of the other tenants
+    """
+    holders: dict[str, str] = {}
+    for name, teams in others.items():
+        if name != tenant:
+            for channel in teams.channels:
+                holders |= dict.fromkeys(_marks(channel.url, environment), f"`{channel.id}` of tenant `{name}`")
+    for index, channel in enumerate(policies.teams.channels):
+        for holder in sorted({holders[mark] for mark in _marks(channel.url, environment) if mark in holders}):
+            message = (
+                f"channel `{channel.id}` has the URL of {holder}: each tenant has its own, under a name of its own"
+            )
+            yield Finding("teams", ("channels", index, "url"), message, code="shared-channel")
 
 
 def references(source: Source) -> Iterator[tuple[Place, str]]:

@@ -11,7 +11,7 @@ import asyncpg
 
 from baton.policies.diffs import differences
 from baton.policies.problems import Problem, suggest
-from baton.policies.published import published_sources
+from baton.policies.published import published
 from baton.policies.reading import PolicySet, body_hash, check_secrets, read_all
 from baton.policies.replays import replays
 from shared.kit.clock import Clock, SystemClock, iso
@@ -80,7 +80,8 @@ async def apply(
     sets = read_all(path)
     noted = []
     if environment is not None:
-        noted = check_secrets(sets, await published_sources(bootstrap), environment, doubtful)
+        sources, teams = await published(bootstrap)
+        noted = check_secrets(sets, sources, environment, doubtful, teams)
     pool = await open_pool(database_url, "baton_app", application="baton-policy", size=2)
     publisher = KafkaPublisher(bootstrap)
     try:

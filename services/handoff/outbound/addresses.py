@@ -51,6 +51,14 @@ class Allowed:
         found = _literal(address)
         return found is not None and (host.lower() in self.hosts or self._holds(found) or is_public(found))
 
+    def may_be(self, host: str) -> bool:
+        """Whether a URL may name this host, as far as that is known without looking its name up."""
+        literal = _literal(host)
+        if literal is not None:
+            return self.may_reach(host, str(literal))
+        name = host.lower().rstrip(".")
+        return host.lower() in self.hosts or not (name == "localhost" or name.endswith(".localhost"))
+
     def _holds(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
 

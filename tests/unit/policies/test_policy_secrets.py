@@ -154,9 +154,59 @@ def test_a_channel_whose_url_is_not_there_is_refused(
 
 
 def test_a_url_that_apprise_does_not_know_is_refused_and_not_told(demo: Path, chat: dict[str, str]) -> None:
-    (line,) = told(demo, chat | {"CHAT_URL": "carrier-pigeon://hush"})
+    (line,) = told(demo, chat | {"CHAT_URL": "slack://hush"})
     assert "what env:CHAT_URL holds is no URL that Apprise knows" in line
     assert "hush" not in line
+
+
+def test_a_service_that_is_none_for_people_is_refused_with_those_that_are(demo: Path, chat: dict[str, str]) -> None:
+    (line,) = told(demo, chat | {"CHAT_URL": "mqtt://hush"})
+    assert "what env:CHAT_URL holds begins with mqtt://, and channels may be brevo, dingtalk, discord, " in line
+    assert "hush" not in line
+
+
+def test_a_file_of_secrets_is_no_url_though_there_is_one_in_it(demo: Path, chat: dict[str, str], edit: Edit) -> None:
+    edit("teams", "url: 'env:CHAT_URL'", "url: 'file:others'")
+    Path("others").write_text("KEY=hush\nCHAT=json://chat.example/x\n")
+    (line,) = told(demo, chat)
+    assert "what file:others holds is not one URL, alone and without spaces" in line
+    assert "hush" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "json://127.0.0.1/{to}",
+        "json://localhost:8080/",
+        "json://169.254.169.254/latest",
+        "forms://[::1]/",
+        "mailtos://u:p@hinode.example?smtp=10.0.0.5&to={to}",
+    ],
+)
+def test_a_url_into_our_own_network_is_refused_unless_the_operator_has_named_it(
+    demo: Path, chat: dict[str, str], url: str
+) -> None:
+    (line,) = told(demo, chat | {"CHAT_URL": url})
+    assert "leads into our own network: if it may, name its host in HANDOFF_WEBHOOK_ALLOW" in line
+    allowed = {"HANDOFF_WEBHOOK_ALLOW": "127.0.0.1, localhost, 169.254.0.0/16, ::1, 10.0.0.0/8"}
+    assert check_secrets([read(demo)], {}, chat | {"CHAT_URL": url} | allowed) == []
+
+
+@pytest.mark.parametrize("theirs", ["env:CHAT_URL", "env:ANOTHER_NAME"])
+def test_the_channel_of_another_tenant_is_nobodys(
+    demo: Path, chat: dict[str, str], theirs: str, line_of: Callable[[str, str], int]
+) -> None:
+    chat["ANOTHER_NAME"] = chat["CHAT_URL"]
+    mine = read(demo).checked.teams
+    acme = mine.model_copy(update={"channels": (mine.channels[0].model_copy(update={"url": theirs}),)})
+    with pytest.raises(PolicyErrors) as errors:
+        check_secrets([read(demo)], {}, chat, (), {"acme": acme, "northstar": mine})
+    (problem,) = errors.value.problems
+    assert str(problem).startswith(
+        f"policies/northstar/teams.yaml:{line_of('teams', 'env:CHAT_URL')}: channel `chat` has"
+    )
+    assert "has the URL of `chat` of tenant `acme`" in str(problem)
+    assert "chat.example" not in str(problem)
 
 
 def test_a_rep_with_nothing_to_put_into_the_url_is_refused(demo: Path, chat: dict[str, str], edit: Edit) -> None:
