@@ -31,10 +31,12 @@ class StakeholderMovedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Answers of a lead, and the notes of those of this opportunity, sealed."""
+    """Answers of a lead, and the notes of those of this opportunity, sealed. fiscal_month: in which the fiscal year of its account
+    ends, where it has one"""
 
     answers: list[Recorded]
     notes: dict[str, Any]
+    fiscal_month: int | None = None
 
 
 class AnswersDesk:
@@ -77,5 +79,7 @@ class AnswersDesk:
     async def kept(self, tenant: str, opportunity_id: str, lead_id: str) -> Kept:
         async with tenant_transaction(self._pool, tenant) as connection:
             return Kept(
-                await rows.of_lead(connection, tenant, lead_id), await rows.notes(connection, tenant, opportunity_id)
+                await rows.of_lead(connection, tenant, lead_id),
+                await rows.notes(connection, tenant, opportunity_id),
+                await rows.fiscal_month(connection, tenant, lead_id),
             )

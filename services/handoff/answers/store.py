@@ -47,6 +47,17 @@ async def notes(connection: Connection, tenant: str, opportunity_id: str) -> dic
     return {row["event_id"]: row["note"] for row in rows}
 
 
+async def fiscal_month(connection: Connection, tenant: str, lead_id: str) -> int | None:
+    """In which the fiscal year of the account ends with which the router matched the lead; None without one."""
+    found: int | None = await connection.fetchval(
+        "SELECT a.fiscal_month FROM router.account_leads l JOIN router.accounts a USING (tenant, account_id)"
+        " WHERE (l.tenant, l.lead_id) = ($1, $2)",
+        tenant,
+        lead_id,
+    )
+    return found
+
+
 async def add(connection: Connection, opportunity: Opportunity, answer: Recorded, note: SealedPerson | None) -> None:
     values = [getattr(answer, name) for name in _COLUMNS]
     places = ", ".join(f"${number}" for number in range(4, 4 + len(values)))

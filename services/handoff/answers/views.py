@@ -19,7 +19,7 @@ _IS = {"met": "met", "unmet": "not_met"}
 
 def answers_view(kept: Kept, evidence: list[Evidence], framework: Framework, now: int) -> AnswersView:
     """evidence: as the router told it when it routed the lead last"""
-    found = assess(standing(kept.answers, evidence), framework, now)
+    found = assess(standing(kept.answers, evidence), framework, now, kept.fiscal_month)
     asked, question = framework.resolved, found.question
     return AnswersView(
         framework=found.framework,

@@ -217,6 +217,23 @@ async def test_what_a_rep_learns_is_weighed_with_what_forms_told(sato, deal, wor
     assert not any("確保" in str(event) for event in await world.events())
 
 
+async def test_a_budget_is_good_until_the_fiscal_year_of_the_leads_account_ends(sato, deal, world, owner):
+    body = {"question": "B1", "value": "secured", "source": "meeting", "at": "2023-10-15T00:00:00Z"}
+    known = (await sato.post(f"{deal}/answers", json=body)).json()["criteria"]["budget"]
+    assert (known["state"], known["expires_at"][:7]) == ("met", "2024-03")
+    await owner.execute(
+        "INSERT INTO router.accounts (tenant, account_id, name, kind, level, root, entity, fiscal_month, updated_at)"
+        " VALUES ($1, 'acme', 'Acme', 'customer', 'entity', 'acme', 'acme', 10, 0)",
+        world.tenant,
+    )
+    matched = (
+        "INSERT INTO router.account_leads (tenant, lead_id, account_id, code) VALUES ($1, 'lead-1', 'acme', 'named')"
+    )
+    await owner.execute(matched, world.tenant)
+    known = (await sato.get(f"{deal}/answers")).json()["criteria"]["budget"]
+    assert (known["state"], known["expires_at"][:7]) == ("expired", "2023-10")
+
+
 async def test_an_answer_sent_again_is_recorded_once(sato, deal, world):
     body = {"criterion": "budget", "value": "secured", "source": "document", "id": "a1"}
     for _ in range(2):
@@ -573,7 +590,8 @@ async def test_what_somebody_tells_while_they_move_never_stands(sato, deal, worl
         ("suzuki", "manager", 200, 200),
         ("nobody", "manager", 404, 404),
         ("crm", "api", 200, 200),
-        ("guest", "viewer", 403, 403),
+        ("guest", "guest", 403, 403),
+        ("board", "viewer", 200, 403),
     ],
 )
 async def test_people_and_answers_are_for_who_sees_the_lead(client, deal, name, role, read, written):
