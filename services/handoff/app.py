@@ -75,10 +75,16 @@ T = TypeVar("T")
 
 
 def http_app(
-    pool: Pool, policies: Policies, clock: Clock, probes: Probes, secret: bytes, allowed: Allowed = NOWHERE_ELSE
+    pool: Pool,
+    policies: Policies,
+    clock: Clock,
+    probes: Probes,
+    secret: bytes,
+    allowed: Allowed = NOWHERE_ELSE,
+    public_url: str = "",
 ) -> FastAPI:
     """The API alone; `pool` is of baton_app. secret: what the tenants' secrets derive from;  allowed: what endpoints may be
-    although they are not public"""
+    although they are not public;  public_url: under which reps reach it"""
     app = FastAPI(
         title="Baton handoff",
         version="1",
@@ -93,7 +99,7 @@ def http_app(
     deals = DealDesk(pool, clock, policies)
     app.include_router(DealsApi(pool, deals, reads, policies, tokens).router())
     app.include_router(ExternalApi(pool, deals, policies, tokens, clock).router())
-    app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret)).router())
+    app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret), public_url).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.include_router(NotificationsApi(pool, policies, tokens).router())
     app.include_router(ExportsApi(reads, policies, tokens).router())
@@ -164,7 +170,7 @@ async def run(settings: HandoffSettings) -> int:
         "postgres": lambda: _answers(pool),
     }
     return await serve(
-        http_app(pool, policies, clock, probes, settings.master_secret(), allowed),
+        http_app(pool, policies, clock, probes, settings.master_secret(), allowed, settings.handoff_public_url),
         host=settings.host,
         port=settings.handoff_port,
         tasks={

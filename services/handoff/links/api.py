@@ -15,7 +15,7 @@ from services.handoff.desk import Desk, UnknownOpportunityError
 from services.handoff.domain.rep import NotTheHolderError, OfferNotOpenError
 from services.handoff.links import page
 from services.handoff.links.page import Words
-from services.handoff.links.signing import BadLinkError, OfferLink, Signer
+from services.handoff.links.signing import LIVES, BadLinkError, OfferLink, Signer
 from services.handoff.paging import UUID
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
@@ -26,13 +26,12 @@ from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.sight import FOR_OTHERS, sight_of
 
-LIVES = 7 * 86_400_000  # ms, and no longer than the offer is open
-
 
 class LinkBody(BaseModel):
     """Give it to this rep alone: whoever has it may answer in their name."""
 
     path: str = Field(description="of this API; put in front of it the address under which reps reach it")
+    url: str | None = Field(None, description="the whole of it, where HANDOFF_PUBLIC_URL says that address")
     rep_id: str
     expires_at: str
 
@@ -41,10 +40,18 @@ class LinksApi:
     """`POST /v1/opportunities/{id}/link`, and `/o/{token}`."""
 
     def __init__(
-        self, desk: Desk, reads: Reads, policies: Policies, tokens: Tokens, clock: Clock, signer: Signer
+        self,
+        desk: Desk,
+        reads: Reads,
+        policies: Policies,
+        tokens: Tokens,
+        clock: Clock,
+        signer: Signer,
+        public_url: str = "",
     ) -> None:
         self._desk, self._reads, self._policies = desk, reads, policies
         self._tokens, self._clock, self._signer = tokens, clock, signer
+        self._public = public_url.rstrip("/")
 
     def router(self) -> APIRouter:
         router = APIRouter(route_class=OnceRoute)
@@ -82,7 +89,9 @@ class LinksApi:
         if offer["state"] != "open":
             raise Problem(409, "offer_not_open", f"the offer is {offer['state']}", state=offer["state"])
         link = OfferLink(caller.tenant, opportunity_id, offer["assignment"], offer["rep_id"], self._clock.now() + LIVES)
-        return LinkBody(path=f"/o/{self._signer.write(link)}", rep_id=link.rep_id, expires_at=iso(link.expires_at))
+        path = f"/o/{self._signer.write(link)}"
+        url = f"{self._public}{path}" if self._public else None
+        return LinkBody(path=path, url=url, rep_id=link.rep_id, expires_at=iso(link.expires_at))
 
     async def show(self, request: Request, token: str) -> Response:
         said = page.words(request.headers.get("accept-language", ""))

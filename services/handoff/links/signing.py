@@ -10,6 +10,7 @@ import orjson
 
 from shared.schemas.ids import tenant_secret
 
+LIVES = 7 * 86_400_000  # ms, and no longer than the offer is open
 LONGEST = 1000  # characters
 _DIGEST = 32  # bytes
 

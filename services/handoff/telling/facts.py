@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.handoff.links.signing import OfferLink, Signer
+from services.handoff.links.signing import LIVES, OfferLink, Signer
 from services.handoff.telling.queue import Notification
 from services.handoff.telling.recipients import Reached
 from services.handoff.telling.words import Facts, without_names
 from shared.kit import person
 from shared.kit.database import Pool
 from shared.schemas.person import SealedPerson
-
-LINK_LIVES = 7 * 86_400_000  # ms, and no longer than the offer is open
 
 _FACTS = """
     SELECT w.id::text, o.person, o.attributes, o.reasons, o.score, f.rep_name, f.mode, f.state, f.rep_id,
@@ -80,5 +78,5 @@ class Gathering:
         theirs = row["rep_id"] == to.rep.id and row["mode"] == "offer" and row["state"] == "open"
         if not self._public or to.channel.room or not theirs or one.kind not in ("offer", "reminder"):
             return None
-        link = OfferLink(one.tenant, one.opportunity_id, one.assignment, to.rep.id, now + LINK_LIVES)
+        link = OfferLink(one.tenant, one.opportunity_id, one.assignment, to.rep.id, now + LIVES)
         return f"{self._public}/o/{self._signer.write(link)}"

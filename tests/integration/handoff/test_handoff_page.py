@@ -69,7 +69,8 @@ class Meanwhile:
 
 @pytest.fixture
 async def api(hinode: Any) -> Any:
-    app = http_app(hinode.app, hinode.policies, hinode.clock, Probes(), b"m" * 32)
+    public = "https://baton.hinode.example"
+    app = http_app(hinode.app, hinode.policies, hinode.clock, Probes(), b"m" * 32, public_url=public)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://handoff") as client:
         yield client
