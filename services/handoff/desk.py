@@ -44,8 +44,7 @@ class Desk:
             opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             _still_open(opportunity, assignment)
             change = rep.accept(opportunity, rep_id or opportunity.offers[-1].rep_id, now)
-            policy = self._policies.pipeline(tenant)
-            change = await beginning.save(connection, Write(before, change), policy, promises, now)
+            change = await beginning.save(connection, Write(before, change), self._policies, promises, now)
         metrics.count(change.events)
 
     async def decline(
@@ -132,8 +131,7 @@ class Desk:
             if not known:
                 activity = rep.attributed(opportunity, activity)
                 change = rep.log_touch(opportunity, activity, now)
-                policy = self._policies.pipeline(tenant)
-                change = await beginning.save(connection, Write(before, change), policy, promises, now)
+                change = await beginning.save(connection, Write(before, change), self._policies, promises, now)
                 await store.add_activity(
                     connection, opportunity, activity, logged_by=logged_by, note=_sealed(note), now=now
                 )

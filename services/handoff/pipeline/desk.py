@@ -58,7 +58,7 @@ class DealDesk:
             opportunity = (await store.lock(connection, tenant, [opportunity_id])).get(opportunity_id)
             if opportunity is None:
                 raise UnknownOpportunityError
-            return await first(connection, opportunity, policy)
+            return await first(connection, opportunity, policy, self._policies)
 
     async def change(
         self,
@@ -85,7 +85,7 @@ class DealDesk:
             offer = owner(fired.opportunity)
             if asker.rep_id is not None and offer.rep_id != asker.rep_id:
                 raise RefusedError("not_the_holder", "somebody else has this deal")
-            deal = found or await first(connection, opportunity, policy)
+            deal = found or await first(connection, opportunity, policy, self._policies)
             moment = Moment(now, self._policies.zone(tenant, offer.rep_id))
             stale = versions is not None and deal.version not in versions
             try:

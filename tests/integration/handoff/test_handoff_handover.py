@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from baton.policies.documents import load
 from services.handoff.app import http_app
 from shared.kit.auth import token_hash
 from shared.kit.service import Probes
-from shared.schemas.policies import QualificationPolicy
+from shared.schemas.policies import PipelinePolicy, QualificationPolicy
 
 pytestmark = pytest.mark.servers
 
@@ -80,6 +82,22 @@ async def test_field_sales_sees_what_inside_sales_said_and_nothing_of_it_is_told
     assert (seen["rep_id"], seen["participants"], seen["memo"]) == ("sato", SAID["participants"], SAID["memo"])
     assert seen["first_meeting"].startswith("2026-12-01T05:00:00")
     assert not any("山田" in str(event) or "帳票" in str(event) for event in await world.events())
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [("2026-12-01T23:30:00Z", "2026-12-02"), ("9999-12-31T23:59:59Z", None), (None, None)],
+    ids=["the next day in Tokyo", "a day that no deal has", "none"],
+)
+async def test_the_deal_begins_with_the_first_meeting_that_was_handed_over(client, lead, world, publish, said, day):
+    document, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
+    assert document is not None
+    await world.policies.apply(publish(world.tenant, 50, PipelinePolicy.model_validate(document.content)))
+    sato, tanaka = await client("sato"), await client("tanaka")
+    assert (await sato.post(f"{lead}/qualify", json={"first_meeting": said})).status_code == 200
+    await world.handler().handle([world.routed(assignment=2, rep="tanaka")])
+    assert (await tanaka.post(f"{lead}/accept", json={})).status_code == 200
+    assert (await tanaka.get(f"{lead}/deal")).json()["first_meeting"] == day
 
 
 async def test_without_a_policy_a_lead_is_passed_on_without_a_word(client, lead, world):
