@@ -24,6 +24,7 @@ from baton.commands import (
     status,
     tail,
     timeline,
+    token,
     up,
 )
 from baton.errors import OperatorError
@@ -59,6 +60,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(identity.app, name="identity")
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(scoring.app, name="scoring")
+app.add_typer(token.app, name="token")
 
 _debug = False
 

@@ -1,4 +1,4 @@
-"""Whose work a caller may see: systems everybody's, a manager the team's, a rep their own."""
+"""Whose work a caller may see: systems and viewers everybody's, a manager the team's, a rep their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.schemas.policies.teams import TeamsPolicy
 
 WHOLE = frozenset({"api", "admin"})
 FOR_OTHERS = WHOLE | {"manager"}  # roles that may act in a rep's name
-ROLES = FOR_OTHERS | {"rep"}
+ROLES = FOR_OTHERS | {"rep", "viewer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ def sight_of(caller: Caller, teams: TeamsPolicy | None) -> Sight:
     """
     roles = frozenset(caller.roles)
     if not ROLES & roles:
-        raise Problem(403, "no_role", "this token has none of the roles rep, api, manager, admin")
-    if WHOLE & roles:
+        raise Problem(403, "no_role", "this token has none of the roles rep, api, manager, admin, viewer")
+    if WHOLE & roles or "viewer" in roles:
         return Sight(everything=True)
     if "manager" in roles:
         return _of_manager(caller.name, teams)

@@ -19,7 +19,7 @@ CACHE_SECONDS = 30  # a revoked token is refused within this time
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """tenant: whose data the caller may see;  name: who it is;  roles: what it may do (api, rep, manager, admin)"""
+    """tenant: whose data the caller may see;  name: who it is;  roles: what it may do (api, rep, manager, admin, viewer)"""
 
     tenant: str
     name: str
@@ -53,6 +53,8 @@ class Tokens:
         caller = await self._lookup(token_hash(token.strip()))
         if caller is None:
             raise Problem(401, "unknown_token", "this token is not known, or was revoked")
+        if caller.roles == ("viewer",) and request.method not in ("GET", "HEAD"):
+            raise Problem(403, "read_only", "a viewer sees everything, and changes nothing")
         return caller
 
     async def _lookup(self, digest: bytes) -> Caller | None:

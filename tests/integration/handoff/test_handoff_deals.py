@@ -475,7 +475,7 @@ async def test_who_does_not_see_the_opportunity_does_not_see_its_deal(client, pa
         assert code_of(answer) == (404, "not_found")
     sato = await client("rep", name="sato")
     assert (await patched(sato, path, amount=1)).json()["amount"] == "1"
-    assert code_of(await (await client("viewer")).get(path)) == (403, "no_role")
+    assert code_of(await (await client("guest")).get(path)) == (403, "no_role")
 
 
 async def test_the_pipeline_adds_up_what_counts_by_stage_and_forecast_and_for_whom_it_is(client, crm, path, world):

@@ -140,7 +140,7 @@ async def test_a_manager_sees_all_where_the_policy_names_no_managers(client, lea
 
 
 async def test_a_token_without_a_role_may_nothing(client, leads, world):
-    nobody, one = await client("suzuki", "viewer"), f"/v1/opportunities/{world.opportunity_id('his')}"
+    nobody, one = await client("suzuki", "guest"), f"/v1/opportunities/{world.opportunity_id('his')}"
     answers = [await nobody.get("/v1/opportunities"), await nobody.get(one), await nobody.post(f"{one}/link")]
     answers += [await nobody.post(f"{one}/{act}", json=body) for act, body in ACTS.items()]
     assert {code_of(answer) for answer in answers} == {(403, "no_role")}
@@ -211,3 +211,16 @@ class _One:
         return self._connection
 
     async def __aexit__(self, *_: object) -> None: ...
+
+
+async def test_a_viewer_sees_all_and_changes_nothing(client, leads, world):
+    viewer = await client("sato", "viewer")
+    listed = (await viewer.get("/v1/opportunities")).json()["items"]
+    assert {item["lead_id"] for item in listed} == {"his", "hers", "moved", "osaka"}
+    before = await world.story()
+    for act, body in ACTS.items():
+        answer = await viewer.post(f"/v1/opportunities/{world.opportunity_id('his')}/{act}", json=body)
+        assert code_of(answer) == (403, "read_only")
+    for path in ("/v1/endpoints", "/v1/events"):
+        assert code_of(await viewer.get(path)) == (403, "no_role")
+    assert await world.story() == before

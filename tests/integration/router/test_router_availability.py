@@ -207,7 +207,7 @@ async def test_who_is_away_gets_no_leads_until_they_take_it_back_which_wakes_the
 async def test_a_rep_speaks_for_nobody_else_and_who_has_no_role_for_nobody(world, hours, api, token):
     move(world, "2026-11-25T10:00")
     await world.apply(hours(field=("sato", "tanaka")))
-    tanaka, reader, stranger = await token("rep", name="tanaka"), await token("viewer"), None
+    tanaka, reader, stranger = await token("rep", name="tanaka"), await token("guest"), None
     for method in ("put", "delete"):
         call = getattr(api, method)
         body = {"json": {}} if method == "put" else {}

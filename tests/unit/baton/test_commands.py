@@ -154,3 +154,9 @@ def test_every_service_gets_a_port_of_its_own() -> None:
     chosen = ports.choose({})
     assert set(chosen) == {"ingest", "scoring", "router", "handoff"}
     assert len(set(chosen.values())) == 4
+
+
+def test_a_token_wants_a_role_that_there_is(baton: Baton) -> None:
+    done = baton("token", "create", "sato", "--tenant", "hinode", "--role", "mangaer")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no role 'mangaer', did you mean manager?" in done.stderr
