@@ -49,8 +49,13 @@ def harmless(text: str, longest: int = LONGEST) -> str:
     if len(kept) > longest:
         kept = kept[: longest - 1] + "…"
     kept = kept.replace("://", f":{_JOINER}//").replace("@", f"@{_JOINER}")
-    # Of Markdown, where a medium reads plain text as such: links and pictures.
-    kept = kept.replace("](", f"]{_JOINER}(").replace("][", f"]{_JOINER}[").replace("![", f"!{_JOINER}[")
+    # Of Markdown, where a medium reads plain text as such, or another one than ours: links, pictures, and what escapes our signs.
+    kept = (
+        kept.replace("\\", f"\\{_JOINER}")
+        .replace("](", f"]{_JOINER}(")
+        .replace("][", f"]{_JOINER}[")
+        .replace("![", f"!{_JOINER}[")
+    )
     kept = _TAG.sub(f"[{_JOINER}", _ENTITY.sub(f"&{_JOINER}", kept))
     return _LINKS.sub(lambda found: found[0] + _JOINER, kept)
 

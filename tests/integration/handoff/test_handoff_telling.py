@@ -942,6 +942,34 @@ async def test_slack_shows_hostile_names_as_text_and_the_link_as_a_link(telling,
     assert "http" not in str(shown.get("footer_icon", "")), "no picture is fetched from elsewhere"
 
 
+async def test_mattermost_reads_plain_text_as_markdown_and_shows_a_strangers_link_as_text(
+    telling, receiver, world, patient, monkeypatch
+):
+    monkeypatch.setattr(type(receiver), "url", f"mmost://127.0.0.1:{receiver.port}/3ccdd113474722377935511fc85d3dd4")
+    await telling.apply(teams(await telling.reach(receiver, "mattermost", personal=True)))
+    await world.handler().handle([world.routed(attributes={"company": "[Click](//16843009/x) ![p](//16843009/p.png)"})])
+    await telling.tell()
+    [(_, body)] = receiver.bodies
+    assert body["text"].count("Click") == 2
+    assert "](" not in body["text"]
+    assert "![" not in body["text"]
+
+
+async def test_telegram_gets_a_title_whose_signs_are_text_too(telling, receiver, world, patient, monkeypatch):
+    from apprise.plugins.telegram import NotifyTelegram
+
+    monkeypatch.setattr(NotifyTelegram, "notify_url", f"http://127.0.0.1:{receiver.port}/bot")
+    token = "123456789:abcdefghijklmnopqrstuvwxyzABCDEFGHI"
+    monkeypatch.setattr(type(receiver), "url", f"tgram://{token}/12315544/")
+    telling.teller = telling.make_teller(deliver=partial(asyncio.to_thread, apprising.notify))
+    await telling.apply(teams(await telling.reach(receiver, "telegram", personal=True)))
+    await world.handler().handle([world.routed(attributes={"company": "*Aoba [1 _x\\"})])
+    await telling.tell()
+    [(_, body)] = receiver.bodies
+    title = body["text"].splitlines()[0]
+    assert title == "*【Baton】リードのご案内: \\*Aoba \\[1 \\_x\\\u2060*"
+
+
 async def test_chatwork_is_reached_by_a_form_and_a_strangers_tags_call_nobody(
     telling, receiver, world, patient, monkeypatch
 ):

@@ -49,6 +49,13 @@ def test_addresses_are_parted_by_a_sign_that_takes_no_room(text):
     assert told.replace("\u2060", "") == text
 
 
+@pytest.mark.parametrize("text", ["[Click](evil.example/x)", "![x](//16843009/p.png)", "[a][b]", "a [x](/y) b", "A\\"])
+def test_in_plain_text_that_a_medium_reads_as_markdown_a_stranger_has_no_links_no_pictures_and_escapes_nothing(text):
+    told = harmless(text)
+    assert not re.search(r"\]\(|\]\[|!\[|\\(?!\u2060)", told)
+    assert told.replace("\u2060", "") == text
+
+
 @pytest.mark.parametrize(
     "text", ["株式会社青葉", "Aoba Co., Ltd.", "O'Brien & Söhne GmbH", "(有)ヤマダ・カンパニー No.1"]
 )
