@@ -16,7 +16,7 @@ class HandoffSettings(ServiceSettings):
     handoff_poll_seconds: how long the firing of clocks sleeps at most; it wakes for the next due time before that
     handoff_policy_wait_seconds: how long a tenant's first lead waits for the tenant's SLA policy, before it is a dead letter
     handoff_batch:   records read at a time
-    handoff_webhook_allow: hosts, addresses and networks that webhooks may reach although they are not public, comma-separated
+    handoff_webhook_allow: hosts, addresses and networks that webhooks and notifications may reach though not public, by comma
     handoff_webhook_endpoints: endpoints served at once
     handoff_webhook_days: for which messages and the log of their deliveries are kept
     handoff_public_url: under which reps reach this API, without which notifications hold no links; `https://baton.example.jp`

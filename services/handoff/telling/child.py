@@ -26,7 +26,7 @@ from services.handoff.telling.media import Link, Message
 from services.handoff.telling.schedule import Outcome
 
 READY = b"ready\n"
-MEMORY = 64 << 20  # bytes that a fork may take beyond what it begins with: an answer without an end ends there
+MEMORY = 32 << 20  # bytes that a fork may take beyond what it begins with: an answer without an end ends there
 
 
 def serve(control: socket.socket, seconds: float, allowed: Allowed) -> NoReturn:
