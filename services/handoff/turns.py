@@ -9,6 +9,10 @@ from typing import TypeVar
 from shared.kit.pause import pause
 
 T = TypeVar("T")
+TURN_SECONDS = 10.0  # after which who is served makes room for the next one
+COUNT_SECONDS = 15.0  # from one count of what is late to the next
+FORGET_SECONDS = 3600.0  # from one look for what is old to the next
+DAY = 86_400_000  # ms
 
 
 async def take_turns(

@@ -14,16 +14,11 @@ from services.handoff.outbound import queue, signing
 from services.handoff.outbound.post import Answer, Poster
 from services.handoff.outbound.queue import Claim, Delivery
 from services.handoff.outbound.schedule import judge
-from services.handoff.turns import take_turns
+from services.handoff.turns import COUNT_SECONDS, DAY, FORGET_SECONDS, TURN_SECONDS, take_turns
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
 
 log = structlog.get_logger(__name__)
-
-TURN_SECONDS = 10.0  # after which an endpoint makes room for the next one
-COUNT_SECONDS = 15.0
-FORGET_SECONDS = 3600.0
-DAY = 86_400_000
 
 
 class Sender:

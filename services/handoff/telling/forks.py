@@ -35,10 +35,14 @@ class Forks:
         self._control: socket.socket | None = None
 
     async def send(self, url: str, message: Message) -> Outcome:
-        """Never raises for what the other side does."""
+        """Never raises for what the other side does, nor where the machine has no more processes or memory."""
         ours, theirs = socket.socketpair()
         with theirs:
-            server = self._pass(theirs)
+            try:
+                server = self._pass(theirs)
+            except OSError:
+                ours.close()
+                return "crashed"
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
             async with asyncio.timeout(START_SECONDS):

@@ -427,9 +427,12 @@ async def note(
         await _lock(connection, claimed.tenant, [one.notification_id for one, _ in sent])
         for one, verdict in sent:
             await connection.execute(
-                "UPDATE handoff.notifications SET state = $3, due_at = coalesce($4, due_at),"
-                " ended_at = CASE WHEN $4::bigint IS NULL THEN $5::bigint END"
-                " WHERE tenant = $1 AND notification_id = $2::uuid AND state = 'pending'",
+                "UPDATE handoff.notifications SET state = $3::text, due_at = coalesce($4, due_at),"
+                " ended_at = CASE WHEN $4::bigint IS NULL THEN $5::bigint END,"
+                " why = CASE WHEN $3::text = 'told' THEN NULL ELSE why END"
+                # What was over while it was on its way has been told all the same.
+                " WHERE tenant = $1 AND notification_id = $2::uuid"
+                " AND (state = 'pending' OR (state = 'dropped' AND $3::text = 'told'))",
                 one.tenant,
                 one.notification_id,
                 verdict.state,

@@ -19,18 +19,14 @@ from services.handoff.telling.recipients import AT_ONCE, Reached, Recipients, la
 from services.handoff.telling.schedule import FAILING, judge, pause_of
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.words import MOST, Facts, message
-from services.handoff.turns import take_turns
+from services.handoff.turns import COUNT_SECONDS, DAY, FORGET_SECONDS, TURN_SECONDS, take_turns
 from shared.availability.people import Away
 from shared.kit.clock import Clock
 from shared.kit.database import HOPELESS, Connection, Pool
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS = 10.0  # after which a channel makes room for the next one
 WAKE_SECONDS = 15.0
-COUNT_SECONDS = 15.0
-FORGET_SECONDS = 3600.0
-DAY = 86_400_000
 BETWEEN_REMINDERS = 60_000  # ms between two messages that do nothing but remind the same rep on the same channel
 NEW_AT_ONCE = 500
 PATIENCE = 60_000  # ms in which the teams that a lead was routed by come to be known here, too

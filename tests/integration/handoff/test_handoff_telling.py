@@ -838,6 +838,21 @@ async def test_a_crash_between_sending_and_noting_sends_again_and_loses_nothing(
     assert await telling.states() == [("offer", "sato", "told")]
 
 
+async def test_what_is_over_while_it_is_on_its_way_was_told(telling, receiver, world, patient):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    receiver.may_answer.clear()
+    sending = asyncio.create_task(telling.teller.tell_due())
+    async with asyncio.timeout(20):
+        await receiver.asked.wait()
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    assert await telling.states() == [("offer", "sato", "dropped")]
+    receiver.may_answer.set()
+    await sending
+    [row] = await world.rows("notifications", "created_at")
+    assert (row["state"], row["why"]) == ("told", None)
+
+
 async def test_two_processes_at_once_send_once(telling, receiver, world, patient):
     await telling.apply(teams(await telling.reach(receiver)))
     for number in range(5):

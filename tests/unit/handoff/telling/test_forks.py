@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -115,6 +116,15 @@ async def test_the_process_knows_no_secrets_and_says_nothing(forks, monkeypatch,
         assert await forks.send(odd.url, HELLO) == "told"
     assert "SECRETSECRET" not in environment(forks)
     assert "".join(capfd.readouterr()) == ""
+
+
+async def test_where_no_process_can_be_started_nothing_is_sent_and_the_next_try_is_made(forks, monkeypatch):
+    forks.close()
+    async with listening(WELL) as well:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", "/nowhere")
+            assert await forks.send(well.url, HELLO) == "crashed"
+        assert await forks.send(well.url, HELLO) == "told"
 
 
 async def test_a_process_that_was_killed_is_started_anew(forks):
