@@ -539,7 +539,7 @@ async def test_who_crashed_all_of_its_tries_is_given_up_before_it_is_sent_again(
 
 
 async def test_a_manager_hears_no_more_of_what_is_somebody_elses_by_now(telling, receiver, world):
-    late = LeadClass(id="score", accept=600, first_touch=600, escalate=(Step(at=50, do="tell_manager"),))
+    late = LeadClass(id="score", accept=600, first_touch=600, untouched="tell_manager")
     await telling.apply(SlaPolicy(default=late))
     channel = await telling.reach(receiver)
     await telling.apply(
@@ -553,7 +553,7 @@ async def test_a_manager_hears_no_more_of_what_is_somebody_elses_by_now(telling,
         )
     )
     await telling.offer(mode="assign")
-    world.clock.advance(seconds=301)
+    world.clock.advance(seconds=601)
     await world.firing().fire_due()
     receiver.answer = 500
     await telling.tell()
