@@ -551,8 +551,8 @@ class Head(msgspec.Struct):
 
 
 async def _highest(kafka: str, topic: Topic, kind: type[S], causes: Counter[str]) -> dict[str, list[S]]:
-    """Of each subject the scores of the highest version, one for each body; `causes` counts why all were said. The topic is too large
-    to be held whole."""
+    """Of each subject the scores of the highest version, one for each body; `causes` counts why all were said. The topic is too
+    large to be held whole."""
     best: dict[bytes, tuple[Version, set[bytes]]] = {}
     head = msgspec.json.Decoder(Head)
     async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
