@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,6 +19,8 @@ from shared.kit import metrics
 from shared.kit.connections import http_server
 
 log = structlog.get_logger(__name__)
+
+STOPPING_SECONDS = 60.0  # after which a service that has not stopped in order is ended hard
 
 Check = Callable[[], bool | Awaitable[bool]]
 
@@ -83,7 +87,11 @@ async def serve(
     app: ASGIApp, *, host: str, port: int, tasks: Mapping[str, Coroutine[Any, Any, None]], closing: AsyncExitStack
 ) -> int:
     """Serve `app` and run `tasks` until SIGTERM or SIGINT; the exit status. A task that ends or raises stops the service with 1:
-    its supervisor starts it anew. Requests under way are finished first, then tasks are cancelled, then `closing` is unwound."""
+    its supervisor starts it anew. Requests under way are finished first, then tasks are cancelled, then `closing` is unwound.
+
+    What is not over by then is ended hard after a minute, with 1: a client that cannot be closed while its server is away must not
+    keep the service from being started anew. Nothing is lost by it that a crash would not lose.
+    """
     server = http_server(app, host=host, port=port)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -93,18 +101,41 @@ async def serve(
     workers = {asyncio.create_task(work, name=name) for name, work in tasks.items()}
     waiter = asyncio.create_task(stopping.wait(), name="stopping")
     done, _ = await asyncio.wait({http, waiter, *workers}, return_when=asyncio.FIRST_COMPLETED)
+    too_long = threading.Timer(STOPPING_SECONDS, _end, [loop])
+    too_long.daemon = True
+    too_long.start()
     status = 0
-    for task in done - {waiter}:
-        status = 1
-        error = task.exception() if not task.cancelled() else None
-        log.error("task_ended", task=task.get_name(), error=repr(error), exc_info=error)
-    server.should_exit = True
-    await asyncio.wait({http}, timeout=12)
-    await cancel(workers)
-    waiter.cancel()
-    await closing.aclose()
+    try:
+        for task in done - {waiter}:
+            status = 1
+            error = task.exception() if not task.cancelled() else None
+            log.error("task_ended", task=task.get_name(), error=repr(error), exc_info=error)
+        server.should_exit = True
+        await asyncio.wait({http}, timeout=12)
+        await cancel(workers)
+        waiter.cancel()
+        await closing.aclose()
+    finally:
+        too_long.cancel()
     log.info("stopped", status=status)
     return status
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """From a thread of its own: the loop may be what does not go on."""
+    waiting = sorted(f"{task.get_name()}: {_where(task)}" for task in asyncio.all_tasks(loop))
+    log.error("not_stopped_in_order", seconds=STOPPING_SECONDS, waiting=waiting)
+    os._exit(1)
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    """Which coroutine waits for which."""
+    names: list[str] = []
+    waits: Any = task.get_coro()
+    while hasattr(waits, "cr_await"):
+        names.append(waits.__qualname__)
+        waits = waits.cr_await
+    return " > ".join(names)
 
 
 async def cancel(tasks: Collection[asyncio.Task[Any]], *, again_seconds: float = 10) -> None:

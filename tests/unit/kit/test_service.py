@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -109,3 +111,42 @@ async def test_a_task_that_merely_ends_stops_the_service_as_well(service: Servic
     async with asyncio.timeout(DEADLINE):
         assert await service.run(done=done(), other=service.endless()) == 1
     assert service.journal[-1] == "closed"
+
+
+NEVER_CLOSED = """
+import asyncio, os, signal, sys
+from contextlib import AsyncExitStack
+from fastapi import FastAPI
+from shared.kit import service
+
+async def never():
+    await asyncio.Event().wait()
+
+async def told_to_stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+    await never()
+
+async def main():
+    closing = AsyncExitStack()
+    closing.push_async_callback(never)
+    await service.serve(FastAPI(), host="127.0.0.1", port=int(sys.argv[1]), tasks={"stop": told_to_stop()}, closing=closing)
+
+service.STOPPING_SECONDS = 1
+asyncio.run(main())
+"""
+
+
+async def test_what_cannot_be_closed_keeps_no_service_from_being_started_anew(free_port: int) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        NEVER_CLOSED,
+        str(free_port),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    async with asyncio.timeout(DEADLINE * 3):
+        said, _ = await process.communicate()
+    assert process.returncode == 1
+    assert b"not_stopped_in_order" in said
+    assert b"never" in said, "what it waits for is named"
