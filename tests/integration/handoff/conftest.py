@@ -310,7 +310,7 @@ async def calling(world: World, owner: Any) -> AsyncIterator[Callable[..., Any]]
         token = uuid4().hex
         insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)"
         await owner.execute(insert, world.tenant, token_hash(token), name, list(roles))
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=app)
         headers = {"authorization": f"Bearer {token}"}
         made.append(httpx.AsyncClient(transport=transport, base_url="http://handoff", headers=headers))
         return made[-1]

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from services.handoff.activities.desk import ActivityDesk
 from services.handoff.activities.tasks import Task
-from services.handoff.app import http_app
 from services.handoff.domain.rep import NotTheHolderError
-from shared.kit.auth import token_hash
-from shared.kit.service import Probes
 from shared.schemas.policies import Label, PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
 from shared.schemas.policies.pipeline import DealStage, LossReason, Pipeline
@@ -29,7 +25,7 @@ def reason(code, effect):
 
 
 @pytest.fixture
-async def clients(world, owner, publish):
+async def clients(world, calling, publish):
     """Makes clients by role; the tenant gives up on who does not answer."""
     rules = (RoutingRule(id="all", when={"score.grade": {"exists": True}}, pool="tokyo"),)
     reasons = (
@@ -48,26 +44,11 @@ async def clients(world, owner, publish):
     )
     for sequence, policy in enumerate((sla, RoutingPolicy(rules=rules, decline_reasons=reasons), teams), start=50):
         await world.policies.apply(publish(world.tenant, sequence, policy))
-    app, made = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32), []
 
     async def make(*roles, name="crm"):
-        token = uuid4().hex
-        await owner.execute(
-            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)",
-            world.tenant,
-            token_hash(token),
-            name,
-            list(roles),
-        )
-        headers = {"authorization": f"Bearer {token}"}
-        made.append(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://handoff", headers=headers)
-        )
-        return made[-1]
+        return await calling(name, *roles)
 
-    yield make
-    for client in made:
-        await client.aclose()
+    return make
 
 
 @pytest.fixture

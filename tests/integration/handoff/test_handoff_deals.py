@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from baton.policies.documents import load
-from services.handoff.app import http_app
 from services.handoff.pipeline import steps
 from services.handoff.pipeline import store as deal_rows
 from services.handoff.pipeline.deal import fold
 from services.handoff.pipeline.desk import Asker, DealDesk
 from services.handoff.pipeline.steps import Loss
-from shared.kit.auth import token_hash
 from shared.kit.database import tenant_transaction
-from shared.kit.service import Probes
 from shared.schemas.policies import PipelinePolicy
 from shared.schemas.scores import RecentTouch
 
@@ -52,27 +48,11 @@ Client = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture
-async def client(world: Any, owner: Any) -> AsyncIterator[Client]:
-    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
-    made = []
-
+async def client(calling: Client) -> Client:
     async def make(*roles: str, name: str = "crm") -> httpx.AsyncClient:
-        token = uuid4().hex
-        await owner.execute(
-            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)",
-            world.tenant,
-            token_hash(token),
-            name,
-            list(roles),
-        )
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        headers = {"authorization": f"Bearer {token}"}
-        made.append(httpx.AsyncClient(transport=transport, base_url="http://handoff", headers=headers))
-        return made[-1]
+        return await calling(name, *roles)
 
-    yield make
-    for one in made:
-        await one.aclose()
+    return make
 
 
 @pytest.fixture

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
 
 from baton.policies.documents import load
-from services.handoff.app import http_app
-from shared.kit.auth import token_hash
-from shared.kit.service import Probes
 from shared.schemas.policies import PipelinePolicy, QualificationPolicy
 
 pytestmark = pytest.mark.servers
@@ -33,22 +29,11 @@ Client = Callable[[str], Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture
-async def client(world, owner) -> AsyncIterator[Client]:
-    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
-    made = []
-
+async def client(calling) -> Client:
     async def make(name: str) -> httpx.AsyncClient:
-        token = uuid4().hex
-        insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, '{rep}')"
-        await owner.execute(insert, world.tenant, token_hash(token), name)
-        headers = {"authorization": f"Bearer {token}"}
-        transport = httpx.ASGITransport(app=app)
-        made.append(httpx.AsyncClient(transport=transport, base_url="http://handoff", headers=headers))
-        return made[-1]
+        return await calling(name, "rep")
 
-    yield make
-    for one in made:
-        await one.aclose()
+    return make
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -34,26 +34,11 @@ Client = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture
-async def client(world, owner, publish) -> AsyncIterator[Client]:
+async def client(world, calling, publish) -> Client:
     """client(name, *roles): one with a token of this name and these roles."""
     for sequence, policy in enumerate((TEAMS, QUALIFICATION), start=50):
         await world.policies.apply(publish(world.tenant, sequence, policy))
-    app = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32)
-    made = []
-
-    async def make(name: str, *roles: str) -> httpx.AsyncClient:
-        token = uuid4().hex
-        insert = "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)"
-        await owner.execute(insert, world.tenant, token_hash(token), name, list(roles))
-        headers = {"authorization": f"Bearer {token}"}
-        made.append(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://handoff", headers=headers)
-        )
-        return made[-1]
-
-    yield make
-    for one in made:
-        await one.aclose()
+    return calling
 
 
 @pytest.fixture

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
-import httpx
 import pytest
 
-from services.handoff.app import http_app
-from shared.kit.auth import token_hash
-from shared.kit.service import Probes
 from shared.schemas.policies import SlaPolicy
 from shared.schemas.policies.sla import LeadClass, PauseReason
 
@@ -17,30 +11,15 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
-async def clients(world, owner, publish):
+async def clients(world, calling, publish):
     wait = PauseReason(code="waiting_for_customer", most=3600)
     sla = SlaPolicy(default=LeadClass(id="score", accept=60, first_touch=600, remind=(50,)), pauses=(wait,))
     await world.policies.apply(publish(world.tenant, 50, sla))
-    app, made = http_app(world.app, world.policies, world.clock, Probes(), b"m" * 32), []
 
     async def make(*roles, name="crm"):
-        token = uuid4().hex
-        await owner.execute(
-            "INSERT INTO auth.tokens (tenant, hash, name, roles) VALUES ($1, $2, $3, $4)",
-            world.tenant,
-            token_hash(token),
-            name,
-            list(roles),
-        )
-        headers = {"authorization": f"Bearer {token}"}
-        made.append(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://handoff", headers=headers)
-        )
-        return made[-1]
+        return await calling(name, *roles)
 
-    yield make
-    for client in made:
-        await client.aclose()
+    return make
 
 
 @pytest.fixture
