@@ -5,25 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from baton.policies.documents import load
 from services.handoff.domain.opportunity import Offer, Opportunity
 from services.handoff.pipeline import steps
 from services.handoff.pipeline.deal import changes, fold, recorded
 from services.handoff.pipeline.following import followed
 from services.handoff.pipeline.handover import applied, entered
 from services.handoff.pipeline.steps import Loss, Moment, RefusedError
-from shared.schemas.policies.pipeline import CONFIRMED, DEAL_TYPES, PipelinePolicy
+from shared.schemas.policies.pipeline import CONFIRMED, DEAL_TYPES
+from tests.hinode_deals import PIPELINE as POLICY
 
-PATH = Path(__file__).parents[2] / "policies/hinode/pipeline.yaml"
-DOCUMENT, _ = load(PATH, "pipeline.yaml")
-assert DOCUMENT is not None
-POLICY = PipelinePolicy.model_validate(DOCUMENT.content)
 START = 1_700_000_000_000
 STAGES = sorted({stage.id for pipeline in POLICY.types for stage in pipeline.stages})
 CONFIRMABLE = sorted(

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from baton.policies.documents import load
-from shared.schemas.policies import PipelinePolicy
+from tests.hinode_deals import PIPELINE, SAID
 
 pytestmark = pytest.mark.servers
-
-DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
-assert DOCUMENT is not None
-POLICY = PipelinePolicy.model_validate(DOCUMENT.content)
-CONFIRMED = {
-    one.field.removeprefix("confirmed."): True
-    for stage in POLICY.types[0].stages
-    for one in stage.exit
-    if one.field.startswith("confirmed.")
-}
-SAID = {
-    "amount": 1_200_000,
-    "expected_close": "2024-03-31",
-    "first_meeting": "2023-11-20",
-    "problem": "在庫の棚卸",
-    "impact": "月40万円",
-    "decision_process": "役員決裁",
-    "success_criteria": "棚卸を半減",
-    "confirmed": CONFIRMED,
-}
 
 
 @pytest.fixture
 async def crm(world, calling, publish):
-    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
     await world.handler().handle([world.routed()])
     await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
     return await calling("crm", "api")

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from baton.policies.documents import load
-from shared.schemas.policies import PipelinePolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
 from shared.schemas.policies.sla import DealClocks, LeadClass
 from shared.schemas.policies.teams import Member, Pool, Rep
+from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
 
-DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
-PIPELINE = PipelinePolicy.model_validate(DOCUMENT.content)
 LONG = 90 * 86_400
 SLA = SlaPolicy(default=LeadClass(id="score", accept=LONG, first_touch=LONG), deals=DealClocks(manager_after=2))
 TEAMS = TeamsPolicy(

@@ -5,44 +5,23 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from baton.policies.documents import load
 from services.handoff.pipeline import steps
 from services.handoff.pipeline import store as deal_rows
 from services.handoff.pipeline.deal import fold
 from services.handoff.pipeline.desk import Asker, DealDesk
 from services.handoff.pipeline.steps import Loss
 from shared.kit.database import tenant_transaction
-from shared.schemas.policies import PipelinePolicy
 from shared.schemas.scores import RecentTouch
+from tests.hinode_deals import CONFIRMED, PIPELINE, SAID
 
 pytestmark = pytest.mark.servers
 
-DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
-assert DOCUMENT is not None
-POLICY = PipelinePolicy.model_validate(DOCUMENT.content)
-CONFIRMED = {
-    one.field.removeprefix("confirmed."): True
-    for stage in POLICY.types[0].stages
-    for one in stage.exit
-    if one.field.startswith("confirmed.")
-}
-SAID = {
-    "amount": 1_200_000,
-    "expected_close": "2024-03-31",
-    "first_meeting": "2023-11-20",
-    "problem": "山田様: 在庫の棚卸に毎月120時間",
-    "impact": "月40万円",
-    "decision_process": "部長起案、役員決裁",
-    "success_criteria": "棚卸を半減",
-    "confirmed": CONFIRMED,
-}
-HANDOVER = {item.id: "済" for item in POLICY.handover if item.required}
+HANDOVER = {item.id: "済" for item in PIPELINE.handover if item.required}
 
 Client = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -63,7 +42,7 @@ async def crm(client: Client) -> httpx.AsyncClient:
 @pytest.fixture
 async def path(world: Any, publish: Any) -> str:
     """The path of a deal that 佐藤 of field sales has accepted, under Hinode's pipeline."""
-    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
     await world.handler().handle([world.routed()])
     await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
     return f"/v1/opportunities/{world.opportunity_id()}/deal"
@@ -141,7 +120,7 @@ async def test_a_deal_goes_from_acceptance_to_the_account_manager_and_its_histor
 async def test_a_deal_is_stored_with_the_acceptance_and_counts_from_it_where_policy_says_so(
     crm, world, publish, way, body
 ):
-    await world.policies.apply(publish(world.tenant, 60, POLICY.model_copy(update={"counts_from": "sal"})))
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE.model_copy(update={"counts_from": "sal"})))
     await world.handler().handle([world.routed(is_test=False)])
     one = f"/v1/opportunities/{world.opportunity_id()}"
     assert await world.rows("deals", "version") == []
@@ -162,7 +141,7 @@ async def test_whether_a_deal_counts_follows_the_policy_of_today_wherever_it_is_
     await patched(crm, path, amount=5)
     one = path.removesuffix("/deal")
     for sequence, counts_from, expected in ((61, "sal", True), (62, "sql", False)):
-        policy = POLICY.model_copy(update={"counts_from": counts_from})
+        policy = PIPELINE.model_copy(update={"counts_from": counts_from})
         await world.policies.apply(publish(world.tenant, sequence, policy))
         told = [
             (await crm.get(path)).json()["in_pipeline"],
@@ -188,7 +167,7 @@ async def test_a_deal_of_before_the_policy_begins_with_what_its_rep_does_next(cr
     await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
     accepted_at = world.clock.now()
     assert await world.rows("deals", "version") == []
-    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
     world.clock.advance(seconds=300)
     await crm.post(f"/v1/opportunities/{world.opportunity_id()}/activities", json={"type": "call_connected"})
     [row] = await world.rows("deals", "version")
@@ -196,16 +175,16 @@ async def test_a_deal_of_before_the_policy_begins_with_what_its_rep_does_next(cr
 
 
 async def test_a_first_stage_of_another_name_is_told_with_the_acceptance(crm, world, publish):
-    first = POLICY.types[0].stages[0].model_copy(update={"id": "first_contact"})
-    new = POLICY.types[0].model_copy(update={"stages": (first, *POLICY.types[0].stages[1:])})
-    await world.policies.apply(publish(world.tenant, 60, POLICY.model_copy(update={"types": (new,)})))
+    first = PIPELINE.types[0].stages[0].model_copy(update={"id": "first_contact"})
+    new = PIPELINE.types[0].model_copy(update={"stages": (first, *PIPELINE.types[0].stages[1:])})
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE.model_copy(update={"types": (new,)})))
     await world.handler().handle([world.routed()])
     await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
     assert await stages(world) == ["offered", "accepted", "first_contact"]
 
 
 async def test_a_deal_knows_where_its_lead_came_from(crm, world, publish):
-    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
     touches = [
         RecentTouch(event_id=f"e{n}", type="page_viewed", at=n, received_at=n, campaign=campaign)
         for n, campaign in enumerate(("展示会2023", "webinar-11", None))
@@ -432,7 +411,7 @@ async def test_a_tenant_without_the_policy_is_told_what_to_do_and_all_else_works
 
 
 async def test_a_deal_begins_when_field_sales_accepts_and_not_before(crm, world, publish):
-    await world.policies.apply(publish(world.tenant, 60, POLICY))
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
     await world.handler().handle([world.routed(), world.routed(lead="lead-2", leg="is")])
     path = f"/v1/opportunities/{world.opportunity_id()}/deal"
     assert code_of(await crm.get(path)) == (409, "not_accepted")
@@ -508,14 +487,14 @@ async def test_wherever_the_desk_dies_said_again_it_gives_the_same_rows_and_even
 
     async def accepted(name: str) -> Any:
         world = await make_world(name)
-        await world.policies.apply(publish(name, 60, POLICY))
+        await world.policies.apply(publish(name, 60, PIPELINE))
         await world.handler().handle([world.routed()])
         await world.desk().accept(name, world.opportunity_id(), "sato")
         return world
 
     async def lose(world: Any, pool: Any = None) -> None:
         desk = DealDesk(pool or world.app, world.clock, world.policies)
-        loss = Loss(POLICY.reason("price"), "予算の二倍")
+        loss = Loss(PIPELINE.reason("price"), "予算の二倍")
         act = lambda deal, _policy, moment: steps.lose(deal, loss, moment)  # noqa: E731
         await desk.change(world.tenant, world.opportunity_id(), act, Asker("sato"))
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from baton.policies.documents import load
-from shared.schemas.policies import PipelinePolicy
+from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
 
-DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
-PIPELINE = PipelinePolicy.model_validate(DOCUMENT.content)
 AT = "/v1/external/salesforce/0065g"
 SAID = {"amount": 1_200_000, "expected_close": "2024-03-31", "first_meeting": "2023-11-20", "problem": "在庫の棚卸"}
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import httpx
 import pytest
 
-from baton.policies.documents import load
-from shared.schemas.policies import PipelinePolicy, QualificationPolicy
+from shared.schemas.policies import QualificationPolicy
+from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
 
@@ -75,9 +74,7 @@ async def test_field_sales_sees_what_inside_sales_said_and_nothing_of_it_is_told
     ids=["the next day in Tokyo", "a day that no deal has", "none"],
 )
 async def test_the_deal_begins_with_the_first_meeting_that_was_handed_over(client, lead, world, publish, said, day):
-    document, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
-    assert document is not None
-    await world.policies.apply(publish(world.tenant, 50, PipelinePolicy.model_validate(document.content)))
+    await world.policies.apply(publish(world.tenant, 50, PIPELINE))
     sato, tanaka = await client("sato"), await client("tanaka")
     assert (await sato.post(f"{lead}/qualify", json={"first_meeting": said})).status_code == 200
     await world.handler().handle([world.routed(assignment=2, rep="tanaka")])

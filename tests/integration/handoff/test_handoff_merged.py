@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from baton.policies.documents import load
-from shared.schemas.policies import PipelinePolicy
+from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
-
-DOCUMENT, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
-assert DOCUMENT is not None
-PIPELINE = PipelinePolicy.model_validate(DOCUMENT.content)
 
 
 @pytest.fixture

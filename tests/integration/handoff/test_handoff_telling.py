@@ -8,7 +8,6 @@ from datetime import date
 from email import message_from_bytes
 from email.policy import default
 from functools import partial
-from pathlib import Path
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -17,7 +16,6 @@ import orjson
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from baton.policies.documents import load
 from services.handoff.app import http_app
 from services.handoff.domain.rep import Activity
 from services.handoff.links.signing import Signer
@@ -34,12 +32,13 @@ from shared.kit.clock import FakeClock
 from shared.kit.database import tenant_transaction
 from shared.kit.person import seal
 from shared.kit.service import Probes
-from shared.schemas.policies import Label, PipelinePolicy, RoutingPolicy, SlaPolicy, TeamsPolicy
+from shared.schemas.policies import Label, RoutingPolicy, SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
 from shared.schemas.policies.routing import DeclineReason, RoutingRule
 from shared.schemas.policies.sla import DealClocks, LeadClass, Step
 from shared.schemas.policies.teams import Address, Channel, Member, Pool, Rep
 from shared.schemas.routing import Reason
+from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
 
@@ -431,10 +430,9 @@ async def test_what_is_late_is_told_to_the_manager_until_it_is_done(telling, rec
 async def test_a_deal_that_waits_is_told_to_its_rep_then_to_the_manager_and_to_nobody_once_it_moved(
     telling, receiver, world
 ):
-    document, _ = load(Path(__file__).parents[3] / "policies/hinode/pipeline.yaml", "pipeline.yaml")
     long = LeadClass(id="score", accept=24 * HOUR, first_touch=240 * HOUR)
     sla = SlaPolicy(default=long, deals=DealClocks(stage_rot=False, manager_after=1))
-    for policy in (sla, PipelinePolicy.model_validate(document.content), teams(await telling.reach(receiver))):
+    for policy in (sla, PIPELINE, teams(await telling.reach(receiver))):
         await telling.apply(policy)
     deals = DealDesk(world.app, world.clock, world.policies)
 
