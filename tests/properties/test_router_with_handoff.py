@@ -358,13 +358,31 @@ RouterAndHandoff.TestCase.settings = settings(stateful_step_count=50)
 TestAnyHistoryOfRouterAndHandoff = RouterAndHandoff.TestCase
 
 
-def test_who_left_is_relieved_of_what_they_had_accepted():
+def offered(grade="A1"):
+    """Router and handoff, who agree on a lead that somebody was offered."""
     both = RouterAndHandoff()
     both.begin("offer")
-    both.score("lead-1", "A1", raised=False, merged=1)
+    both.score("lead-1", grade, raised=False, merged=1)
     both.settle()
+    return both
+
+
+def accepted(grade="A1"):
+    both = offered(grade)
     both.accept("lead-1")
     both.settle()
+    return both
+
+
+def said_twice_is_said_once(both):
+    lead = both.leads["lead-1"]
+    both.rewind("events", 10)
+    both.settle()
+    assert both.leads["lead-1"] == lead
+
+
+def test_who_left_is_relieved_of_what_they_had_accepted():
+    both = accepted()
     holder = both.leads["lead-1"].owner_rep
     both.leave()
     both.teardown()
@@ -373,12 +391,7 @@ def test_who_left_is_relieved_of_what_they_had_accepted():
 
 
 def qualified_but_unread():
-    both = RouterAndHandoff()
-    both.begin("offer")
-    both.score("lead-1", "A3", raised=False, merged=1)
-    both.settle()
-    both.accept("lead-1")
-    both.settle()
+    both = accepted("A3")
     both.qualify("lead-1")
     return both
 
@@ -389,9 +402,7 @@ def test_what_inside_sales_qualified_just_before_a_manager_gave_it_away_goes_to_
     both.settle()
     lead = both.leads["lead-1"]
     assert (lead.leg, lead.passed_on, lead.pool_id) == ("fs", True, "field")
-    both.rewind("events", 10)
-    both.settle()
-    assert both.leads["lead-1"] == lead, "said twice is said once"
+    said_twice_is_said_once(both)
 
 
 def test_what_inside_sales_qualified_just_before_they_left_goes_to_field_sales():
@@ -415,12 +426,7 @@ def test_who_accepted_what_inside_sales_had_qualified_just_before_keeps_it():
 
 @pytest.mark.parametrize("effect", sorted(CLOSING))
 def test_a_rep_who_closed_a_lead_just_before_a_manager_gave_it_away_is_heard(effect):
-    both = RouterAndHandoff()
-    both.begin("offer")
-    both.score("lead-1", "A1", raised=False, merged=1)
-    both.settle()
-    both.accept("lead-1")
-    both.settle()
+    both = accepted()
     holder, reason = both.leads["lead-1"].owner_rep, PLAYBOOK.decline(effect)
     both.decline("lead-1", reason)
     both.give("lead-1", [rep for rep in REPS if rep != holder], too_late=False)
@@ -428,16 +434,11 @@ def test_a_rep_who_closed_a_lead_just_before_a_manager_gave_it_away_is_heard(eff
     lead = both.leads["lead-1"]
     until = both.now + 30 * DAY if effect == "on_hold" else None
     assert (lead.owner_rep, lead.waiting_reason, lead.waiting_until) == (None, CLOSING[effect], until)
-    both.rewind("events", 10)
-    both.settle()
-    assert both.leads["lead-1"] == lead, "said twice is said once"
+    said_twice_is_said_once(both)
 
 
 def test_nobody_is_passed_over_for_a_lead_that_was_closed_given_away_and_merged_in_one_moment():
-    both = RouterAndHandoff()
-    both.begin("offer")
-    both.score("lead-1", "A1", raised=False, merged=1)
-    both.settle()
+    both = offered()
     holder = both.leads["lead-1"].owner_rep
     both.decline("lead-1", PLAYBOOK.decline("recycle"))
     both.give("lead-1", [rep for rep in REPS if rep != holder], too_late=False)
@@ -450,10 +451,7 @@ def test_nobody_is_passed_over_for_a_lead_that_was_closed_given_away_and_merged_
 
 def accepted_while_it_was_merged():
     """Somebody accepted the lead while its merge took it back, and the merge was undone."""
-    both = RouterAndHandoff()
-    both.begin("offer")
-    both.score("lead-1", "A1", raised=False, merged=1)
-    both.settle()
+    both = offered()
     both.score("lead-1", "A1", raised=False, merged=0)
     both.deliver("scored", 1)
     both.accept("lead-1")
@@ -487,30 +485,18 @@ def test_who_accepted_a_lead_in_the_moment_of_a_merge_that_was_undone_can_be_rel
 
 @pytest.mark.parametrize("stage", ["won", "lost"])
 def test_a_rep_who_ended_a_deal_just_before_a_manager_gave_it_away_is_heard(stage):
-    both = RouterAndHandoff()
-    both.begin("offer")
-    both.score("lead-1", "A1", raised=False, merged=1)
-    both.settle()
-    both.accept("lead-1")
-    both.settle()
+    both = accepted()
     holder = both.leads["lead-1"].owner_rep
     both.deal("lead-1", stage)
     both.give("lead-1", [rep for rep in REPS if rep != holder], too_late=False)
     both.settle()
     lead = both.leads["lead-1"]
     assert (lead.owner_rep, lead.waiting_reason, lead.cycle) == (None, stage, 1)
-    both.rewind("events", 10)
-    both.settle()
-    assert both.leads["lead-1"] == lead, "said twice is said once"
+    said_twice_is_said_once(both)
 
 
 def test_a_deal_that_was_won_while_its_lead_was_merged_is_won_once_the_merge_is_undone():
-    both = RouterAndHandoff()
-    both.begin("offer")
-    both.score("lead-1", "A1", raised=False, merged=1)
-    both.settle()
-    both.accept("lead-1")
-    both.settle()
+    both = accepted()
     both.score("lead-1", "A1", raised=False, merged=0)
     both.settle()
     both.deal("lead-1", "won")
