@@ -102,7 +102,7 @@ def http_app(
     app.include_router(LinksApi(desk, reads, policies, tokens, clock, Signer(secret), public_url).router())
     app.include_router(EndpointsApi(Endpoints(pool, Seals(secret), clock), tokens, allowed).router())
     app.include_router(NotificationsApi(pool, policies, tokens).router())
-    app.include_router(ExportsApi(reads, policies, tokens).router())
+    app.include_router(ExportsApi(pool, reads, policies, tokens).router())
     app.include_router(feed_routes(pool, tokens))
     app.include_router(clock_routes(pool, policies, tokens))
     entry = Entry(reads, policies, tokens)

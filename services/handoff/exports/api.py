@@ -14,9 +14,13 @@ from services.handoff.bodies import ShortText
 from services.handoff.domain.opportunity import Stage
 from services.handoff.exports.table import Encoding, lost, written
 from services.handoff.paging import Cursor, cursor, place
+from services.handoff.pipeline import store as deal_rows
+from services.handoff.pipeline.deal import Deal
+from services.handoff.pipeline.views import DealView, deal_view
 from services.handoff.policies import Policies
 from services.handoff.reads import Filter, Reads
 from shared.kit.auth import BEARER, Tokens
+from shared.kit.database import Pool, tenant_transaction
 from shared.kit.problems import described
 from shared.schemas.policies.pipeline import PipelinePolicy
 from shared.sight import sight_of
@@ -31,7 +35,39 @@ def _of_person(name: str) -> Callable[[views.Summary], object]:
     return lambda opportunity: opportunity.person.get(name)
 
 
-COLUMNS: dict[str, Callable[[views.Summary], object]] = {
+def _of_deal(name: str) -> Callable[[DealView], object]:
+    return lambda deal: getattr(deal, name)
+
+
+def _together(name: str) -> Callable[[DealView], object]:
+    """Several in one cell."""
+    return lambda deal: ", ".join(getattr(deal, name))
+
+
+# What is known of the deal; empty where there is none.
+OF_DEAL: dict[str, Callable[[DealView], object]] = {
+    "deal_stage": _of_deal("stage"),
+    "deal_stage_since": _of_deal("stage_since"),
+    "amount": _of_deal("amount"),
+    "currency": _of_deal("currency"),
+    "expected_close": _of_deal("expected_close"),
+    "probability": _of_deal("probability"),
+    "yomi": _of_deal("yomi"),
+    "forecast": _of_deal("forecast"),
+    "products": _together("products"),
+    "competitors": _together("competitors"),
+    "source": _of_deal("source"),
+    "campaign": _of_deal("campaign"),
+    "next_step": _of_deal("next_step"),
+    "next_step_on": _of_deal("next_step_on"),
+    "ordered_on": _of_deal("ordered_on"),
+    "closed_at": _of_deal("closed_at"),
+    "closed_reason": _of_deal("closed_reason"),
+    "rival": _of_deal("rival"),
+    "comes_back_at": _of_deal("comes_back_at"),
+    "account_manager": _of_deal("account_manager"),
+}
+OF_OPPORTUNITY: dict[str, Callable[[views.Summary], object]] = {
     "opportunity_id": lambda o: o.id,
     "lead_id": lambda o: o.lead_id,
     "cycle": lambda o: o.cycle,
@@ -55,6 +91,7 @@ COLUMNS: dict[str, Callable[[views.Summary], object]] = {
     "created_at": lambda o: o.created_at,
     "updated_at": lambda o: o.updated_at,
 }
+COLUMNS = [*OF_OPPORTUNITY, *OF_DEAL]
 
 
 class LostCell(BaseModel):
@@ -73,8 +110,8 @@ class LostCells(BaseModel):
 class ExportsApi:
     """Files of opportunities; the tenant, and what is seen, come from the token."""
 
-    def __init__(self, reads: Reads, policies: Policies, tokens: Tokens) -> None:
-        self._reads, self._policies, self._tokens = reads, policies, tokens
+    def __init__(self, pool: Pool, reads: Reads, policies: Policies, tokens: Tokens) -> None:
+        self._pool, self._reads, self._policies, self._tokens = pool, reads, policies, tokens
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1/exports", tags=["exports"], dependencies=[BEARER])
@@ -117,11 +154,9 @@ class ExportsApi:
         if following:
             headers["baton-next"] = following
         if encoding == "cp932":
-            headers["baton-unencodable"] = str(len(lost(list(COLUMNS), rows)))
+            headers["baton-unencodable"] = str(len(lost(COLUMNS, rows)))
         charset = "utf-8" if encoding == "utf-8" else "windows-31j"
-        return Response(
-            written(list(COLUMNS), rows, encoding), media_type=f"text/csv; charset={charset}", headers=headers
-        )
+        return Response(written(COLUMNS, rows, encoding), media_type=f"text/csv; charset={charset}", headers=headers)
 
     async def unencodable(
         self,
@@ -136,7 +171,7 @@ class ExportsApi:
         return LostCells(
             items=[
                 LostCell(row=one.row, column=one.column, text=one.text, characters=one.characters)
-                for one in lost(list(COLUMNS), rows)
+                for one in lost(COLUMNS, rows)
             ]
         )
 
@@ -151,10 +186,21 @@ class ExportsApi:
         names, pipeline = self._policies.rep_names(caller.tenant), self._policies.pipeline(caller.tenant)
         last = found[limit - 1] if len(found) > limit else None
         following = cursor(last["created_at"], last["id"]) if last else None
+        deals = await self._deals(caller.tenant, [row["id"] for row in found[:limit]]) if pipeline else {}
         log.info("exported", tenant=caller.tenant, by=caller.name, rows=min(len(found), limit))
-        return [_cells(row, names, pipeline) for row in found[:limit]], following
+        return [_cells(row, deals.get(row["id"]), names, pipeline) for row in found[:limit]], following
+
+    async def _deals(self, tenant: str, opportunity_ids: list[str]) -> dict[str, Deal]:
+        async with tenant_transaction(self._pool, tenant) as connection:
+            return await deal_rows.find(connection, tenant, opportunity_ids)
 
 
-def _cells(row: Mapping[str, Any], names: Mapping[str, str], pipeline: PipelinePolicy | None) -> list[object]:
+def _cells(
+    row: Mapping[str, Any], deal: Deal | None, names: Mapping[str, str], pipeline: PipelinePolicy | None
+) -> list[object]:
     opportunity = views.summary(row, names, pipeline)
-    return [tell(opportunity) for tell in COLUMNS.values()]
+    shown = deal_view(opportunity.id, deal, pipeline) if deal and pipeline else None
+    return [
+        *(tell(opportunity) for tell in OF_OPPORTUNITY.values()),
+        *(tell(shown) if shown else None for tell in OF_DEAL.values()),
+    ]

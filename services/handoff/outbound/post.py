@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any, Literal
 
@@ -151,11 +152,21 @@ async def _beginning(response: httpcore.Response) -> bytes:
 
 
 def _retry_after(headers: list[tuple[bytes, bytes]]) -> int | None:
-    """Seconds; dates are not looked at: clocks of strangers differ."""
-    for name, value in headers:
-        if name.lower() == b"retry-after" and value.isdigit() and len(value) <= 9:
-            return int(value)
-    return None
+    """Seconds. A date is counted from the answer's own: clocks of strangers differ from ours, but not from themselves."""
+    said = {name.lower(): value for name, value in reversed(headers)}
+    value = said.get(b"retry-after", b"")
+    if value.isdigit() and len(value) <= 9:
+        return int(value)
+    later, now = _date(value), _date(said.get(b"date", b""))
+    return None if later is None or now is None else max(0, round(later - now))
+
+
+def _date(value: bytes) -> float | None:
+    """Seconds since the epoch; None for what is no date of HTTP."""
+    try:
+        return parsedate_to_datetime(value.decode("ascii")).timestamp()
+    except (ValueError, OverflowError):  # no ASCII, no date, or one that no calendar has
+        return None
 
 
 def _storable(text: str | None) -> str | None:

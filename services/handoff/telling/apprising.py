@@ -9,6 +9,8 @@ from services.handoff.telling.media import Message, as_markdown, as_text, escape
 from services.handoff.telling.schedule import Outcome
 from services.handoff.telling.urls import SCHEMAS
 
+MARKED_TITLES = {"workflow", "workflows"}  # Teams reads Markdown in every part of a card
+
 
 @cache
 def load() -> Any:
@@ -47,9 +49,10 @@ def notify(url: str, message: Message) -> Outcome:
     likes, formats = plugin.resolve_format(None), apprise.NotifyFormat
     plain = likes == formats.TEXT
     merged = plugin.title_maxlen <= 0  # the title is the first line of the body, and read as it is
+    marked = merged or bool(MARKED_TITLES & _protocols(plugin))
     told = sender.notify(
         body=as_text(message) if plain else as_markdown(message, bare_links=likes == formats.HTML),
-        title=message.title if plain or not merged else escaped(message.title),
+        title=message.title if plain or not marked else escaped(message.title),
         body_format=formats.TEXT if plain else formats.MARKDOWN,
     )
     return "told" if told else "refused"

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.handoff.exports.api import OF_DEAL
 from services.handoff.pipeline import steps
 from services.handoff.pipeline import store as deal_rows
 from services.handoff.pipeline.deal import fold
@@ -113,6 +114,23 @@ async def test_a_deal_goes_from_acceptance_to_the_account_manager_and_its_histor
     assert "山田" not in plain, "what is said of persons lies sealed"
 
 
+async def test_a_deal_that_its_rep_moves_without_logging_anything_is_never_taken_back_as_untouched(crm, path, world):
+    await patched(crm, path, **SAID)
+    world.clock.advance(seconds=30)
+    assert (await crm.post(f"{path}/move", json={"to": "discovery"})).status_code == 200
+    world.clock.advance(days=1)
+    await world.firing().fire_due()
+    assert await world.offers() == [(1, "sato", "accepted")]
+    one = path.removesuffix("/deal")
+    shown = {clock["kind"]: clock for clock in (await crm.get(one)).json()["clocks"]}
+    assert (shown["first_touch"]["state"], shown["first_touch"]["done_by"]) == ("met", "stage")
+    assert shown["accept"]["done_by"] is None
+    told = [event for event in await world.events() if event["kind"] == "clock-met"]
+    assert [event.get("done_by") for event in told] == [None, "stage"]
+    rows = (await crm.get(f"{one}/timeline", params={"kind": "clock"})).json()["items"]
+    assert [row["facts"].get("done_by") for row in rows if row["what"] == "clock-met"] == ["stage", None]
+
+
 @pytest.mark.parametrize(
     ("way", "body"),
     [("accept", {}), ("activities", {"type": "call_connected"}), ("calls", {"result": "connected"}), ("link", None)],
@@ -135,6 +153,29 @@ async def test_a_deal_is_stored_with_the_acceptance_and_counts_from_it_where_pol
     assert (await crm.get(f"{one}/deal")).headers["etag"] == '"0"'
     assert await stages(world) == ["offered", "accepted"], "nothing more is told"
     assert not [event for event in await world.events() if event["kind"].startswith("deal-")]
+
+
+async def test_an_export_says_what_a_deal_is_worth_when_and_how_likely_and_what_comes_next(crm, path, world):
+    known = {"products": ["在庫", "受注"], "next_step": "=見積を送る", "next_step_on": "2023-11-21"}
+    await patched(crm, path, **SAID, **known)
+    await crm.post(f"{path}/move", json={"to": "verbal"})
+    await world.handler().handle([world.routed("lead-2")])
+    file = await crm.get("/v1/exports/opportunities.csv")
+    rows = {row["lead_id"]: row for row in csv.DictReader(file.content.decode("utf-8-sig").splitlines())}
+    deal = rows["lead-1"]
+    assert [deal[name] for name in ("amount", "currency", "expected_close")] == ["1200000", "JPY", "2024-03-31"]
+    assert [deal[name] for name in ("deal_stage", "probability", "yomi", "forecast")] == [
+        "verbal",
+        "90",
+        "Aヨミ",
+        "commit",
+    ]
+    assert [deal[name] for name in ("products", "next_step", "next_step_on")] == [
+        "在庫, 受注",
+        "'=見積を送る",
+        "2023-11-21",
+    ]
+    assert {name: value for name, value in rows["lead-2"].items() if name in OF_DEAL} == dict.fromkeys(OF_DEAL, "")
 
 
 async def test_whether_a_deal_counts_follows_the_policy_of_today_wherever_it_is_told(crm, path, world, publish):

@@ -8,6 +8,7 @@ from datetime import date
 from email import message_from_bytes
 from email.policy import default
 from functools import partial
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -953,6 +954,35 @@ async def test_slack_shows_hostile_names_as_text_and_the_link_as_a_link(telling,
     assert "https://evil" not in shown["text"]
     assert "受領期限: 11月18日(火) 22:00 (JST)" in shown["text"]
     assert "http" not in str(shown.get("footer_icon", "")), "no picture is fetched from elsewhere"
+
+
+async def test_microsoft_teams_shows_hostile_names_as_text_and_the_link_as_a_link(
+    telling, receiver, world, patient, monkeypatch
+):
+    from apprise.plugins import workflows
+
+    post, port = workflows.requests.post, receiver.port
+    # It knows no other way than TLS, which the receiver here has not.
+    plain = SimpleNamespace(codes=workflows.requests.codes, RequestException=workflows.requests.RequestException)
+    plain.post = lambda url, **more: post(url.replace("https://", "http://", 1), **more)
+    monkeypatch.setattr(workflows, "requests", plain)
+    monkeypatch.setattr(type(receiver), "url", f"workflows://127.0.0.1:{port}/643e7f8b/signature/")
+    telling.teller = telling.make_teller(deliver=partial(asyncio.to_thread, apprising.notify))
+    await telling.apply(teams(await telling.reach(receiver, "workflows", personal=True)))
+    await world.handler().handle([world.routed(person=seal({"name": HOSTILE}), attributes={"company": HOSTILE})])
+    await telling.tell()
+    [(path, body)] = receiver.bodies
+    assert path.startswith("/workflows/643e7f8b/")
+    [card] = body["attachments"]
+    shown = {block["id"]: block["text"] for block in card["content"]["body"] if block["type"] == "TextBlock"}
+    links = re.findall(r"(?<!\\)\[([^\]]*)\]\(([^)]*)\)", shown["body"])
+    assert [label for label, _ in links] == ["受け取る・差し戻す"]
+    assert links[0][1].startswith(f"{PUBLIC}/o/")
+    for text in shown.values():
+        assert "\\*Evil\\*" in text
+        assert not re.search(r"(?<!\\)[*<`]", text), "none of its marks is one"
+        assert "https://evil" not in text
+        assert "@everyone" not in text
 
 
 async def test_mattermost_reads_plain_text_as_markdown_and_shows_a_strangers_link_as_text(

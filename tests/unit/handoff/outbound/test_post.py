@@ -129,6 +129,33 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     assert (answer.outcome, answer.status, answer.retry_after, answer.text) == ("throttled", 503, 7, "x" * 300)
 
 
+NOON = "Wed, 21 Oct 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("date", "later", "seconds"),
+    [
+        (NOON, "Wed, 21 Oct 2026 12:02:00 GMT", 120),
+        ("Sat, 01 Jan 2000 00:00:00 GMT", "Sat, 01 Jan 2000 01:00:00 GMT", 3600),  # by a clock that is wrong by years
+        (NOON, "Tue, 20 Oct 2026 12:00:00 GMT", 0),
+        (NOON, "120", 120),
+        (NOON, "soon", None),
+        (NOON, "Wed, 99 Oct 99999 12:02:00 +9999999999", None),
+        ("", "Wed, 21 Oct 2026 12:02:00 GMT", None),
+    ],
+)
+async def test_a_date_to_come_back_at_is_counted_by_the_clock_of_who_says_it(
+    date: str, later: str, seconds: int | None
+) -> None:
+    async def busy(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 503 X\r\ndate: {date}\r\nretry-after: {later}\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
+
+    async with server(busy) as port, poster() as posting:
+        answer = await posting.post(f"http://127.0.0.1:{port}/", {}, b"{}")
+    assert (answer.outcome, answer.retry_after) == ("throttled", seconds)
+
+
 @pytest.mark.parametrize("said", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 X\r\ncontent-length: 10\r\n\r\nhalf", b""])
 async def test_what_is_no_http_is_a_failure_and_no_crash(said: bytes) -> None:
     async def mumble(writer: asyncio.StreamWriter) -> None:
