@@ -38,6 +38,7 @@ class ClockView(BaseModel):
     done_at: str | None = Field(
         description="for a breach: when it happened after all, while the same rep held the lead"
     )
+    done_by: str | None = Field(description="`stage` where no activity was logged, but its deal moved to another stage")
 
 
 class OfferView(BaseModel):
@@ -230,6 +231,7 @@ def _head(row: Mapping[str, Any], names: Mapping[str, str], pipeline: PipelinePo
                 assignment=clock["assignment"],
                 kind=clock["kind"],
                 state=clock["state"],
+                done_by=clock["done_by"],
                 **{name: _time(clock[name]) for name in ("started_at", "due_at", "ended_at", "done_at")},
             )
             for clock in row["clocks"]

@@ -46,6 +46,7 @@ class HandoffEvent(Record):
     effect:     what policy says the reason causes: reroute, return_to_is, recycle, nurture, on_hold, disqualify, to_owner;
                 for a breach that leaves the lead where it is, and for clock-escalated: tell_manager, tell_their_manager
     clock:      accept, first_touch or qualify, for clock events and expiries; `due_at` is its due time, and the time of a breach
+    done_by:    for clock-met and clock-met-late: `stage` where no activity was logged, but the deal moved to another stage
     share:      for clock-reminder and clock-escalated: percent of the clock's time that had passed at `at`
     holder:     for routing-refused: the rep who holds the lead;  held: by which assignment
     evidence:   for answer-recorded and answer-voided: question -> code (vocabulary, section 10), as learnt at `observed_at` from
@@ -74,8 +75,12 @@ class HandoffEvent(Record):
     note_given: bool = False
     clock: str | None = None
     due_at: Millis | None = None
+    done_by: str | None = None
     share: int | None = None
     activity: str | None = Field(default=None, description="touch type of the activity (vocabulary, section 1)")
+    touch: str | None = Field(
+        default=None, description="for an activity that came in as a touch: its event id. Scoring has it from there"
+    )
     outcome: str | None = Field(default=None, description="of the activity: a code, such as no_answer")
     stage: str | None = None
     holder: str | None = None

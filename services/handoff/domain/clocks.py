@@ -26,6 +26,7 @@ class Clock:
     reminded:   the highest share told already
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
     done_at:    for a breach: when what it waits for happened after all, while the same rep held the lead
+    done_by:    by what it was met or done, where that is not what it waits for: `stage`, the deal moved to another stage
     due_on:     for a clock of a deal, which has no terms: the day;  manager_at: when the manager is told of its breach
     """
 
@@ -47,6 +48,7 @@ class Clock:
     done_at: int | None = None
     due_on: date | None = None
     manager_at: int | None = None
+    done_by: str | None = None
 
     def is_running(self) -> bool:
         return self.state == "running"
@@ -54,9 +56,10 @@ class Clock:
     def is_due(self, now: int) -> bool:
         return self.is_running() and self.due_at <= now
 
-    def met(self, now: int) -> Clock:
+    def met(self, now: int, by: str | None = None) -> Clock:
         """The clock after what it waits for has happened; one that has ended stays as it ended."""
-        return replace(self, state="met", ended_at=now, reminders=()) if self.is_running() else self
+        met = self.is_running()
+        return replace(self, state="met", ended_at=now, reminders=(), done_by=by) if met else self
 
     def cancelled(self, now: int) -> Clock:
         """The clock of an offer that ended otherwise; one that has ended stays as it ended."""
@@ -92,10 +95,10 @@ class Clock:
             return "tell_manager"
         return self.terms.doing(reminder[0]) if self.terms else "remind"
 
-    def done(self, now: int) -> Clock:
+    def done(self, now: int, by: str | None = None) -> Clock:
         """The clock that was breached, after what it waits for has happened; once."""
         late = self.state == "breached" and self.done_at is None
-        return replace(self, done_at=now, reminders=()) if late else self
+        return replace(self, done_at=now, reminders=(), done_by=by) if late else self
 
     def takes_back(self) -> bool:
         """Whether its breach takes the lead from the holder, instead of being told to their manager."""

@@ -173,6 +173,12 @@ def log_touch(opportunity: Opportunity, activity: Activity, now: int) -> Change:
     return change.then(_stopped(change.opportunity, offer, "first_touch", now))
 
 
+def touched_by_stage(opportunity: Opportunity, offer: Offer, now: int) -> Change:
+    """The holder has moved the deal to another stage, which nobody does whom the lead still waits for: the first-touch clock ends,
+    and says that it did so without an activity."""
+    return _stopped(opportunity, offer, "first_touch", now, by="stage")
+
+
 def offer_of(opportunity: Opportunity, rep_id: str) -> Offer:
     """The offer that the rep holds now. Raises NotTheHolderError, OfferNotOpenError: also once the deal is won or lost."""
     current = opportunity.current()
@@ -194,19 +200,19 @@ def _accepted(opportunity: Opportunity, offer: Offer, now: int) -> Change:
     return change.then(events.moved(change.opportunity, before=opportunity.stage, at=now, assignment=offer.assignment))
 
 
-def _stopped(opportunity: Opportunity, offer: Offer, kind: str, now: int) -> Change:
+def _stopped(opportunity: Opportunity, offer: Offer, kind: str, now: int, by: str | None = None) -> Change:
     """The clock of this offer is met, if it still runs; one that was breached is done late."""
     clock = next((c for c in opportunity.clocks if (c.assignment, c.kind) == (offer.assignment, kind)), None)
     if clock is None:
         return Change(opportunity)
     if clock.is_running():
-        stopped = opportunity.with_clock(clock.met(now))
-        return Change(stopped, (events.of_clock(stopped, "clock-met", now, offer, clock),))
-    late = clock.done(now)
+        stopped = opportunity.with_clock(clock.met(now, by))
+        return Change(stopped, (events.of_clock(stopped, "clock-met", now, offer, clock, done_by=by),))
+    late = clock.done(now, by)
     if late is clock:
         return Change(opportunity)
     done = opportunity.with_clock(late)
-    return Change(done, (events.of_clock(done, "clock-met-late", now, offer, clock),))
+    return Change(done, (events.of_clock(done, "clock-met-late", now, offer, clock, done_by=by),))
 
 
 def _qualifying(opportunity: Opportunity, offer: Offer, now: int) -> Opportunity:

@@ -14,7 +14,7 @@ from services.handoff.domain.terms import Promises
 from services.handoff.pipeline import store as rows
 from services.handoff.pipeline.beginning import first
 from services.handoff.pipeline.deal import Deal, changes
-from services.handoff.pipeline.handover import applied, due_days, owner
+from services.handoff.pipeline.handover import applied, due_days, owner, worked
 from services.handoff.pipeline.steps import Moment, RefusedError
 from services.handoff.policies import Policies
 from services.handoff.store import Write
@@ -99,7 +99,8 @@ class DealDesk:
             if stale:
                 raise StaleError(deal)
             after = after.model_copy(update={"version": deal.version + 1})
-            change = fired.then(applied(fired.opportunity, found, after, now))
+            change = fired.then(worked(fired.opportunity, deal, after, now))
+            change = change.then(applied(change.opportunity, found, after, now))
             if promises:
                 days = due_days(after, policy, promises, offer.rep_id, now)
                 change = change.then(watched(change.opportunity, days, promises, now))

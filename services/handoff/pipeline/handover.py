@@ -8,6 +8,7 @@ from datetime import date
 
 from services.handoff.domain import events
 from services.handoff.domain.opportunity import Change, Offer, Opportunity, Stage
+from services.handoff.domain.rep import touched_by_stage
 from services.handoff.domain.terms import ClockKind, Promises
 from services.handoff.pipeline.deal import Deal, changes
 from services.handoff.pipeline.steps import RefusedError
@@ -45,6 +46,14 @@ def applied(opportunity: Opportunity, before: Deal | None, after: Deal, now: int
     if fields and not told:
         told.append(_event(moved, offer, "deal-changed", after, now, {"fields": fields}))
     return Change(moved, tuple(told))
+
+
+def worked(opportunity: Opportunity, before: Deal, after: Deal, now: int) -> Change:
+    """Whoever moves a deal to another stage, or wins it, is at work on it: the lead has been touched. One that is lost may be one
+    that nobody has ever called, so losing it meets nothing."""
+    if after.stage in (before.stage, "lost"):
+        return Change(opportunity)
+    return touched_by_stage(opportunity, owner(opportunity), now)
 
 
 def entered(opportunity: Opportunity, deal: Deal, now: int) -> Change:

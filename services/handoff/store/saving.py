@@ -215,7 +215,7 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
         " counted_to = excluded.counted_to, reminded = excluded.reminded, paused = excluded.paused, basis = excluded.basis,"
         " remind_shares = excluded.remind_shares, remind_at = excluded.remind_at, done_at = excluded.done_at,"
         " rep_id = excluded.rep_id, started_at = excluded.started_at, due_on = excluded.due_on,"
-        " manager_at = excluded.manager_at"
+        " manager_at = excluded.manager_at, done_by = excluded.done_by"
         " WHERE clocks.state = 'running' OR clocks.remind_shares[1] > 100 OR clocks.assignment = 0"
         " OR (clocks.done_at IS NULL AND excluded.done_at IS NOT NULL)",
         tenant,
@@ -227,7 +227,7 @@ async def _save_clocks(connection: Connection, tenant: str, writes: Sequence[Wri
 _CLOCK = tuple(name for name in Clock.__slots__ if name not in ("terms", "reminders"))
 _CLOCK_TYPES = (
     "uuid", "bigint", "text", "bigint", "bigint", "text", "bigint", "text", "text", "bigint", "bigint", "bigint", "smallint",
-    "bigint", "bigint", "date", "bigint", "text", "text", "text",
+    "bigint", "bigint", "date", "bigint", "text", "text", "text", "text",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ def _part(kind: str, what: str, order: int, key: str, at: str, who: str, facts: 
 
 _OFFER = "'assignment', x.assignment, 'pool_id', x.pool_id, 'leg', x.leg, 'mode', x.mode"
 _CLOCK = "'clock', x.kind, 'assignment', x.assignment, 'due_at', x.due_at"
+_DONE_BY = f"{_CLOCK}, 'done_by', x.done_by"
 _CLOCK_KEY = "x.kind, x.assignment"
 # Of clocks of the deal (assignment 0) the steps tell it; their rows only where that was before steps were kept of them.
 _UNTOLD = (
@@ -53,11 +54,11 @@ _PARTS = (
         "offer", "'offer-accepted'", 3, "x.assignment", "x.accepted_at", "x.rep_id", _OFFER, "offers", "x.accepted_at IS NOT NULL",
     ),
     _part(
-        "clock", "'clock-' || x.state", 4, _CLOCK_KEY, "x.ended_at", "x.rep_id", _CLOCK, "clocks",
+        "clock", "'clock-' || x.state", 4, _CLOCK_KEY, "x.ended_at", "x.rep_id", _DONE_BY, "clocks",
         f"x.state IN ('met', 'breached') AND {_BREACHED}",
     ),
     _part(
-        "clock", "'clock-met-late'", 4, _CLOCK_KEY, "x.done_at", "x.rep_id", _CLOCK, "clocks",
+        "clock", "'clock-met-late'", 4, _CLOCK_KEY, "x.done_at", "x.rep_id", _DONE_BY, "clocks",
         f"x.done_at IS NOT NULL AND {_DONE}",
     ),
     _part(
