@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 SERVERS = {"Kafka": "KAFKA_BOOTSTRAP_SERVERS", "Postgres": "DATABASE_URL", "Redis": "REDIS_URL"}
 USUAL_PORTS = {"Kafka": 9092, "Postgres": 5432, "Redis": 6379}
-GROUPS = ("scoring", "router", "handoff")
+GROUPS = ("scoring", "router", "handoff", "handoff-touches")
 CALM = 100  # records behind that are nothing to speak of
 
 
@@ -110,7 +110,7 @@ def tell(report: Report) -> str:
     lines = [f"Baton in {report.home.path}" + (f", process {report.pid}" if report.pid else "")]
     lines += [f"  {name:<9} {'answers' if up else 'DOES NOT ANSWER'}" for name, up in report.servers.items()]
     lines += [f"  {name:<9} {_readiness(*found)}" for name, found in report.services.items()]
-    lines += [f"  {group:<9} {_lag(behind)}" for group, behind in report.lags.items()]
+    lines += [f"  {group:<15} {_lag(behind)}" for group, behind in report.lags.items()]
     return "\n".join(lines)
 
 

@@ -196,7 +196,7 @@ def by_sales(event: Mapping[str, Any]) -> Touch | None:
         said = OUTCOME_OF_REASON.get(event.get("reason") or "")
     elif event["kind"] == "stage-changed":
         said = OUTCOME_OF_STAGE.get(event.get("stage") or "", OUTCOME_OF_REASON.get(event.get("reason") or ""))
-    elif event["kind"] == "activity-logged" and event.get("activity") in TOUCH_TYPES:
+    elif event["kind"] == "activity-logged" and event.get("activity") in TOUCH_TYPES and not event.get("touch"):
         said = event["activity"]
     if said is None:
         return None

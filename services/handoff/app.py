@@ -53,6 +53,9 @@ from services.handoff.telling.forks import Forks
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
 from services.handoff.timeline.api import TimelineApi
+from services.handoff.touches.handler import Hearing, Touches
+from services.handoff.touches.handler import keep_forgetting as keep_forgetting_touches
+from services.handoff.touches.stream import decode as decode_touch
 from shared.kit import problems
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, SystemClock
@@ -64,12 +67,13 @@ from shared.kit.kafka import KafkaPublisher, KafkaSource
 from shared.kit.loop import Worker
 from shared.kit.outbox import SHARDS, Relay
 from shared.kit.service import Probes, serve
-from shared.schemas.topics import LEAD_ROUTED, POLICIES
+from shared.schemas.topics import HORIZON_DAYS, LEAD_ROUTED, POLICIES, TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
 
-GROUP = "handoff"
+GROUP, TOUCHES_GROUP = "handoff", "handoff-touches"
 RETRY_SECONDS = 1.0
+TOUCHES_AT_ONCE, TOUCHES_WAIT_MS = 2_000, 200  # one statement keeps them all; nobody waits for them
 NOWHERE_ELSE = Allowed()
 T = TypeVar("T")
 
@@ -82,9 +86,10 @@ def http_app(
     secret: bytes,
     allowed: Allowed = NOWHERE_ELSE,
     public_url: str = "",
+    touch_days: int = HORIZON_DAYS,
 ) -> FastAPI:
     """The API alone; `pool` is of baton_app. secret: what the tenants' secrets derive from;  allowed: what endpoints may be
-    although they are not public;  public_url: under which reps reach it"""
+    although they are not public;  public_url: under which reps reach it;  touch_days: for which touches are kept"""
     app = FastAPI(
         title="Baton handoff",
         version="1",
@@ -129,15 +134,25 @@ async def run(settings: HandoffSettings) -> int:
     )
     closing.push_async_callback(workers.close)
     publisher, source = KafkaPublisher(kafka), KafkaSource(kafka, GROUP, [LEAD_ROUTED])
+    heard = KafkaSource(kafka, TOUCHES_GROUP, [TOUCHPOINTS], wait_ms=TOUCHES_WAIT_MS)
     await _until_up("kafka", publisher.start)
     closing.push_async_callback(publisher.stop)
     await _until_up("kafka", source.start)
     closing.push_async_callback(source.stop)
+    await _until_up("kafka", heard.start)
+    closing.push_async_callback(heard.stop)
 
     policies = Policies(wait_seconds=settings.handoff_policy_wait_seconds)
     follower = CompactedTopic(kafka, POLICIES, policies.apply)
     dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
     worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
+    touches = Worker(
+        heard,
+        decode_touch,
+        Touches(pool, Hearing(pool, Desk(pool, clock, policies)), policies),
+        DeadLetters(publisher, clock, group=TOUCHES_GROUP, most=settings.dead_letters_per_minute),
+        most=TOUCHES_AT_ONCE,
+    )
     firing = Firing(workers, clock, policies, poll_seconds=settings.handoff_poll_seconds)
     allowed = Allowed.parse(settings.handoff_webhook_allow)
     poster = Poster(allowed, connections=settings.handoff_webhook_endpoints)
@@ -166,21 +181,32 @@ async def run(settings: HandoffSettings) -> int:
     probes = Probes()
     probes.ready |= {
         "policies": follower.caught_up.is_set,
-        "partitions": source.assigned,
+        "partitions": lambda: source.assigned() and heard.assigned(),
         "postgres": lambda: _answers(pool),
     }
     return await serve(
-        http_app(pool, policies, clock, probes, settings.master_secret(), allowed, settings.handoff_public_url),
+        http_app(
+            pool,
+            policies,
+            clock,
+            probes,
+            settings.master_secret(),
+            allowed,
+            settings.handoff_public_url,
+            settings.handoff_touch_days,
+        ),
         host=settings.host,
         port=settings.handoff_port,
         tasks={
             "policies": follower.run(),
             "lead-routed": _after(follower.caught_up, worker.run),
+            "touchpoints": _after(follower.caught_up, touches.run),
             # Not before the policies are known: nothing fires by terms that hold no longer.
             "clocks": _after(follower.caught_up, firing.run),
             "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
             "webhooks": sender.run(),
             "answers": keep_forgetting(workers, SCHEMA, clock),
+            "touches": keep_forgetting_touches(workers, clock, settings.handoff_touch_days),
             "feed": keep_forgetting_feed(workers, clock, settings.handoff_webhook_days),
             "notifications": _after(follower.caught_up, teller.run),
             "outbox": Relay(workers, publisher, SCHEMA).run(),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from services.handoff import metrics, store
-from services.handoff.domain import pausing, rep
+from services.handoff.domain import hearing, pausing, rep
+from services.handoff.domain.hearing import Heard
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity, Handover, HandoverIncompleteError, OfferNotOpenError
 from services.handoff.domain.terms import Promises
 from services.handoff.pipeline import beginning
 from services.handoff.policies import Policies
 from services.handoff.store import Write
+from services.handoff.touches import store as touches
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.person import seal
@@ -138,6 +140,25 @@ class Desk:
         if change:
             metrics.count(change.events)
         return change is not None
+
+    async def hear(self, tenant: str, opportunity_id: str, heard: Heard) -> bool:
+        """Whether a touch that was told on `touchpoints` became an activity of the opportunity by this: it does so once."""
+        change: Change | None = None
+        counting = self._policies.activity_types(tenant)[0]
+        async with tenant_transaction(self._pool, tenant) as connection:
+            opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
+            chosen = await touches.chosen(connection, tenant, opportunity_id)
+            found = hearing.hear(opportunity, heard, chosen, counting, now)
+            if found is None or not await touches.claim(connection, tenant, heard):
+                return False
+            if await store.find_activity(connection, tenant, opportunity_id, heard.event_id):
+                return False  # whoever sent it has logged it here, too
+            change, activity = found
+            change = await beginning.save(connection, Write(before, change), self._policies, promises, now)
+            logged_by = f"ingest/{heard.source_id}"
+            await store.add_activity(connection, opportunity, activity, logged_by=logged_by, note=None, now=now)
+        metrics.count(change.events)
+        return True
 
     async def _locked(
         self, connection: Connection, tenant: str, opportunity_id: str

@@ -8,22 +8,24 @@ from dataclasses import replace
 import asyncpg
 import structlog
 
-from services.handoff import metrics, store
+from services.handoff import decisions, metrics, store
+from services.handoff.desk import Desk
 from services.handoff.domain.opportunity import Change
 from services.handoff.domain.routed import route, withdraw
 from services.handoff.domain.terms import Promises
 from services.handoff.policies import Policies
 from services.handoff.store import Write
+from services.handoff.touches.handler import Hearing
 from shared.kit import metrics as kit_metrics
 from shared.kit.clock import Clock
 from shared.kit.database import HOPELESS, Pool, tenant_transaction
 from shared.kit.dead_letters import Reject
 from shared.schemas import ids
-from shared.schemas.routing import LeadRouted, LeadWithdrawn
+from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn
 
 log = structlog.get_logger(__name__)
 
-Record = LeadRouted | LeadWithdrawn
+Record = LeadRouted | LeadWithdrawn | LeadNurtured
 ATTEMPTS = 5
 
 
@@ -32,6 +34,7 @@ class Handoff:
 
     def __init__(self, pool: Pool, clock: Clock, policies: Policies) -> None:
         self._pool, self._clock, self._policies = pool, clock, policies
+        self._hearing = Hearing(pool, Desk(pool, clock, policies))
 
     async def handle(self, batch: Sequence[Record]) -> None:
         """Raises Reject: `no_policy` for a tenant without an SLA policy, `inapplicable` where a record fails however often it is
@@ -42,6 +45,9 @@ class Handoff:
         for tenant, records in by_tenant.items():
             try:
                 await self._apply_again_if_overtaken(tenant, records)
+                # Those that were told before they were anybody's, or applied before the process died.
+                if leads := {record.lead_id for record in records if isinstance(record, LeadRouted)}:
+                    await self._hearing.catch_up(tenant, leads)
             except HOPELESS as error:
                 # Not its message, which may quote a row, and so a person.
                 log.error("inapplicable", tenant=tenant, records=len(records), error=type(error).__name__)
@@ -63,7 +69,8 @@ class Handoff:
         routes = any(isinstance(record, LeadRouted) for record in records)
         promises = await self._policies.awaited(tenant) if routes else self._policies.promises(tenant)
         async with tenant_transaction(self._pool, tenant) as connection:
-            known = await store.lock(connection, tenant, [_opportunity_id(record) for record in records])
+            leads = [record for record in records if not isinstance(record, LeadNurtured)]
+            known = await store.lock(connection, tenant, [_opportunity_id(record) for record in leads])
             if promises:
                 promises = replace(promises, away=(await store.away(connection, [tenant]))[tenant])
             now = self._clock.now()  # after the lock: nothing that ended while we waited for it seems to end later
@@ -71,16 +78,17 @@ class Handoff:
                 key: Write(found, Change(found.by_promises(promises, now) if promises else found))
                 for key, found in known.items()
             }
-            for record in records:
+            for record in leads:
                 _decide(writes, record, promises, now)
             await store.save(connection, tenant, list(writes.values()), now)
+            await decisions.keep(connection, tenant, records)
         for write in writes.values():
             metrics.count(write.change.events)
             if write.record:
                 kit_metrics.EVENT_AGE.labels("handoff").observe(max(0, now - write.record.qualifying_at) / 1000)
 
 
-def _decide(writes: dict[str, Write], record: Record, promises: Promises | None, now: int) -> None:
+def _decide(writes: dict[str, Write], record: LeadRouted | LeadWithdrawn, promises: Promises | None, now: int) -> None:
     """Put what `record` does on top of what the earlier records of the batch did."""
     key = _opportunity_id(record)
     write = writes.get(key)
@@ -99,5 +107,5 @@ def _on_top(write: Write | None, change: Change, record: LeadRouted | None) -> W
     return replace(write, change=write.change.then(change), record=record or write.record)
 
 
-def _opportunity_id(record: Record) -> str:
+def _opportunity_id(record: LeadRouted | LeadWithdrawn) -> str:
     return ids.opportunity_id(record.tenant, record.lead_id, record.cycle)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from services.handoff.outbound.addresses import Allowed
 from shared.kit.settings import ServiceSettings
+from shared.schemas.topics import HORIZON_DAYS
 
 
 class HandoffSettings(ServiceSettings):
@@ -23,6 +24,7 @@ class HandoffSettings(ServiceSettings):
     handoff_secrets_file: NAME=value lines that `env:NAME` of channels stands for, before the environment
     handoff_notify_channels: channels on which people are told at once
     handoff_notify_days: for which notifications and the log of their tries are kept
+    handoff_touch_days: for which touches, and decisions that are of no opportunity, are kept for the timeline
     """
 
     database_url: str
@@ -37,6 +39,7 @@ class HandoffSettings(ServiceSettings):
     handoff_secrets_file: Path | None = None
     handoff_notify_channels: int = Field(default=16, ge=1, le=200)
     handoff_notify_days: int = Field(default=30, ge=1, le=400)
+    handoff_touch_days: int = Field(default=HORIZON_DAYS, ge=1, le=3660)  # as long as the topic has them
 
     @field_validator("handoff_webhook_allow")
     @classmethod

@@ -5,15 +5,20 @@ from __future__ import annotations
 from shared.kit.dead_letters import Reject
 from shared.kit.decoding import read_json, read_record
 from shared.kit.kafka import Message
-from shared.schemas.routing import LeadRouted, LeadWithdrawn
+from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn
 
-MODELS: dict[str, type[LeadRouted | LeadWithdrawn]] = {"lead-routed": LeadRouted, "lead-withdrawn": LeadWithdrawn}
+Routing = LeadRouted | LeadWithdrawn | LeadNurtured
+MODELS: dict[str, type[Routing]] = {
+    "lead-routed": LeadRouted,
+    "lead-withdrawn": LeadWithdrawn,
+    "lead-nurtured": LeadNurtured,
+}
 LONGEST_ID = 200  # what a key of Postgres takes with room to spare
 LARGEST_CYCLE = 2**31 - 1
 LARGEST_NUMBER = 2**47  # beyond it a time (it is the year 6429) or a counter is a mistake
 
 
-def decode(message: Message) -> LeadRouted | LeadWithdrawn | None:
+def decode(message: Message) -> Routing | None:
     """The record in `message`; None for a kind that is not ours. Raises Reject for what can never be applied."""
     if message.value is None:
         raise Reject("empty", "a record without a value")
@@ -28,8 +33,12 @@ def decode(message: Message) -> LeadRouted | LeadWithdrawn | None:
     return record
 
 
-def _check_bounds(record: LeadRouted | LeadWithdrawn) -> None:
-    numbers, indexed = [record.assignment, record.decided_at], [record.lead_id]
+def _check_bounds(record: Routing) -> None:
+    numbers, indexed = [record.decided_at], [record.lead_id]
+    if not isinstance(record, LeadNurtured):
+        numbers += [record.assignment]
+    if not isinstance(record, LeadWithdrawn):
+        indexed += [record.decision_id]
     if isinstance(record, LeadRouted):
         numbers += [record.qualifying_at, record.score.as_of]
         numbers += [time for touch in record.touches for time in (touch.at, touch.received_at)]

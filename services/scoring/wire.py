@@ -99,6 +99,7 @@ class HandoffEvent(msgspec.Struct, tag_field="record", tag="handoff-event", gc=F
     reason: str | None = None
     stage: str | None = None
     activity: str | None = None
+    touch: str | None = None
     evidence: dict[str, str] | None = None
     source: str | None = None
     confidence: float | None = None
@@ -163,8 +164,8 @@ def outcome(event: HandoffEvent) -> Touch | None:
     event_id, kind = event.event_id, None
     if event.kind in ("answer-recorded", "answer-voided"):
         return _answer(event)
-    if event.kind == "activity-logged":
-        kind = event.activity if event.activity in TOUCH_TYPES else None
+    if event.kind == "activity-logged":  # one that was a touch has scored as that
+        kind = event.activity if event.activity in TOUCH_TYPES and event.touch is None else None
     elif event.kind in ("offer-declined", "stage-changed"):
         kind = OUTCOME_OF_STAGE.get(event.stage or "") if event.kind == "stage-changed" else None
         kind = kind or OUTCOME_OF_REASON.get(event.reason or "")

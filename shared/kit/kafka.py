@@ -227,9 +227,12 @@ FETCH_WAIT_MS = 20
 
 
 class KafkaSource:
-    """An aiokafka consumer: reads batches, commits by hand, starts at the oldest record that the group has not committed."""
+    """An aiokafka consumer: reads batches, commits by hand, starts at the oldest record that the group has not committed.
 
-    def __init__(self, bootstrap: str, group: str, topics: Iterable[Topic]) -> None:
+    wait_ms: how long the broker may wait for something to read; for whom it is in no hurry, longer costs less
+    """
+
+    def __init__(self, bootstrap: str, group: str, topics: Iterable[Topic], *, wait_ms: int = FETCH_WAIT_MS) -> None:
         self._consumer = AIOKafkaConsumer(
             *(topic.name for topic in topics),
             bootstrap_servers=bootstrap,
@@ -241,7 +244,7 @@ class KafkaSource:
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=300_000,
             max_partition_fetch_bytes=4 * 1_048_576,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=wait_ms,
         )
         self._stopping = False
 

@@ -45,7 +45,7 @@ class Topic:
         return settings
 
 
-TOUCHPOINTS = Topic("touchpoints", ("Touch", "LinkChanged"), "lead", "ingest", ("scoring",), HORIZON_DAYS)
+TOUCHPOINTS = Topic("touchpoints", ("Touch", "LinkChanged"), "lead", "ingest", ("scoring", "handoff"), HORIZON_DAYS)
 IDENTITY_LINKS = Topic("identity-links", ("LinkChanged",), "identity", "ingest", ("ingest",), None, compacted=True)
 INGEST_REJECTED = Topic("ingest-rejected", ("RejectedEvent",), "source", "ingest", ("operators",), 30)
 INGEST_QUARANTINE = Topic(

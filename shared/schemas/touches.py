@@ -64,6 +64,9 @@ class Touch(Record):
     detail: str | None = Field(
         default=None, max_length=100, description="within the channel: utm_source, referrer's host, …"
     )
+    rep_id: str | None = Field(
+        default=None, max_length=64, description="of ours who took part, where the record says so"
+    )
     automated: bool = False
     is_test: bool = False
     attributes: dict[str, Scalar] = Field(default_factory=dict)

@@ -104,6 +104,7 @@ def draft(event: Event, sender: Sender, received_at: int, *, scanned: bool = Fal
         "campaign": meaning.campaign or unnamed(_campaign(event, told)) or origin.campaign,
         "channel": meaning.channel or origin.channel,
         "detail": origin.detail,
+        "rep_id": traits.rep(told["rep"]) if "rep" in told else None,
         "automated": scanned
         or ("automated" in told and traits.yes(told["automated"]))
         or bool(condemns)

@@ -50,6 +50,7 @@ _SPELLINGS = {
     "topic": "topic",
     "corporate_number": "corporatenumber houjinbangou hojinbango houjinbango 法人番号",
     "exchanged_by": "exchangedby cardexchangedby 名刺交換者",
+    "rep": "repid salesrepid 担当者id 営業担当者id",
     "rank": "rank leadrank cardrank ランク 展示会ランク 対応ランク",
     **{name: name.replace("_", "") for name in TAGS},
 }
@@ -187,9 +188,14 @@ def _of_rank(facts: Facts, value: Any) -> None:
     facts["rank"] = _RANKS.get((clean(value, 20) or "").lower())
 
 
+def rep(value: Any) -> str | None:
+    """The id of a rep of ours; None for what is none."""
+    named = clean(value, MOST_KEY)
+    return named if named and _REP.match(named) else None
+
+
 def _of_exchange(facts: Facts, value: Any) -> None:
-    rep = clean(value, MOST_KEY)
-    facts["exchanged_by"] = rep if rep and _REP.match(rep) else None
+    facts["exchanged_by"] = rep(value)
 
 
 def _reader(name: str, read: Callable[[Any], Scalar | None]) -> Callable[[Facts, Any], None]:

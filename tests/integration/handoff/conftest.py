@@ -27,7 +27,7 @@ from shared.schemas.policies import Label, PolicyPublished, RoutingPolicy, SlaPo
 from shared.schemas.policies.routing import DeclineReason, RoutingRule
 from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Member, Pool, Rep
-from shared.schemas.routing import LeadRouted, LeadWithdrawn, Reason, ScoreSummary
+from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
 
 ACCEPT, FIRST_TOUCH = 60, 600  # seconds
 
@@ -106,6 +106,18 @@ class World:
             decided_at=self.clock.now(),
             **more,
         )
+
+    def nurtured(self, lead: str = "lead-1", **more: Any) -> LeadNurtured:
+        fields: dict[str, Any] = {
+            "tenant": self.tenant,
+            "lead_id": lead,
+            "cycle": 1,
+            "decision_id": f"{lead}-nurtured",
+            "decided_at": self.clock.now(),
+            "reasons": (Reason(code="below_gate", text={"en": "not ripe", "ja": "基準未満"}),),
+            "score": ScoreSummary(fit=0, engagement=0, grade="D4", as_of=self.clock.now()),
+        }
+        return LeadNurtured(**(fields | more))
 
     def opportunity_id(self, lead: str = "lead-1", cycle: int = 1) -> str:
         return ids.opportunity_id(self.tenant, lead, cycle)
@@ -212,6 +224,22 @@ async def owner(database_url: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def merge(world: World, owner: Any) -> Callable[..., Any]:
+    """merge(lead, into): as the router keeps it; None takes them apart again."""
+
+    async def merge(lead: str, into: str | None, tenant: str = world.tenant) -> None:
+        await owner.execute(
+            "INSERT INTO router.leads (tenant, lead_id, merged_into) VALUES ($1, $2, $3)"
+            " ON CONFLICT (tenant, lead_id) DO UPDATE SET merged_into = excluded.merged_into",
+            tenant,
+            lead,
+            into,
+        )
+
+    return merge
 
 
 class CrashError(Exception):

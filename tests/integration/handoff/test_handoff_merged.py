@@ -18,22 +18,6 @@ async def crm(world, calling, publish):
     return await calling("crm", "api")
 
 
-@pytest.fixture
-def merge(world, owner):
-    """merge(lead, into): as the router keeps it; None takes them apart again."""
-
-    async def merge(lead, into, tenant=world.tenant):
-        await owner.execute(
-            "INSERT INTO router.leads (tenant, lead_id, merged_into) VALUES ($1, $2, $3)"
-            " ON CONFLICT (tenant, lead_id) DO UPDATE SET merged_into = excluded.merged_into",
-            tenant,
-            lead,
-            into,
-        )
-
-    return merge
-
-
 async def found(client, lead):
     """The leads whose opportunities are found by the id of `lead`: in the list, then in the timeline."""
     listed = (await client.get("/v1/opportunities", params={"lead_id": lead})).json()["items"]

@@ -100,6 +100,10 @@ def test_an_activity_is_what_was_logged() -> None:
     assert said("activity-logged") is None
 
 
+def test_an_activity_that_came_in_as_a_touch_has_scored_as_that() -> None:
+    assert said("activity-logged", activity="call_connected", touch="e-1") is None
+
+
 def test_outcomes_are_touch_types_of_the_vocabulary() -> None:
     assert {*OUTCOME_OF_REASON.values(), *OUTCOME_OF_STAGE.values()} <= TOUCH_TYPES.keys()
 
