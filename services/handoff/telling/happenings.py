@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from services.handoff.domain.opportunity import Change, Offer, Opportunity
@@ -12,8 +12,10 @@ from shared.schemas import ids
 from shared.schemas.handoff import HandoffEvent
 
 # What a notification is about. `late`: to a manager;  `overdue`: of a deal, to its rep;  `sent_back`: to inside sales, who had
-# passed the lead on
-Kind = Literal["offer", "assigned", "reminder", "taken_back", "withdrawn", "sent_back", "late", "overdue"]
+# passed the lead on;  `handed_over`: to who has the customer from now on
+Kind = Literal[
+    "offer", "assigned", "reminder", "taken_back", "withdrawn", "sent_back", "late", "overdue", "handed_over"
+]
 Audience = Literal["rep", "manager", "their_manager"]
 ABOUT = ("clock", "due_at", "share", "reason")  # of the event, what its notification repeats
 _MANAGERS: Mapping[str, Audience] = {"tell_manager": "manager", "tell_their_manager": "their_manager"}
@@ -67,6 +69,8 @@ def _of_event(opportunity: Opportunity, event: HandoffEvent) -> Iterator[Happeni
         yield _happening(opportunity, "late", offer, event.event_id, about, audience)
     elif event.kind == "clock-breached" and event.effect == "tell_holder":
         yield _happening(opportunity, "overdue", offer, event.event_id, about)
+    elif event.kind == "deal-handed-over" and event.account_manager not in (None, offer.rep_id):
+        yield replace(_happening(opportunity, "handed_over", offer, event.event_id), rep_id=str(event.account_manager))
     elif event.kind == "offer-expired":
         yield _happening(opportunity, "taken_back", offer, event.event_id, about)
     elif event.kind == "offer-declined" and event.effect == "return_to_is":

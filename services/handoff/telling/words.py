@@ -51,6 +51,7 @@ _KINDS: Mapping[Kind, Word] = {
     "sent_back": Word("A lead came back from field sales", "リードの差し戻し"),
     "late": Word("A lead is late", "対応遅れのお知らせ"),
     "overdue": Word("A deal waits for you", "商談の確認のお願い"),
+    "handed_over": Word("A customer is yours", "受注案件の引き継ぎ"),
 }
 _SAID: Mapping[Kind, Word] = {
     "offer": Word("There is a lead for you.", "新しいリードのご案内です。"),
@@ -78,6 +79,10 @@ _SAID: Mapping[Kind, Word] = {
     "overdue": Word(
         "The time {clock} is over: say what comes next, and when.",
         "{clock}期限を過ぎました。次回行動と期日をご入力ください。",
+    ),
+    "handed_over": Word(
+        "{concerns} won this customer, who is yours from now on: read what was promised in the hand-over.",
+        "{concerns}さんが受注し、本日よりご担当となるお客様です。引継ぎ内容(約束事項など)をご確認ください。",
     ),
 }
 _SOON_LATE = Word(

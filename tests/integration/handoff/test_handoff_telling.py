@@ -39,7 +39,7 @@ from shared.schemas.policies.routing import DeclineReason, RoutingRule
 from shared.schemas.policies.sla import DealClocks, LeadClass, Step
 from shared.schemas.policies.teams import Address, Channel, Member, Pool, Rep
 from shared.schemas.routing import Reason
-from tests.hinode_deals import PIPELINE
+from tests.hinode_deals import PIPELINE, SAID
 
 pytestmark = pytest.mark.servers
 
@@ -463,6 +463,34 @@ async def test_a_deal_that_waits_is_told_to_its_rep_then_to_the_manager_and_to_n
         "佐藤 花子さん、次回行動の期限を過ぎました。次回行動と期日をご入力ください。",
         "次回行動の期日: 11月19日(水) 00:00 (JST)",
     ]
+
+
+async def test_the_account_manager_hears_of_a_customer_who_is_handed_over_to_them_and_the_seller_does_not(
+    telling, receiver, world, patient, calling
+):
+    for policy in (PIPELINE, teams(await telling.reach(receiver, personal=True))):
+        await telling.apply(policy)
+    crm = await calling("crm", "api")
+    full = {item.id: "済" for item in PIPELINE.handover}
+    for lead, manager in (("lead-1", "boss"), ("lead-2", "sato")):
+        await telling.offer(lead, person=AOBA)
+        await world.desk().accept(world.tenant, world.opportunity_id(lead), "sato")
+        deal = f"/v1/opportunities/{world.opportunity_id(lead)}/deal"
+        assert (await crm.patch(deal, json=SAID, headers={"If-Match": "*"})).status_code == 200
+        assert (await crm.post(f"{deal}/win", json={"ordered_on": "2025-11-18"})).status_code == 200
+        await telling.tell()
+        receiver.bodies.clear()
+        for _ in range(2):
+            handed = await crm.post(f"{deal}/hand-over", json={"account_manager": manager, "items": full})
+            assert handed.status_code == 200, handed.text
+            await telling.tell()
+        if manager == "sato":
+            assert receiver.told == [], "who won it knows"
+            continue
+        [(path, title, text)] = receiver.told
+        assert (path, title) == ("/boss@hinode.example", "【Baton】受注案件の引き継ぎ")
+        assert "Satoさんが受注し、本日よりご担当となるお客様です。" in text
+        assert "お名前: 山田 太郎 様" in text
 
 
 def edited(deal, policy, moment, given):
