@@ -97,10 +97,12 @@ class Desk:
         until: when the clocks are to go on (ms), if sooner than policy lets;  by: whose token said so
         """
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             known = await store.pauses(connection, opportunity)
             asked = rep_id or opportunity.offers[-1].rep_id
-            change, made = pausing.pause(opportunity, known, asked, reason, now, by=by, until=until)
+            change, made = pausing.pause(
+                opportunity, known, asked, reason, now, by=by, until=until, promises=promises
+            )
             await store.save(connection, tenant, [Write(before, change)], now)
             if made:
                 await store.save_pause(connection, opportunity, made)
@@ -109,10 +111,10 @@ class Desk:
     async def resume(self, tenant: str, opportunity_id: str, rep_id: str | None, by: str) -> None:
         """Resuming what runs changes nothing."""
         async with tenant_transaction(self._pool, tenant) as connection:
-            opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
+            opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             known = await store.pauses(connection, opportunity)
             asked = rep_id or opportunity.offers[-1].rep_id
-            change, ended = pausing.resume(opportunity, known, asked, now, by=by)
+            change, ended = pausing.resume(opportunity, known, asked, now, by=by, promises=promises)
             await store.save(connection, tenant, [Write(before, change)], now)
             if ended:
                 await store.save_pause(connection, opportunity, ended)

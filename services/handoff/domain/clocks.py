@@ -27,7 +27,8 @@ class Clock:
     ended_at:   when it was met or cancelled; for a breach the due time, however late it was noticed
     done_at:    for a breach: when what it waits for happened after all, while the same rep held the lead
     done_by:    by what it was met or done, where that is not what it waits for: `stage`, the deal moved to another stage
-    due_on:     for a clock of a deal, which has no terms: the day;  manager_at: when the manager is told of its breach
+    due_on:     for a clock of a deal, which has no terms: the day, or a later one that does not end before `counted_to`
+    manager_at: when the manager is told of its breach
     """
 
     assignment: int
@@ -77,9 +78,10 @@ class Clock:
             return self
         promised, calendar = self.terms.promised(self.kind, self.head) or 0, self.terms.calendar()
         after = [(share, promised * (share - 100) // 100) for share in self.terms.shares() if share > 100]
-        moments = ((share, calendar.add_open(self.due_at, time), time) for share, time in after)
+        begins = max(self.due_at, self.counted_to)  # breached in a pause, because less was promised: it holds on
+        moments = ((share, calendar.add_open(begins, time), time) for share, time in after)
         # Who is never at work again has plain time, as before the breach.
-        return replace(self, reminders=tuple((s, self.due_at + time if at is None else at) for s, at, time in moments))
+        return replace(self, reminders=tuple((s, begins + time if at is None else at) for s, at, time in moments))
 
     def ends(self) -> Clock:
         """The clock of an offer that ended: nothing follows any more."""
@@ -140,12 +142,45 @@ class Clock:
             return self
         return replace(self, counted_to=now, paused=self.paused - (self.counted_to - now))._due(self.terms)
 
+    def held(self, promises: Promises | None, since: int, until: int) -> Clock:
+        """What is due on days, and what follows a breach, with all that was to count from `since` on counting from `until` on:
+        `since` is when a pause begins and `until` its end, or `until` is when somebody ends it before `since`, its end.
+
+        A working day at whose end the clocks stand does not count. The day of the next step was said, so it stays; it is late once
+        work ends on a day of its holder's on which the clocks count.
+        """
+        if self.state == "breached":
+            return self._steps_held(promises, since, until)
+        if self.due_on is None or not self.is_running() or promises is None:
+            return self
+        day = self.due_on
+        if self.kind == "stage_rot":
+            # A pause of who had the deal before may still hold.
+            day = promises.held_day(self.rep_id, self.started_at, day, max(since, self.counted_to), until)
+        return replace(self, due_on=day, counted_to=until).on_days(promises)
+
+    def _steps_held(self, promises: Promises | None, since: int, until: int) -> Clock:
+        if not self.reminders:
+            return self
+        if self.manager_at is not None and promises:
+            day = promises.day_of(self.rep_id, self.manager_at - 1)
+            at = promises.closes(self.rep_id, promises.held_day(self.rep_id, self.due_at - 1, day, since, until))
+            return replace(self, manager_at=at, reminders=tuple((share, at) for share, _ in self.reminders))
+        calendar = self.terms.calendar() if self.terms else ALWAYS
+
+        def later(at: int) -> int:
+            missing = calendar.open_time(since, at)
+            # Of who is never at work again, plain time counts.
+            return (missing and calendar.add_open(until, missing)) or at + until - since
+
+        return replace(self, reminders=tuple((share, later(at)) for share, at in self.reminders))
+
     def on_days(self, promises: Promises) -> Clock:
         """The clock of a deal, due at the end of its day as whoever has the deal is at work by what is known now."""
         if self.due_on is None or not self.is_running():
             return self
         due_at, wait = (
-            promises.closes(self.rep_id, self.due_on),
+            promises.closes(self.rep_id, self.due_on, self.counted_to),
             promises.sla.deals and promises.sla.deals.manager_after,
         )
         if not wait:

@@ -9,6 +9,7 @@ from services.handoff.domain import events
 from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Change, Offer, Opportunity
 from services.handoff.domain.rep import OfferNotOpenError, offer_of
+from services.handoff.domain.terms import Promises
 from shared.schemas.handoff import HandoffEvent, HandoffKind
 from shared.schemas.policies.sla import PauseReason
 
@@ -56,12 +57,15 @@ def pause(
     *,
     by: str,
     until: int | None = None,
+    promises: Promises | None = None,
 ) -> tuple[Change, Pause | None]:
-    """The holder waits for somebody else: the clocks of the lead stand until `until` (ms), at most as long as policy lets. Saying
-    so again while they do changes nothing (None).
+    """The holder waits for somebody else: the clocks of the lead and of its deal, and the steps after a breach, stand until `until`
+    (ms), at most as long as policy lets. Saying so again while they do changes nothing (None).
 
-    before: the pauses of the opportunity, in order. Raises NotTheHolderError, OfferNotOpenError (also while the offer has not been
-    accepted), PausedAlreadyError, PauseLimitError, NothingRunsError.
+    before: the pauses of the opportunity, in order;  promises: what is promised now, by which days are counted
+
+    Raises NotTheHolderError, OfferNotOpenError (also while the offer has not been accepted), PausedAlreadyError, PauseLimitError,
+    NothingRunsError.
     """
     fired = fire(opportunity, now)
     offer = _accepted(fired.opportunity, rep_id)
@@ -72,20 +76,25 @@ def pause(
         return fired, None
     if sum(one.reason == reason.code for one in theirs) >= reason.times:
         raise PauseLimitError
-    # The clocks of a deal are due on days, which a pause does not move.
-    if not any(clock.assignment == offer.assignment for clock in fired.opportunity.running()):
+    if not any(clock.is_running() or clock.reminders for clock in fired.opportunity.clocks):
         raise NothingRunsError
     limit = now + reason.most * SECOND
     made = Pause(offer.assignment, len(theirs) + 1, reason.code, now, by, limit if until is None else min(until, limit))
     stands = fired.opportunity
-    for clock in stands.running():
-        stands = stands.with_clock(clock.standing(now, made.until))
+    for clock in stands.clocks:
+        stands = stands.with_clock(clock.standing(now, made.until).held(promises, now, made.until))
     told = _told(stands, "clocks-paused", now, offer, made)
     return fired.then(Change(stands, (told,))), made
 
 
 def resume(
-    opportunity: Opportunity, before: Sequence[Pause], rep_id: str, now: int, *, by: str
+    opportunity: Opportunity,
+    before: Sequence[Pause],
+    rep_id: str,
+    now: int,
+    *,
+    by: str,
+    promises: Promises | None = None,
 ) -> tuple[Change, Pause | None]:
     """The clocks count again; where they do already, nothing changes (None). Raises NotTheHolderError, OfferNotOpenError."""
     fired = fire(opportunity, now)
@@ -95,10 +104,15 @@ def resume(
         return fired, None
     ended = replace(theirs[-1], resumed_at=now, resumed_by=by)
     counts = fired.opportunity
-    for clock in counts.running():
-        counts = counts.with_clock(clock.counts(now))
+    for clock in counts.clocks:
+        counts = counts.with_clock(clock.counts(now).held(promises, theirs[-1].until, now))
     told = _told(counts, "clocks-resumed", now, offer, ended)
     return fired.then(Change(counts, (told,))), ended
+
+
+def stands_until(pauses: Sequence[Pause], now: int) -> int:
+    """When the clocks of an opportunity with these pauses, in order, count again (ms); 0 where they count now."""
+    return pauses[-1].until if pauses and pauses[-1].holds(now) else 0
 
 
 def _accepted(opportunity: Opportunity, rep_id: str) -> Offer:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -138,26 +139,45 @@ class Promises:
         promise = class_of(self.sla, lead_class)
         return Terms.of(promise, None if promise.time == "plain" else self._hours(rep_id))
 
-    def closes(self, rep_id: str, day: date) -> int:
-        """When this rep's work ends on that day (ms); where they are not at work on it, on the next day on which they are."""
-        calendar, zone = self._calendar(rep_id)
-        day = min(max(day, FIRST_DAY), LAST_DAY)
-        opens = calendar.next_open(_midnight(day, zone))
-        if opens is None:
-            return _midnight(day + timedelta(days=1), zone)
-        ends = _midnight(_day(opens, zone) + timedelta(days=1), zone)
-        return calendar.add_open(opens, calendar.open_time(opens, ends)) or ends
+    def closes(self, rep_id: str, day: date, since: int = 0) -> int:
+        """When this rep's work ends on that day (ms); where they are not at work on it, or it ends before `since`, on the next day
+        on which they are and it does not."""
+        days = self._days(rep_id, max(day, self.day_of(rep_id, since - 1)))
+        return next(ends for _, ends in days if ends >= since)
 
-    def working_day(self, rep_id: str, after: int, days: int) -> date:
-        """The day that is so many of this rep's working days after the day of that moment (ms)."""
+    def working_day(self, rep_id: str, after: int, days: int, since: int = 0) -> date:
+        """The day that is so many of this rep's working days after the day of that moment (ms), of those that end at `since` or
+        later."""
+        found = self._days(rep_id, self._after(rep_id, after))
+        return next(islice((day for day, ends in found if ends >= since), days - 1, None))
+
+    def held_day(self, rep_id: str, began: int, day: date, since: int, until: int) -> date:
+        """The day by which as many working days will have passed as by `day`, where those after the day of `began` (ms) that end at
+        `since` or later count only if they end at `until` or later; `until` may be the earlier one of the two."""
+        left = 0
+        for found, ends in self._days(rep_id, self._after(rep_id, began)):
+            left += ends >= since
+            if found >= day and left:
+                break
+        return self.working_day(rep_id, began, left, until)
+
+    def day_of(self, rep_id: str, at: int) -> date:
+        """The day of that moment (ms) where the rep is."""
+        return _day(at, self._calendar(rep_id)[1])
+
+    def _after(self, rep_id: str, at: int) -> date:
+        return self.day_of(rep_id, at) + timedelta(days=1)
+
+    def _days(self, rep_id: str, first: date) -> Iterator[tuple[date, int]]:
+        """This rep's working days from `first` on, with when work ends on each (ms); of who is never at work again, all days."""
         calendar, zone = self._calendar(rep_id)
-        first = found = _day(after, zone)
-        for _ in range(days):
-            opens = calendar.next_open(_midnight(found + timedelta(days=1), zone))
-            if opens is None:  # never at work again: all days count
-                return first + timedelta(days=days)
-            found = _day(opens, zone)
-        return found
+        day = min(max(first, FIRST_DAY), LAST_DAY)
+        while True:
+            opens = calendar.next_open(_midnight(day, zone))
+            day = day if opens is None else _day(opens, zone)
+            ends = _midnight(day + timedelta(days=1), zone)
+            yield day, (opens and calendar.add_open(opens, calendar.open_time(opens, ends))) or ends
+            day += timedelta(days=1)
 
     def _calendar(self, rep_id: str) -> tuple[Calendar, str]:
         hours = self._hours(rep_id)

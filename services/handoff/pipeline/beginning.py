@@ -8,6 +8,7 @@ from services.handoff import store
 from services.handoff.bodies import LAST_DAY
 from services.handoff.domain.deal_clocks import watched
 from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.domain.pausing import stands_until
 from services.handoff.domain.terms import Promises
 from services.handoff.pipeline import store as rows
 from services.handoff.pipeline.deal import Deal
@@ -29,8 +30,9 @@ async def save(connection: Connection, write: Write, policies: Policies, promise
         deal = await first(connection, change.opportunity, policy, policies)
         change = change.then(entered(change.opportunity, deal, now))
         if promises:
-            days = due_days(deal, policy, promises, change.opportunity.worker().rep_id, now)
-            change = change.then(watched(change.opportunity, days, promises, now))
+            stands = stands_until(await store.pauses(connection, change.opportunity), now)
+            days = due_days(deal, policy, promises, change.opportunity.worker().rep_id, now, stands)
+            change = change.then(watched(change.opportunity, days, promises, now, stands))
     await store.save(
         connection, change.opportunity.tenant, [Write(write.before, change, write.record, write.note)], now
     )

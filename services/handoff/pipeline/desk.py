@@ -10,6 +10,7 @@ from services.handoff.desk import UnknownOpportunityError
 from services.handoff.domain.deal_clocks import watched
 from services.handoff.domain.ending import fire
 from services.handoff.domain.opportunity import Opportunity
+from services.handoff.domain.pausing import stands_until
 from services.handoff.domain.terms import Promises
 from services.handoff.pipeline import store as rows
 from services.handoff.pipeline.beginning import first
@@ -102,8 +103,9 @@ class DealDesk:
             change = fired.then(worked(fired.opportunity, deal, after, now))
             change = change.then(applied(change.opportunity, found, after, now))
             if promises:
-                days = due_days(after, policy, promises, offer.rep_id, now)
-                change = change.then(watched(change.opportunity, days, promises, now))
+                stands = stands_until(await store.pauses(connection, opportunity), now)
+                days = due_days(after, policy, promises, offer.rep_id, now, stands)
+                change = change.then(watched(change.opportunity, days, promises, now, stands))
             await store.save(connection, tenant, [Write(before, change)], now)
             await rows.save(connection, change.opportunity, found, after, policy, by=asker.by, now=now, note=note)
         metrics.count(change.events)

@@ -66,15 +66,16 @@ def entered(opportunity: Opportunity, deal: Deal, now: int) -> Change:
 
 
 def due_days(
-    deal: Deal, policy: PipelinePolicy, promises: Promises, rep_id: str, now: int
+    deal: Deal, policy: PipelinePolicy, promises: Promises, rep_id: str, now: int, stands: int = 0
 ) -> dict[ClockKind, date | None]:
-    """On which days the clocks of a deal that has just changed are due, in the time of who has it; None where one is not kept."""
+    """On which days the clocks of a deal that has just changed are due, in the time of who has it; None where one is not kept.
+    stands: until when they are paused (ms): working days that end before do not count"""
     kept, pipeline = promises.sla.deals, policy.of(deal.type)
     stage = pipeline.find(deal.stage) if pipeline else None
     rots = stage.rot if kept and kept.stage_rot and stage and deal.is_open else None
     return {
         "next_step": deal.next_step_on if kept and kept.next_step and deal.is_open else None,
-        "stage_rot": promises.working_day(rep_id, now, rots) if rots else None,
+        "stage_rot": promises.working_day(rep_id, now, rots, stands) if rots else None,
     }
 
 

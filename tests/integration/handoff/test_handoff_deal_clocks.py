@@ -10,14 +10,19 @@ import pytest
 
 from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies.calendars import Block, Calendar
-from shared.schemas.policies.sla import DealClocks, LeadClass
+from shared.schemas.policies.sla import DealClocks, LeadClass, PauseReason
 from shared.schemas.policies.teams import Member, Pool, Rep
 from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
 
 LONG = 90 * 86_400
-SLA = SlaPolicy(default=LeadClass(id="score", accept=LONG, first_touch=LONG), deals=DealClocks(manager_after=2))
+DAY = 86_400_000
+SLA = SlaPolicy(
+    default=LeadClass(id="score", accept=LONG, first_touch=LONG),
+    deals=DealClocks(manager_after=2),
+    pauses=(PauseReason(code="waiting", most=14 * 86_400, times=3),),
+)
 TEAMS = TeamsPolicy(
     reps=(Rep(id="sato", name="佐藤", calendar="office"),),
     pools=(Pool(id="tokyo", members=(Member(rep="sato"),)),),
@@ -134,6 +139,40 @@ async def test_a_deal_in_which_nothing_changes_rots_and_one_that_is_lost_does_no
     world.clock.advance(days=60)
     await fire(world)
     assert [kind for kind, *_ in await told(world)] == ["clock-breached", "clock-met-late"]
+
+
+async def test_while_the_rep_waits_for_the_customer_neither_the_next_step_nor_the_stage_is_late(world, crm):
+    one = f"/v1/opportunities/{world.opportunity_id()}"
+
+    async def say(what, **body):
+        answer = await crm.post(f"{one}/{what}", json=body)
+        assert answer.status_code == 200, answer.text
+
+    await write(crm, world, next_step="ご検討結果の確認", next_step_on="2026-05-25")
+    at(world, 25, 10)
+    await say("pause", reason="waiting", until="2026-05-29T12:00:00+09:00")
+    at(world, 26, 10)
+    await write(crm, world, problem="在庫の棚卸")
+    at(world, 28, 10)
+    await fire(world)
+    assert await told(world) == []
+    await say("resume")
+    await say("resume")
+    at(world, 28, 18)
+    await fire(world)
+    late = ("clock-breached", "next_step", "tell_holder", tokyo(28, 18))
+    assert await told(world) == [late]
+    at(world, 28, 19)
+    await say("pause", reason="waiting", until="2026-05-29T20:00:00+09:00")
+    world.clock.advance(days=60)
+    await fire(world)
+    june = tokyo(31, 18)  # the last of May
+    assert sorted(await told(world), key=lambda one: one[3]) == [
+        late,
+        ("clock-escalated", "next_step", "tell_manager", june + 2 * DAY),  # Friday did not count
+        ("clock-breached", "stage_rot", "tell_holder", june + 4 * DAY),  # nor for rot: it was Thursday, 1, 2, 3, 4 June
+        ("clock-escalated", "stage_rot", "tell_manager", june + 8 * DAY),
+    ]
 
 
 async def test_the_timeline_keeps_what_was_late_however_often_the_clock_begins_anew(world, crm, owner):

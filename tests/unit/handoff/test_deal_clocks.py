@@ -9,7 +9,7 @@ import pytest
 
 from services.handoff.domain.deal_clocks import watched
 from services.handoff.domain.ending import fire
-from services.handoff.domain.pausing import NothingRunsError, pause
+from services.handoff.domain.pausing import NothingRunsError, pause, resume
 from services.handoff.domain.rep import accept, decline, log_touch
 from services.handoff.domain.routed import route
 from services.handoff.domain.terms import Promises
@@ -147,8 +147,54 @@ def test_a_day_that_no_calendar_tells_is_the_nearest_that_one_does(day):
     assert 0 < promises().closes("nobody", day) < 200_000_000_000_000
 
 
-def test_a_pause_does_not_hold_days(given, deal):
+WAITING = PauseReason(code="waiting", most=7 * 86_400, times=2)
+
+
+def test_while_the_customer_thinks_nothing_is_late_and_the_days_of_rot_do_not_count(deal):
+    days = {"next_step": FRIDAY, "stage_rot": TUESDAY}
+    deal = watched(deal, days, promises(), tokyo(FRIDAY, 10)).opportunity
+    until, wednesday = tokyo(TUESDAY, 12), date(2026, 5, 27)
+    stands = pause(deal, [], "sato", WAITING, tokyo(FRIDAY, 11), by="sato", until=until, promises=promises())[0]
+    assert fire(stands.opportunity, tokyo(TUESDAY) - 1).events == ()
+    late = [one[1:] for one in told(fire(stands.opportunity, tokyo(wednesday)))]
+    assert late == [
+        ("next_step", "tell_holder", tokyo(TUESDAY)),  # its day stays: it is late once work ends and the clocks count
+        ("stage_rot", "tell_holder", tokyo(wednesday)),  # Monday did not count: a working day later
+    ]
+
+
+def test_who_resumes_on_the_same_day_has_paused_nothing(deal):
+    days = {"next_step": MONDAY, "stage_rot": TUESDAY}
+    deal = watched(deal, days, promises(), tokyo(FRIDAY, 10)).opportunity
+    stands, made = pause(deal, [], "sato", WAITING, tokyo(FRIDAY, 11), by="sato", promises=promises())
+    counts = resume(stands.opportunity, [made], "sato", tokyo(FRIDAY, 12), by="sato", promises=promises())[0]
+    assert [of(counts.opportunity, kind).due_at for kind in days] == [of(deal, kind).due_at for kind in days]
+
+
+def test_days_of_rot_are_counted_from_the_last_change_in_a_pause_too(deal):
+    """It would be stale on Friday after both changes, if nobody resumed before."""
+    now, thursday, friday = tokyo(FRIDAY, 10), date(2026, 5, 28), date(2026, 5, 29)
+    deal = watched(deal, {"stage_rot": TUESDAY}, promises(), now).opportunity
+    until = tokyo(date(2026, 5, 27), 20)
+    stands, made = pause(deal, [], "sato", WAITING, now, by="sato", until=until, promises=promises())
+    deal = stands.opportunity
+    for changed_at in (tokyo(MONDAY, 12), tokyo(TUESDAY, 12)):
+        day = promises().working_day("sato", changed_at, 2, until)
+        assert day == friday
+        deal = watched(deal, {"stage_rot": day}, promises(), changed_at, until).opportunity
+    counts = resume(deal, [made], "sato", tokyo(TUESDAY, 13), by="sato", promises=promises())[0]
+    assert of(counts.opportunity, "stage_rot").due_at == tokyo(thursday)
+
+
+def test_who_was_told_of_a_late_step_may_wait_for_the_customer_before_the_manager_hears(deal):
     deal = watched(deal, {"next_step": FRIDAY}, promises(), tokyo(FRIDAY, 10)).opportunity
-    waiting = PauseReason(code="waiting", most=3600)
+    late = fire(deal, tokyo(FRIDAY)).opportunity
+    until = tokyo(TUESDAY, 12)
+    stands = pause(late, [], "sato", WAITING, tokyo(MONDAY, 9), by="sato", until=until, promises=promises())[0]
+    escalated = ("clock-escalated", "next_step", "tell_manager", tokyo(date(2026, 5, 27)))  # Monday did not count
+    assert told(fire(stands.opportunity, tokyo(date(2026, 5, 29)))) == [escalated]
+
+
+def test_with_nothing_that_runs_there_is_nothing_to_pause(deal):
     with pytest.raises(NothingRunsError):
-        pause(deal, [], "sato", waiting, tokyo(FRIDAY, 11), by="sato")
+        pause(deal, [], "sato", WAITING, tokyo(FRIDAY, 11), by="sato")
