@@ -64,7 +64,7 @@ class TaskBody(BaseModel):
     opportunity_id: str
     lead_id: str
     kind: TaskKind
-    title: str | None = Field(description="null where a call made it")
+    title: str | None = Field(description="null where a call made it, or a move that is to be verified")
     due_at: str
     due_on: str | None = Field(description="the day, where it is due on a day")
     overdue: bool
@@ -75,6 +75,10 @@ class TaskBody(BaseModel):
     ended_at: str | None
     ended_by: str | None
     from_activity: str | None = Field(description="the id of the call that made it")
+    stakeholder: str | None = Field(
+        description="who is said to have moved, where the task is to verify that (在籍確認): `…/moved` made it,"
+        " `…/verified` ends it"
+    )
 
 
 class TaskPage(BaseModel):
@@ -121,6 +125,7 @@ def task(row: Mapping[str, Any], now: int) -> TaskBody:
     return TaskBody(
         **{name: row[name] for name in (*same, "from_activity")},
         title=revealed(row["title"]),
+        stakeholder=row["stakeholder_id"],
         due_at=iso(row["due_at"]),
         overdue=row["state"] == "open" and row["due_at"] <= now,
         created_at=iso(row["created_at"]),

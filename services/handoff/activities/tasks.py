@@ -15,7 +15,8 @@ from shared.sight import Sight
 @dataclass(frozen=True, slots=True)
 class Task:
     """kind: todo, call or meeting;  title: sealed when stored;  due_at: ms;  due_on: the day, where it is due on a day
-    by:  whose token made it;  from_activity: the activity that made it, if one did"""
+    by:  whose token made it;  from_activity: the activity that made it, if one did
+    stakeholder_id: whose move is to be verified (在籍確認), where that is it"""
 
     task_id: str
     opportunity_id: str
@@ -26,11 +27,12 @@ class Task:
     rep_id: str
     by: str
     from_activity: str | None = None
+    stakeholder_id: str | None = None
 
 
 _ROW = """
     t.task_id::text AS id, t.opportunity_id::text, o.lead_id, t.kind, t.title, t.due_at, t.due_on, t.rep_id, t.state, t.created_at,
-    t.created_by, t.ended_at, t.ended_by, t.from_activity
+    t.created_by, t.ended_at, t.ended_by, t.from_activity, t.stakeholder_id
 """
 _FROM = "FROM handoff.tasks t JOIN handoff.opportunities o USING (tenant, opportunity_id)"
 
@@ -40,7 +42,8 @@ async def add(connection: Connection, tenant: str, task: Task, now: int) -> None
     sealed = seal({"free_text": task.title})
     await connection.execute(
         "INSERT INTO handoff.tasks (tenant, task_id, opportunity_id, kind, title, due_at, due_on, rep_id, created_at, created_by,"
-        " from_activity) VALUES ($1, $2::uuid, $3::uuid, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        " from_activity, stakeholder_id) VALUES ($1, $2::uuid, $3::uuid, $4, $5::text::jsonb, $6, $7, $8, $9, $10, $11, $12)"
+        " ON CONFLICT DO NOTHING",
         tenant,
         task.task_id,
         task.opportunity_id,
@@ -52,6 +55,7 @@ async def add(connection: Connection, tenant: str, task: Task, now: int) -> None
         now,
         task.by,
         task.from_activity,
+        task.stakeholder_id,
     )
 
 
@@ -77,6 +81,23 @@ async def end_calls(connection: Connection, tenant: str, opportunity_id: str, by
         " RETURNING task_id, rep_id, due_at",
         tenant,
         opportunity_id,
+        now,
+        by,
+    )
+
+
+async def end_verifying(
+    connection: Connection, tenant: str, opportunity_id: str, stakeholder_id: str, state: str, by: str, now: int
+) -> list[Any]:
+    """Whether this person has moved is known, or no matter any more. Under the lock of the opportunity."""
+    return await connection.fetch(
+        "UPDATE handoff.tasks SET state = $4, ended_at = $5, ended_by = $6"
+        " WHERE tenant = $1 AND opportunity_id = $2::uuid AND stakeholder_id = $3 AND state = 'open'"
+        " RETURNING task_id, rep_id, due_at",
+        tenant,
+        opportunity_id,
+        stakeholder_id,
+        state,
         now,
         by,
     )

@@ -23,6 +23,7 @@ from services.handoff.people.bodies import (
     risk_view,
     with_fields,
 )
+from services.handoff.people.changes import Of
 from services.handoff.people.desk import (
     ChangedMeanwhileError,
     CircleError,
@@ -33,6 +34,7 @@ from services.handoff.people.desk import (
     UnknownPersonError,
 )
 from services.handoff.people.stakeholder import MOST, Stakeholder
+from services.handoff.pipeline.views import After, HistoryPage, Versions, history_page
 from shared.kit.auth import BEARER
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
@@ -83,6 +85,7 @@ class PeopleApi:
             status_code=204,
             responses=_READ | described(_412="`changed_meanwhile`"),
         )
+        router.add_api_route(f"{one}/history", self.history, methods=["GET"], responses=_ONE)
         router.add_api_route(f"{one}/moved", self.moved, methods=["POST"], responses=_MOVED)
         router.add_api_route(f"{one}/verified", self.verified, methods=["POST"], responses=_MOVED)
         return router
@@ -99,6 +102,21 @@ class PeopleApi:
         """Read one person, with the ETag."""
         caller, row = await self._entry.seen(request, opportunity_id)
         return await self._shown(response, caller.tenant, row, stakeholder_id)
+
+    async def history(
+        self,
+        request: Request,
+        opportunity_id: str,
+        stakeholder_id: StakeholderId,
+        after: After = 0,
+        limit: Versions = 50,
+    ) -> HistoryPage:
+        """Every change of every field with its version, oldest first: they add up to the person. Of who was removed it says only
+        what is not personal."""
+        caller, row = await self._entry.seen(request, opportunity_id)
+        of = Of(caller.tenant, row["id"], "stakeholder", stakeholder_id)
+        found = await _answered(opportunity_id, self._desk.history(of, after, limit))
+        return history_page(found, limit)
 
     async def enter(self, request: Request, response: Response, opportunity_id: str, body: PostPerson) -> PersonView:
         """Enter a person. Without an `id` it is one of ours: a hash of name and address under your tenant's secret, which tells

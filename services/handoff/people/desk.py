@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from services.handoff import metrics, store
+from services.handoff.activities import tasks
+from services.handoff.activities.tasks import Task
 from services.handoff.answers import store as answer_rows
 from services.handoff.answers.answer import of_the_post, void
 from services.handoff.desk import UnknownOpportunityError
 from services.handoff.domain import events
 from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.people import changes, history
 from services.handoff.people import store as rows
 from services.handoff.people.approval import store as approval_rows
 from services.handoff.people.approval.route import hindrances
+from services.handoff.people.changes import Of
 from services.handoff.people.risks import Risk, gaps
 from services.handoff.people.stakeholder import MOST, Stakeholder, circle
+from services.handoff.pipeline.store import Recorded
 from services.handoff.policies import Policies
 from services.handoff.store import Write
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
-from shared.schemas.handoff import HandoffEvent
+from shared.schemas import ids
+from shared.schemas.handoff import HandoffEvent, HandoffKind
+
+VERIFY_WITHIN = timedelta(days=7)  # after a move was heard of: by the end of that day it is to be verified
 
 
 class UnknownPersonError(Exception):
@@ -105,7 +113,55 @@ class _Room:
         saved = replace(one, version=before + 1)
         self.people[one.stakeholder_id] = saved
         await rows.save(self.connection, self.opportunity, saved, self.by, self.now)
+        await self._record(known, saved, saved.stakeholder_id, saved.version)
         self.tell("stakeholder-changed", saved.stakeholder_id, saved.version, reason=said)
+
+    async def remove(self, known: Stakeholder) -> None:
+        """Nothing of the person is kept, in the history neither."""
+        await rows.remove(self.connection, self.opportunity, known, self.by, self.now)
+        await self._record(known, None, known.stakeholder_id, known.version + 1)
+        await changes.forget(self.connection, self._of(known.stakeholder_id))
+        await self.end_task(known.stakeholder_id, "cancelled")
+        self.tell("stakeholder-changed", known.stakeholder_id, known.version + 1, reason="removed")
+        del self.people[known.stakeholder_id]
+
+    async def _record(
+        self, before: Stakeholder | None, after: Stakeholder | None, stakeholder_id: str, version: int
+    ) -> None:
+        told = history.of_person(before), history.of_person(after)
+        await changes.record(self.connection, self._of(stakeholder_id), *told, version, self.by, self.now)
+
+    async def to_verify(self, moved: Stakeholder, zone: Callable[[str], ZoneInfo]) -> None:
+        """Whoever has the lead is to make sure of it (在籍確認). zone: of a rep"""
+        offer = self.opportunity.current()
+        if offer is None:
+            return
+        there = zone(offer.rep_id)
+        day = datetime.fromtimestamp(self.now / 1000, there).date() + VERIFY_WITHIN
+        made = Task(
+            ids.derived_id("task", *self._key(), moved.stakeholder_id, str(moved.version)),
+            self.opportunity.opportunity_id,
+            "todo",
+            None,
+            round(datetime.combine(day + timedelta(days=1), time(), there).timestamp() * 1000),
+            day.isoformat(),
+            offer.rep_id,
+            self.by,
+            stakeholder_id=moved.stakeholder_id,
+        )
+        await tasks.add(self.connection, self.opportunity.tenant, made, self.now)
+        self.events.append(store.of_task(self.opportunity, "task-created", asdict(made), self.now))
+
+    async def end_task(self, stakeholder_id: str, state: Literal["done", "cancelled"]) -> None:
+        kind: HandoffKind = "task-done" if state == "done" else "task-cancelled"
+        ended = await tasks.end_verifying(self.connection, *self._key(), stakeholder_id, state, self.by, self.now)
+        self.events += [store.of_task(self.opportunity, kind, dict(row), self.now) for row in ended]
+
+    def _key(self) -> tuple[str, str]:
+        return self.opportunity.tenant, self.opportunity.opportunity_id
+
+    def _of(self, stakeholder_id: str) -> Of:
+        return Of(*self._key(), "stakeholder", stakeholder_id)
 
     def tell(self, kind: Any, subject: str, version: int, **more: Any) -> None:
         last = self.opportunity.offers[-1].assignment
@@ -156,9 +212,7 @@ class PeopleDesk:
             expected.check(known)
             if known is None:
                 return
-            await rows.remove(room.connection, room.opportunity, known, by, room.now)
-            room.tell("stakeholder-changed", stakeholder_id, known.version + 1, reason="removed")
-            del room.people[stakeholder_id]
+            await room.remove(known)
             for one in list(room.people.values()):
                 changed = replace(
                     one,
@@ -189,7 +243,9 @@ class PeopleDesk:
                 return
             await room.save(moved, "moved")
             if known.moved_at is None:
-                room.tell("stakeholder-moved", stakeholder_id, room.people[stakeholder_id].version)
+                saved = room.people[stakeholder_id]
+                room.tell("stakeholder-moved", stakeholder_id, saved.version)
+                await room.to_verify(saved, lambda rep_id: ZoneInfo(self._policies.zone(tenant, rep_id)))
                 await self._void(room, stakeholder_id)
 
     async def _void(self, room: _Room, stakeholder_id: str) -> None:
@@ -211,6 +267,7 @@ class PeopleDesk:
             if not gone:
                 sure = replace(known, moved_at=None, left=False, successor=None, verified_at=None)
             await room.save(sure, "verified")
+            await room.end_task(stakeholder_id, "done")
 
     async def people(self, tenant: str, opportunity_id: str, rep_id: str) -> tuple[list[Stakeholder], list[Risk]]:
         """Everybody, and what is missing or speaks against the deal, as of today where the rep is who has it."""
@@ -222,6 +279,18 @@ class PeopleDesk:
             price = await approval_rows.price(connection, tenant, opportunity_id)
         today = self.today(tenant, rep_id)
         return people, gaps(people, contact, self._clock.now()) + hindrances(approval, pack, people, price, today)
+
+    async def history(self, of: Of, after: int, versions: int) -> list[Recorded]:
+        """What became other with so many versions after one; of who is forgotten without anything personal. Raises
+        UnknownPersonError for who never was there."""
+        async with tenant_transaction(self._pool, of.tenant) as connection:
+            found = await changes.find(connection, of, after, versions)
+            if not found and of.about == "stakeholder":
+                people = await rows.find(connection, of.tenant, of.opportunity_id)
+                known = sorted(one.stakeholder_id for one in people)
+                if of.subject not in known and not await changes.find(connection, of, versions=1):
+                    raise UnknownPersonError("stakeholder", of.subject, known)
+            return found
 
     @asynccontextmanager
     async def _room(self, tenant: str, opportunity_id: str, by: str) -> AsyncIterator[_Room]:

@@ -19,7 +19,7 @@ from services.handoff.pipeline.desk import Act, Asker, DealDesk
 from services.handoff.pipeline.refusals import must_be_reps, refusals
 from services.handoff.pipeline.steps import Loss, RefusedError
 from services.handoff.pipeline.totals import PipelineView, Wanted, alike, totals
-from services.handoff.pipeline.views import DealView, HistoryPage, change_view, deal_view
+from services.handoff.pipeline.views import After, DealView, HistoryPage, Versions, deal_view, history_page
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
@@ -81,14 +81,13 @@ class DealsApi:
         self,
         request: Request,
         opportunity_id: str,
-        after: Annotated[int, Query(ge=0, le=2**31 - 1, description="`next` of the page before")] = 0,
-        limit: Annotated[int, Query(ge=1, le=200, description="versions")] = 50,
+        after: After = 0,
+        limit: Versions = 50,
     ) -> HistoryPage:
         """Every change of every field with its version, oldest first: they add up to the deal."""
         caller, _, _ = await self._seen(request, opportunity_id)
         found = await self._desk.history(caller.tenant, opportunity_id, after, limit)
-        last = max((one.change.version for one in found), default=0)
-        return HistoryPage(items=[change_view(one) for one in found], next=last if last - after == limit else None)
+        return history_page(found, limit)
 
     async def pipeline(
         self,

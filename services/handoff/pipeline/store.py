@@ -6,14 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from services.handoff.domain.opportunity import Opportunity
 from services.handoff.pipeline.deal import FIELDS, NOTHING, PERSONAL, Deal, FieldChange, changes, recorded
 from services.handoff.pipeline.following import followed
+from services.handoff.sealing import opened_json, sealed_json
 from shared.kit.database import Connection
-from shared.kit.person import reveal, seal
-from shared.schemas.person import SealedPerson
 from shared.schemas.policies.pipeline import PipelinePolicy
 
 BY = "handoff"  # who changes what nobody in particular does
@@ -72,7 +69,7 @@ async def save(
     if not told:
         return
     row = after.model_dump(mode="json")
-    said = _sealed({name: row.pop(name) for name in PERSONAL})
+    said = sealed_json({name: row.pop(name) for name in PERSONAL})
     await connection.execute(
         _SAVE,
         row
@@ -99,7 +96,7 @@ async def save(
                 change.field in PERSONAL,
                 now,
                 by,
-                _sealed(note) if note and change.field == "stage" else None,
+                sealed_json(note) if note and change.field == "stage" else None,
             )
             for change in told
             if after.version
@@ -149,36 +146,21 @@ async def history(
             FieldChange(row["version"], row["field"], _side(row, "before"), _side(row, "after")),
             row["at"],
             row["by"],
-            _opened(row["note"], sealed=True),
+            opened_json(row["note"], sealed=True),
         )
         for row in rows
     ]
 
 
 def _side(row: Any, side: str) -> Any:
-    value = _opened(row[side], sealed=row["sealed"])
+    value = opened_json(row[side], sealed=row["sealed"])
     return NOTHING[row["field"]] if value is None else value
 
 
 def _stored(field: str, value: Any) -> Any:
-    return _sealed(value) if field in PERSONAL else value
-
-
-def _sealed(value: Any) -> dict[str, Any] | None:
-    """Whatever it is, as JSON in the one seam for personal data; None for nothing."""
-    if not value:
-        return None
-    found = seal({"free_text": orjson.dumps(value).decode()})
-    return found.model_dump() if found else None
-
-
-def _opened(stored: Any, *, sealed: bool) -> Any:
-    if not sealed or stored is None:
-        return stored
-    text = reveal(SealedPerson.model_validate(stored)).get("free_text")
-    return orjson.loads(text) if text else None
+    return sealed_json(value) if field in PERSONAL else value
 
 
 def _revealed(said: Any) -> dict[str, Any]:
-    known: dict[str, Any] = _opened(said, sealed=True) or {}
+    known: dict[str, Any] = opened_json(said, sealed=True) or {}
     return {name: known[name] for name in PERSONAL if known.get(name)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import BaseModel, Field
 
 from services.handoff.pipeline.deal import Deal, Member
@@ -90,6 +91,16 @@ class HistoryPage(BaseModel):
 
     items: list[ChangeView]
     next: int | None
+
+
+After = Annotated[int, Query(ge=0, le=2**31 - 1, description="`next` of the page before")]
+Versions = Annotated[int, Query(ge=1, le=200, description="versions")]
+
+
+def history_page(found: Sequence[Recorded], versions: int) -> HistoryPage:
+    """versions: as many as were asked for"""
+    told = {one.change.version for one in found}
+    return HistoryPage(items=[change_view(one) for one in found], next=max(told) if len(told) == versions else None)
 
 
 _TIMES = ("stage_since", "sql_at", "closed_at", "comes_back_at", "handed_over_at", "reviewed_at")

@@ -9,9 +9,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import orjson
 import pytest
 
 from services.handoff.app import http_app
+from services.handoff.people import store as people_rows
+from services.handoff.people.history import fold, of_person
+from services.handoff.pipeline.deal import FieldChange
 from shared.kit.auth import token_hash
 from shared.kit.service import Probes
 from shared.schemas import ids
@@ -64,6 +68,12 @@ def risks(page: httpx.Response) -> list[str]:
 
 async def told(world, kind: str) -> list[dict[str, Any]]:
     return [event for event in await world.events() if event["kind"] == kind]
+
+
+async def as_owner(owner, world) -> tuple[Any, str, str]:
+    """What rows are read by, whoever they are of."""
+    await owner.set_type_codec("jsonb", schema="pg_catalog", encoder=orjson.dumps, decoder=orjson.loads)
+    return owner, world.tenant, world.opportunity_id()
 
 
 # --- people ---------------------------------------------------------------------------------------------------------------
@@ -369,6 +379,75 @@ async def test_what_somebody_told_of_their_post_is_void_once_they_have_moved(sat
     assert "verify_move" not in risks(await sato.get(f"{deal}/stakeholders"))
 
 
+async def test_whoever_has_the_lead_is_to_verify_a_move_within_a_week_until_it_is_known(sato, deal, world):
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
+    for _ in range(2):
+        await sato.post(f"{deal}/stakeholders/yamada/moved")
+    [task] = (await sato.get("/v1/tasks", params={"rep_id": "sato", "state": "open"})).json()["items"]
+    assert (task["stakeholder"], task["kind"], task["created_by"]) == ("yamada", "todo", "sato")
+    assert task["due_on"] == "2023-11-22", "a week from the 15th, which it is where the rep is"
+    await sato.post(f"{deal}/stakeholders/yamada/verified", json={"gone": False})
+    await sato.post(f"{deal}/stakeholders/yamada/moved")
+    await sato.delete(f"{deal}/stakeholders/yamada")
+    tasks = (await sato.get(f"{deal}/tasks")).json()["items"]
+    assert [(one["stakeholder"], one["state"]) for one in tasks] == [("yamada", "done"), ("yamada", "cancelled")]
+    kinds = [event["kind"] for event in await world.events() if event["kind"].startswith("task-")]
+    assert kinds == ["task-created", "task-done", "task-created", "task-cancelled"]
+
+
+async def test_what_is_known_of_a_person_has_a_history_of_every_field_that_adds_up_and_forgets_with_them(
+    client, sato, deal, world, owner
+):
+    one = f"{deal}/stakeholders/yamada"
+    await sato.put(one, json=YAMADA | {"influence": "high", "note": "阪神ファン"})
+    world.clock.advance(seconds=60)
+    manager = await client("suzuki", "manager")
+    await manager.patch(one, json={"stance": "concern", "nemawashi": {"state": "explained", "on": "2023-11-10"}})
+    await sato.patch(one, json={"title": "執行役員"})
+    pages, after = [], 0
+    while after is not None:
+        page = (await sato.get(f"{one}/history", params={"limit": 1, "after": after})).json()
+        pages, after = [*pages, *page["items"]], page["next"]
+    said = {(row["version"], row["field"]): (row["before"], row["after"], row["by"]) for row in pages}
+    assert said[2, "stance"] == ("unknown", "concern", "suzuki")
+    assert said[2, "nemawashi"] == ("untouched", "explained", "suzuki")
+    assert said[3, "title"] == ("情報システム部長", "執行役員", "sato")
+    changes = [FieldChange(row["version"], row["field"], row["before"], row["after"]) for row in pages]
+    [stored] = await people_rows.find(*await as_owner(owner, world))
+    assert fold(changes) == of_person(stored)
+    plain = "SELECT coalesce(string_agg(before::text || after::text, ''), '') FROM handoff.people_changes"
+    assert "執行役員" not in await owner.fetchval(f"{plain} WHERE NOT sealed AND tenant = $1", world.tenant)
+
+    await sato.delete(one)
+    assert await owner.fetchval(f"{plain} WHERE sealed AND tenant = $1", world.tenant) == ""
+    left = (await sato.get(f"{one}/history")).json()["items"]
+    assert [(row["before"], row["after"]) for row in left if (row["version"], row["field"]) == (4, "stance")] == [
+        ("concern", None)
+    ]
+    assert not any("山田" in str(row) or "阪神" in str(row) for row in left)
+    await sato.put(one, json=YAMADA)
+    [stored] = await people_rows.find(*await as_owner(owner, world))
+    rows = (await sato.get(f"{one}/history")).json()["items"]
+    assert fold(FieldChange(row["version"], row["field"], row["before"], row["after"]) for row in rows) == of_person(
+        stored
+    )
+    assert code_of(await sato.get(f"{deal}/stakeholders/nobody/history")) == (404, "no_stakeholder")
+    assert (await (await client("tanaka", "rep")).get(f"{one}/history")).status_code == 404
+
+
+async def test_what_an_older_program_changed_is_told_with_the_next_change(sato, deal, world, owner):
+    one = f"{deal}/stakeholders/yamada"
+    await sato.put(one, json=YAMADA)
+    older = "UPDATE handoff.stakeholders SET version = 2, stance = 'against' WHERE tenant = $1"
+    await owner.execute(older, world.tenant)
+    await sato.patch(one, json={"stance": "support"})
+    rows = (await sato.get(f"{one}/history", params={"after": 1})).json()["items"]
+    assert [(row["version"], row["before"], row["after"], row["by"]) for row in rows] == [
+        (2, "unknown", "against", "handoff"),
+        (3, "against", "support", "sato"),
+    ]
+
+
 async def test_who_has_not_moved_is_there_again_and_is_asked_anew(sato, deal):
     await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
     assert code_of(await sato.post(f"{deal}/stakeholders/yamada/verified", json={"gone": False})) == (409, "not_moved")
@@ -433,6 +512,26 @@ async def test_an_approval_is_drawn_up_submitted_and_decided_with_its_course(sat
     reasons = [event["reason"] for event in await told(world, "approval-changed")]
     assert reasons == ["drawn", "submitted", "returned", "submitted", "approved"]
     assert not any("部長" in str(event) for event in await world.events())
+
+
+async def test_an_approval_has_a_history_of_every_field(sato, deal, owner, world):
+    await sato.put(f"{deal}/stakeholders/yamada", json=YAMADA)
+    steps = [{"part": "drafter", "title": "課長 鈴木"}, {"part": "approver", "stakeholder": "yamada"}]
+    await sato.put(f"{deal}/approval", json={"steps": steps, "limit": "5E+6", "currency": "JPY"})
+    await sato.put(f"{deal}/approval", json={"steps": steps, "limit": "300000.50", "currency": "USD"})
+    await sato.put(f"{deal}/approval/pack/roi", json={"present": True, "link": "https://files.example/roi"})
+    await sato.post(f"{deal}/approval/state", json={"state": "submitted", "on": "2023-11-10"})
+    rows = (await sato.get(f"{deal}/approval/history")).json()["items"]
+    assert [(row["version"], row["field"], row["before"], row["after"]) for row in rows if row["version"] > 1] == [
+        (2, "currency", "JPY", "USD"),
+        (2, "limit", "5000000", "300000.50"),
+        (3, "pack.roi", None, {"present": True, "link": "https://files.example/roi", "given_on": None}),
+        (4, "state", "draft", "submitted"),
+        (4, "submitted_on", None, "2023-11-10"),
+    ]
+    assert [step["part"] for row in rows if row["field"] == "steps" for step in row["after"]] == ["drafter", "approver"]
+    kept = "SELECT string_agg(after::text, '') FROM handoff.people_changes WHERE NOT sealed AND tenant = $1"
+    assert "鈴木" not in await owner.fetchval(kept, world.tenant)
 
 
 async def test_an_approval_goes_nowhere_that_does_not_follow(sato, deal):

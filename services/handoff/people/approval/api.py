@@ -10,7 +10,9 @@ from services.handoff.people.api import IfMatch, holder_of, seen_version
 from services.handoff.people.approval.bodies import ApprovalView, GoOn, PutApproval, PutMaterial, approval_view
 from services.handoff.people.approval.desk import ApprovalDesk, ApprovedAlreadyError
 from services.handoff.people.approval.route import Item, Material, NotFromHereError, RouteIncompleteError, TooEarlyError
+from services.handoff.people.changes import Of
 from services.handoff.people.desk import ChangedMeanwhileError, PeopleDesk, UnknownPersonError
+from services.handoff.pipeline.views import After, HistoryPage, Versions, history_page
 from shared.kit.auth import BEARER
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
@@ -43,6 +45,7 @@ class ApprovalApi:
         path = "/opportunities/{opportunity_id}/approval"
         router.add_api_route(path, self.read, methods=["GET"], responses=_READ)
         router.add_api_route(path, self.draw, methods=["PUT"], responses=_DRAW)
+        router.add_api_route(f"{path}/history", self.history, methods=["GET"], responses=_READ)
         router.add_api_route(f"{path}/state", self.go_on, methods=["POST"], responses=_GO_ON)
         router.add_api_route(f"{path}/pack/{{item}}", self.put_material, methods=["PUT"], responses=_READ)
         return router
@@ -51,6 +54,14 @@ class ApprovalApi:
         """Read the approval: route, state, course, the material of the pack, and what speaks against it."""
         caller, row = await self._entry.seen(request, opportunity_id)
         return await self._shown(response, caller.tenant, row)
+
+    async def history(
+        self, request: Request, opportunity_id: str, after: After = 0, limit: Versions = 50
+    ) -> HistoryPage:
+        """Every change of the route, its dates, its state and the material of the pack, with its version, oldest first."""
+        caller, row = await self._entry.seen(request, opportunity_id)
+        found = await self._people.history(Of(caller.tenant, row["id"], "approval"), after, limit)
+        return history_page(found, limit)
 
     async def draw(
         self, request: Request, response: Response, opportunity_id: str, body: PutApproval, if_match: IfMatch = None

@@ -11,10 +11,12 @@ from services.handoff import metrics, store
 from services.handoff.desk import UnknownOpportunityError
 from services.handoff.domain import events
 from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.people import changes, history
 from services.handoff.people import store as people
 from services.handoff.people.approval import store as rows
 from services.handoff.people.approval.route import WHOLE, Approval, Item, Material, RouteIncompleteError, State, went_on
 from services.handoff.people.approval.store import Passed
+from services.handoff.people.changes import Of
 from services.handoff.people.desk import ChangedMeanwhileError, UnknownPersonError
 from services.handoff.store import Write
 from shared.kit.clock import Clock
@@ -39,6 +41,7 @@ class _Locked:
     connection: Connection
     opportunity: Opportunity
     approval: Approval
+    pack: dict[str, Material]
     now: int
     said: str | None = None  # what is to be told, if anything changed
 
@@ -90,11 +93,10 @@ class ApprovalDesk:
     async def put_material(self, tenant: str, opportunity_id: str, item: Item, material: Material, by: str) -> None:
         """What there is of an item of the pack."""
         async with self._locked(tenant, opportunity_id) as locked:
-            known = await rows.pack(locked.connection, tenant, opportunity_id)
-            if known.get(item) == material:
+            if locked.pack.get(item) == material:
                 return
             await rows.save_material(locked.connection, tenant, opportunity_id, item, material)
-            await self._save(locked, locked.approval, by, "pack")
+            await self._save(locked, locked.approval, by, "pack", {**locked.pack, item: material})
 
     async def paper(self, tenant: str, opportunity_id: str) -> Paper:
         async with tenant_transaction(self._pool, tenant) as connection:
@@ -104,13 +106,21 @@ class ApprovalDesk:
                 await rows.pack(connection, tenant, opportunity_id),
             )
 
-    async def _save(self, locked: _Locked, approval: Approval, by: str, said: str) -> None:
+    async def _save(
+        self, locked: _Locked, approval: Approval, by: str, said: str, pack: dict[str, Material] | None = None
+    ) -> None:
+        """pack: as it is now, where that became other"""
+        before = history.of_approval(locked.approval, locked.pack)
+        locked.pack = locked.pack if pack is None else pack
         locked.approval = replace(approval, version=approval.version + 1)
         locked.said = said
         opportunity = locked.opportunity
         await rows.save(
             locked.connection, opportunity.tenant, opportunity.opportunity_id, locked.approval, by, locked.now
         )
+        of = Of(opportunity.tenant, opportunity.opportunity_id, "approval")
+        after = history.of_approval(locked.approval, locked.pack)
+        await changes.record(locked.connection, of, before, after, locked.approval.version, by, locked.now)
 
     @asynccontextmanager
     async def _locked(self, tenant: str, opportunity_id: str) -> AsyncIterator[_Locked]:
@@ -119,7 +129,8 @@ class ApprovalDesk:
             if opportunity is None:
                 raise UnknownOpportunityError
             known = await rows.find(connection, tenant, opportunity_id)
-            locked = _Locked(connection, opportunity, known, self._clock.now())
+            pack = await rows.pack(connection, tenant, opportunity_id)
+            locked = _Locked(connection, opportunity, known, pack, self._clock.now())
             yield locked
             if locked.said is None:
                 return
