@@ -1,4 +1,4 @@
-"""All that happened to a lead, joined: its touches from the topics, the router's decisions, and what handoff knows."""
+"""All that happened to a lead, joined: what handoff tells of it, touches and all, and the router's decisions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from baton.explaining.history import History, Progress, historian
 from baton.explaining.present import ask, get
 from baton.home import token_of
-from services.scoring.domain.memory import OUTCOME
-from services.scoring.history import Heard
-from services.scoring.wire import LinkChanged
-from shared.schemas.vocabulary import TOUCH_TYPES
 
 Body = Mapping[str, Any]
 
 KINDS: Mapping[str, tuple[str, str]] = {
     "touch": ("touch", "接点"),
-    "link": ("identity", "識別"),
+    "identity": ("identity", "識別"),
     "decision": ("decision", "判断"),
     "offer": ("offer", "打診"),
     "stage": ("stage", "ステージ"),
@@ -35,14 +30,13 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "person": ("person", "関係者"),
     "approval": ("approval", "稟議"),
 }
-_FIRST = ("touch", "link", "decision")  # of what happened in the same moment; then handoff, in its own order
+_FIRST = ("identity", "touch", "decision")  # of what happened in the same moment; then the rest, in handoff's order
+OF_THE_TOPIC = ("touch", "identity")
 _SAID = {
     "moved": ("{before} → {after}", "{before} → {after}"),
-    "linked": ("{kind} {identity}… belongs to lead {owner}", "{kind} {identity}… はリード {owner} に属する"),
-    "automated": (" (automated)", "(自動)"),
     "begins": (
-        "The log begins at {at}: touches of before are no longer kept, and missing here.",
-        "ログの開始は {at} です。それ以前の接点は保存期間を過ぎており、ここにはありません。",
+        "Touches of before {at} are no longer kept, and missing here.",
+        "{at} より前の接点は保存期間を過ぎており、ここにはありません。",
     ),
     "merged": ("This lead became part of {lead}, whose story follows.", "このリードは {lead} に統合されました。以下に続きます。"),
     "nothing": ("Nothing has happened to lead {lead} yet.", "リード {lead} にはまだ何も起きていません。"),
@@ -67,70 +61,43 @@ class Row:
 class Told:
     """What was found: of each lead, the one that was asked for and those that it became part of, its rows.
 
-    log_begins: when the log begins (ms), where older records were there and are not kept any more
+    begins: from when on (ms) touches are kept, where the story is older than that
     """
 
     leads: list[tuple[str, list[Row]]]
-    log_begins: int | None = None
+    begins: int | None = None
 
 
-async def gather(
-    names: Mapping[str, str],
-    tenant: str,
-    who: str,
-    *,
-    touches: bool = True,
-    progress: Progress = lambda read, total: None,
-) -> Told:
-    """The timeline of the lead whose id, e-mail address or user id `who` is. touches: read them from the topics, too. Raises
-    OperatorError."""
+def gather(names: Mapping[str, str], tenant: str, who: str, *, touches: bool = True) -> Told:
+    """The timeline of the lead whose id, e-mail address or user id `who` is. touches: those as well. Raises OperatorError."""
     found, _ = ask(names, tenant, who)
     ids = [str(each["lead_id"]) for each in found]
     headers = {"Authorization": f"Bearer {token_of(names, tenant)}"}
+    kinds = [kind for kind in KINDS if kind != "decision" and (touches or kind not in OF_THE_TOPIC)]
     with httpx.Client(headers=headers, timeout=30) as client:
-        of_handoff = anew({lead: _items(client, names, lead) for lead in ids})
+        pages = {lead: _pages(client, names, lead, kinds) for lead in ids}
+        of_handoff = anew({lead: [item for page in pages[lead] for item in page["items"]] for lead in ids})
         rows = {lead: [*_decided(client, names, lead), *handed(of_handoff[lead])] for lead in ids}
-    history = History(tenant)
-    if touches:
-        async with historian(names["KAFKA_BOOTSTRAP_SERVERS"], progress) as reader:
-            for lead in ids:
-                await reader.gather(history, lead)
-    for lead in ids:
-        rows[lead] += heard(history.records.get(lead, ()))
-    return Told([(lead, rows[lead]) for lead in ids], history.log_begins)
+    kept = [_millis(page["touches_from"]) for lead in ids for page in pages[lead]]
+    older = any(row.at < max(kept, default=0) for lead in ids for row in rows[lead])
+    return Told([(lead, rows[lead]) for lead in ids], max(kept) if older and touches else None)
 
 
 def _decided(client: httpx.Client, names: Mapping[str, str], lead: str) -> Iterable[Row]:
+    """By the router itself: it also tells of those by which nobody else heard anything, such as that a lead waits."""
     path = f"/v1/leads/{lead}/decisions"
     return decided(get(client, names["ROUTER_URL"] + path) or {}, path)
 
 
-def _items(client: httpx.Client, names: Mapping[str, str], lead: str) -> list[Body]:
-    after, items = {"limit": "500"}, list[Body]()
-    while page := get(client, f"{names['HANDOFF_URL']}/v1/leads/{lead}/timeline", after):
-        items += page["items"]
+def _pages(client: httpx.Client, names: Mapping[str, str], lead: str, kinds: Sequence[str]) -> list[Body]:
+    asked: dict[str, Any] = {"limit": "500", "kind": list(kinds)}
+    after, pages = dict[str, Any](), list[Body]()
+    while page := get(client, f"{names['HANDOFF_URL']}/v1/leads/{lead}/timeline", asked | after):
+        pages.append(page)
         if page["next"] is None:
             break
-        after = {"limit": "500", "after": page["next"]}
-    return items
-
-
-def heard(records: Iterable[Heard]) -> list[Row]:
-    """Touches and links of the topics, each once; what sales says is left to handoff, which told it."""
-    rows: dict[str, Row] = {}
-    for one in records:
-        if isinstance(one, LinkChanged):
-            name = f"{one.identity_id}/{one.sequence}"
-            texts = _both("linked", kind=one.identity_kind, identity=one.identity_id[:8], owner=one.owner)
-            rows[name] = Row(one.received_at, "link", name, texts, "touchpoints")
-        elif one.identity_kind != OUTCOME:
-            label = TOUCH_TYPES.get(one.type)
-            more = f" · {one.source_id}" + "".join(f" · {part}" for part in (one.topic, one.campaign, one.path) if part)
-            texts = (label.en if label else one.type, label.ja if label else one.type)
-            marks = _SAID["automated"] if one.automated else ("", "")
-            en, ja = (text + mark + more for text, mark in zip(texts, marks, strict=True))
-            rows[one.event_id] = Row(one.at, "touch", one.event_id, (en, ja), f"touchpoints {one.event_id}")
-    return list(rows.values())
+        after = {"after": page["next"]}
+    return pages
 
 
 def decided(body: Body, link: str) -> list[Row]:
@@ -156,12 +123,16 @@ def decided(body: Body, link: str) -> list[Row]:
 
 
 def anew(items: Mapping[str, Sequence[Body]]) -> dict[str, list[Body]]:
-    """By lead, without the opportunities of those before it: handoff tells of a lead what those merged into it had, too."""
+    """By lead, without what was told of those before it: handoff tells of a lead what those merged into it had, too."""
     told, found = set[str](), {}
     for lead, those in items.items():
-        found[lead] = [item for item in those if item["opportunity_id"] not in told]
-        told |= {str(item["opportunity_id"]) for item in those}
+        found[lead] = [item for item in those if _of(item) not in told]
+        told |= {_of(item) for item in those}
     return found
+
+
+def _of(item: Body) -> str:
+    return str(item["opportunity_id"] or item["lead_id"])
 
 
 def handed(items: Sequence[Body]) -> list[Row]:
@@ -179,7 +150,7 @@ def words(told: Told, *, lang: str, zone: str) -> str:
     def at(millis: int) -> str:
         return f"{datetime.fromtimestamp(millis / 1000, UTC).astimezone(shown):%Y-%m-%d %H:%M:%S}"
 
-    lines = [_SAID["begins"][pick].format(at=at(told.log_begins))] if told.log_begins is not None else []
+    lines = [_SAID["begins"][pick].format(at=at(told.begins))] if told.begins is not None else []
     for number, (lead, rows) in enumerate(told.leads):
         if number:
             lines += ["", _SAID["merged"][pick].format(lead=lead)]

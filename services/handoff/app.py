@@ -112,7 +112,7 @@ def http_app(
     app.include_router(clock_routes(pool, policies, tokens))
     entry = Entry(reads, policies, tokens)
     app.include_router(ActivitiesApi(entry, ActivityDesk(pool, desk, policies, clock), policies, clock).router())
-    app.include_router(TimelineApi(pool, entry, policies).router())
+    app.include_router(TimelineApi(pool, entry, policies, clock, touch_days).router())
     people = PeopleDesk(pool, clock, policies)
     app.include_router(PeopleApi(entry, people, secret).router())
     app.include_router(ApprovalApi(entry, ApprovalDesk(pool, clock), people).router())

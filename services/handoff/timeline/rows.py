@@ -6,8 +6,11 @@ things of one moment follow from each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from services.handoff.domain.opportunity import OPEN_STAGES
 from services.handoff.merged import family
 from shared.kit.database import Connection
 from shared.sight import Sight
@@ -20,7 +23,8 @@ def _part(kind: str, what: str, order: int, key: str, at: str, who: str, facts: 
     name = f"concat_ws('/', '{order}', {what}, x.opportunity_id, {key})"
     return (
         f"SELECT {at} AS at, {name} AS name, '{kind}' AS kind, {what} AS what, x.opportunity_id, {who} AS who,"
-        f" jsonb_build_object({facts}) AS facts FROM handoff.{table} x WHERE {_OF}{when and f' AND {when}'}"
+        f" jsonb_build_object({facts}) AS facts, NULL::text AS lead_id"
+        f" FROM handoff.{table} x WHERE {_OF}{when and f' AND {when}'}"
     )
 
 
@@ -104,39 +108,116 @@ _DEAL = (  # what was changed together is one row
     "SELECT x.at, concat_ws('/', '6', 'deal-changed', x.opportunity_id, lpad(x.version::text, 10, '0')) AS name, 'deal' AS kind,"
     " CASE WHEN bool_or(x.field = 'handed_over_at') THEN 'deal-handed-over' ELSE 'deal-changed' END AS what,"
     " x.opportunity_id, x.by AS who,"
-    " jsonb_build_object('version', x.version, 'fields', jsonb_agg(x.field ORDER BY x.field)) AS facts"
+    " jsonb_build_object('version', x.version, 'fields', jsonb_agg(x.field ORDER BY x.field)) AS facts, NULL::text AS lead_id"
     f" FROM handoff.deal_changes x WHERE {_OF} GROUP BY x.opportunity_id, x.version, x.at, x.by"
 )
+_TOUCH_NAME = "concat_ws('/', '0', x.kind, x.lead_id, x.event_id)"
+# There may be thousands of touches, so each page takes no more of them than it shows. One that became an activity is told as that,
+# and one that is known of two leads of a family once.
+_TOUCHES = f"""
+    (SELECT x.at, {_TOUCH_NAME} AS name, x.kind, CASE x.kind WHEN 'touch' THEN 'touch' ELSE 'identity-linked' END AS what,
+       NULL::uuid AS opportunity_id, x.facts->>'rep_id' AS who,
+       x.facts || jsonb_build_object('id', x.event_id, 'type', x.type, 'received_at', x.received_at) AS facts, x.lead_id
+     FROM handoff.touches x
+     WHERE x.tenant = $1 AND x.lead_id = ANY($7::text[])
+       AND x.at <= least($4::bigint, $8::bigint, 9223372036854775807)
+       AND ($3::text[] IS NULL OR x.kind = ANY($3))
+       AND ($4::bigint IS NULL OR (x.at, {_TOUCH_NAME} COLLATE "C") < ($4, $5 COLLATE "C"))
+       AND NOT EXISTS (SELECT FROM handoff.activities a
+         WHERE a.tenant = $1 AND a.opportunity_id = ANY($2::uuid[]) AND a.activity_id = x.event_id)
+       AND NOT EXISTS (SELECT FROM handoff.touches t
+         WHERE t.tenant = $1 AND t.lead_id = ANY($7) AND t.lead_id < x.lead_id AND (t.at, t.event_id) = (x.at, x.event_id))
+     ORDER BY x.at DESC, {_TOUCH_NAME} COLLATE "C" DESC LIMIT $6)
+"""
+_DECISIONS = """
+    SELECT x.at, concat_ws('/', '01', 'decision', x.what, x.lead_id, x.decision_id) AS name, 'decision' AS kind, x.what,
+      x.opportunity_id, x.rep_id AS who,
+      x.facts || jsonb_build_object('id', x.decision_id, 'cycle', x.cycle, 'assignment', x.assignment) AS facts, x.lead_id
+    FROM handoff.decisions x
+    WHERE x.tenant = $1 AND (x.opportunity_id = ANY($2::uuid[])
+      OR x.opportunity_id IS NULL AND x.lead_id = ANY($7::text[]) AND x.at <= least($8::bigint, 9223372036854775807))
+"""
 _PAGE = f"""
-    SELECT r.at, r.name, r.kind, r.what, r.opportunity_id::text, r.who, r.facts, o.cycle, o.lead_id
-    FROM ({" UNION ALL ".join((*_PARTS, _DEAL))}) r
-    JOIN handoff.opportunities o ON (o.tenant, o.opportunity_id) = ($1, r.opportunity_id)
+    SELECT r.at, r.name, r.kind, r.what, r.opportunity_id::text, r.who, r.facts,
+      coalesce(o.cycle, (r.facts->>'cycle')::integer) AS cycle, coalesce(r.lead_id, o.lead_id) AS lead_id
+    FROM ({" UNION ALL ".join((*_PARTS, _DEAL, _TOUCHES, _DECISIONS))}) r
+    LEFT JOIN handoff.opportunities o ON (o.tenant, o.opportunity_id) = ($1, r.opportunity_id)
     WHERE ($3::text[] IS NULL OR r.kind = ANY($3))
       AND ($4::bigint IS NULL OR (r.at, r.name COLLATE "C") < ($4, $5 COLLATE "C"))
     ORDER BY r.at DESC, r.name COLLATE "C" DESC LIMIT $6
 """
 _OF_LEAD = """
-    SELECT o.opportunity_id::text FROM handoff.opportunities o WHERE o.tenant = $1 AND o.lead_id = ANY($2)
+    SELECT o.opportunity_id::text, o.lead_id, o.stage,
+      (SELECT max(h.at) FROM handoff.stage_history h
+       WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS moved_at
+    FROM handoff.opportunities o WHERE o.tenant = $1 AND o.lead_id = ANY($2)
       AND ($3 OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
            AND (f.rep_id = ANY($4::text[]) OR f.pool_id = ANY($5::text[]))))
 """
+_HEARD_OF = """
+    SELECT EXISTS (SELECT FROM handoff.touches WHERE tenant = $1 AND lead_id = ANY($2))
+        OR EXISTS (SELECT FROM handoff.decisions WHERE tenant = $1 AND lead_id = ANY($2))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Of what a timeline is: of these opportunities, and of the touches of these leads, and what was decided of them beside.
+
+    until: when (ms) the last of the opportunities ended, where what comes later is not theirs any more
+    """
+
+    opportunity_ids: tuple[str, ...]
+    leads: tuple[str, ...]
+    until: int | None = None
 
 
 async def page(
     connection: Connection,
     tenant: str,
-    opportunity_ids: list[str],
+    scope: Scope,
     kinds: list[str] | None,
     after: tuple[int, str] | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """What happened to these opportunities, the latest first."""
-    rows = await connection.fetch(_PAGE, tenant, opportunity_ids, kinds, *(after or (None, None)), limit)
+    """What happened there, the latest first."""
+    of = (list(scope.leads), scope.until)
+    before = after or (None, None)
+    rows = await connection.fetch(_PAGE, tenant, list(scope.opportunity_ids), kinds, *before, limit, *of)
     return [dict(row) for row in rows]
 
 
-async def of_lead(connection: Connection, tenant: str, lead_id: str, sight: Sight) -> list[str]:
-    """The ids of the opportunities of a lead, of all cycles, and of leads merged into it, that `sight` shows."""
+async def of_opportunity(connection: Connection, tenant: str, row: dict[str, Any]) -> Scope:
+    """Of one opportunity, and of its lead until it ended, with leads merged into it. row: as `Reads.find` has it"""
+    leads = await family(connection, tenant, row["lead_id"])
+    moved_at = max((one["at"] for one in row["history"]), default=None)
+    return Scope((row["id"],), tuple(leads), _ended(row["stage"], moved_at))
+
+
+async def of_lead(connection: Connection, tenant: str, lead_id: str, sight: Sight) -> Scope | None:
+    """Of a lead, in all cycles, and of leads merged into it, as far as `sight` shows; None where that is nothing.
+
+    Who does not see everything sees the touches of a lead by an opportunity of it, until the last one that they see has ended.
+    """
     leads = await family(connection, tenant, lead_id)
     rows = await connection.fetch(_OF_LEAD, tenant, leads, sight.everything, list(sight.reps), list(sight.led))
-    return [row["opportunity_id"] for row in rows]
+    opportunities = tuple(row["opportunity_id"] for row in rows)
+    if sight.everything:
+        known = bool(rows) or await connection.fetchval(_HEARD_OF, tenant, leads)
+        return Scope(opportunities, tuple(leads)) if known else None
+    if not rows:
+        return None
+    theirs: set[str] = set()
+    for lead in {row["lead_id"] for row in rows}:
+        theirs.update(await family(connection, tenant, lead))
+    ends = [_ended(row["stage"], row["moved_at"]) for row in rows]
+    return Scope(opportunities, tuple(sorted(theirs)), _last(ends))
+
+
+def _ended(stage: str, moved_at: int | None) -> int | None:
+    """When an opportunity in this stage ended; a customer stays with whoever won them."""
+    return None if stage in OPEN_STAGES or stage == "won" else moved_at
+
+
+def _last(ends: Sequence[int | None]) -> int | None:
+    return None if None in ends else max(end for end in ends if end is not None)

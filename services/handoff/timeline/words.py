@@ -69,6 +69,10 @@ _SAID = {
     "approval-rejected": ("It was not approved ({who})", "稟議の否決({who})"),
     "deal-changed": ("{who} changed the deal: {fields}", "{who}が案件を更新: {fields}"),
     "answer-recorded": ("{who} recorded an answer to {question}", "{who}が{question}の回答を記録"),
+    "lead-routed": ("{said}", "{said}"),
+    "lead-nurtured": ("Left to marketing{said}", "マーケティングへ{said}"),
+    "lead-withdrawn": ("The router took it back{said}", "ルーターが引き上げ{said}"),
+    "identity-linked": ("{kind} {identity}… belongs to lead {owner}", "{kind} {identity}… はリード {owner} に属する"),
     "answer-voided": ("The answer to {question} no longer counts", "{question}の回答を無効化"),
 }  # fmt: skip
 
@@ -83,6 +87,8 @@ def _say(what: str, who: str | None, facts: Facts, reasons: Mapping[str, Mapping
     name = who or ("somebody", "担当者")[lang]
     if what == "activity-logged":
         return _activity(name, facts, lang)
+    if what == "touch":
+        return _touch(facts, lang)
     reason = facts.get("reason")
     if labels := reasons.get(reason or ""):
         reason = labels.get(language) or next(iter(labels.values()))
@@ -96,6 +102,10 @@ def _say(what: str, who: str | None, facts: Facts, reasons: Mapping[str, Mapping
         fields=", ".join(facts.get("fields") or ()),
         question=facts.get("question"),
         stakeholder=facts.get("stakeholder"),
+        said=_decided(what, name, facts, lang),
+        kind=facts.get("type"),
+        identity=str(facts.get("identity"))[:8],
+        owner=facts.get("owner"),
     )
     return said[:1].upper() + said[1:]
 
@@ -108,6 +118,23 @@ def _activity(who: str, facts: Facts, lang: int) -> str:
     if lang:
         return f"{who}: {touch}" + (f"({how})" if how else "")
     return f"{who}: {touch[:1].lower()}{touch[1:]}" + (f" ({how})" if how else "")
+
+
+def _touch(facts: Facts, lang: int) -> str:
+    label = TOUCH_TYPES.get(facts["type"])
+    mark = (" (automated)", "(自動)")[lang] if facts.get("automated") else ""
+    more = [part for name in ("source_id", "topic", "campaign", "path") if (part := facts.get(name))]
+    return " · ".join([((label.ja if lang else label.en) if label else facts["type"]) + mark, *more])
+
+
+def _decided(what: str, who: str, facts: Facts, lang: int) -> str:
+    """What the router says of it; of a lead that was routed, that is the whole."""
+    said = (facts.get("said") or {}).get("ja" if lang else "en", "")
+    if what == "lead-routed":
+        return said or (f"The router chose {who}", f"ルーターが{who}を選定")[lang]
+    scenario = facts.get("scenario")
+    where = f" ({scenario})" if scenario and not lang else f"({scenario})" if scenario else ""
+    return where + (f": {said}" if said else "")
 
 
 def _pick(words: Mapping[str, tuple[str, str]], key: str | None, lang: int) -> str:

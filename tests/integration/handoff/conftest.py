@@ -17,6 +17,8 @@ from services.handoff.desk import Desk
 from services.handoff.firing import Firing
 from services.handoff.handler import Handoff
 from services.handoff.policies import Policies
+from services.handoff.touches.handler import Hearing, Touches
+from services.handoff.touches.stream import Told, decode
 from shared.kit.auth import token_hash
 from shared.kit.clock import FakeClock
 from shared.kit.database import open_pool
@@ -28,6 +30,7 @@ from shared.schemas.policies.routing import DeclineReason, RoutingRule
 from shared.schemas.policies.sla import LeadClass
 from shared.schemas.policies.teams import Member, Pool, Rep
 from shared.schemas.routing import LeadNurtured, LeadRouted, LeadWithdrawn, Reason, ScoreSummary
+from shared.schemas.touches import LinkChanged, Touch
 
 ACCEPT, FIRST_TOUCH = 60, 600  # seconds
 
@@ -56,6 +59,10 @@ def published(tenant: str, sequence: int, policy: Any) -> Message:
         activated_at=0,
     )
     return Message("policies", 0, sequence, record.key(), record.model_dump_json().encode())
+
+
+def _told(record: Touch | LinkChanged) -> Told:
+    return decode(Message("touchpoints", 0, 0, record.key(), record.model_dump_json(exclude_none=True).encode()))
 
 
 @dataclass
@@ -118,6 +125,44 @@ class World:
             "score": ScoreSummary(fit=0, engagement=0, grade="D4", as_of=self.clock.now()),
         }
         return LeadNurtured(**(fields | more))
+
+    def touch(self, lead: str = "lead-1", event_id: str = "e-1", **more: Any) -> Told:
+        """A call that the telephone system tells of, now."""
+        now = self.clock.now()
+        fields: dict[str, Any] = {
+            "tenant": self.tenant,
+            "lead_id": lead,
+            "identity_id": "identity",
+            "identity_kind": "email",
+            "event_id": event_id,
+            "source_id": "pbx",
+            "trusted": True,
+            "type": "call_connected",
+            "at": now,
+            "received_at": now,
+        }
+        return _told(Touch(**(fields | more)))
+
+    def linked(self, lead: str, owner: str) -> Told:
+        """The lead is told that an identity belongs to `owner`."""
+        return _told(
+            LinkChanged(
+                tenant=self.tenant,
+                lead_id=lead,
+                identity_id="identity",
+                identity_kind="email",
+                owner=owner,
+                sequence=1,
+                received_at=self.clock.now(),
+            )
+        )
+
+    def touches(self, pool: Any = None) -> Touches:
+        hearing = Hearing(pool or self.app, self.desk(pool))
+        return Touches(pool or self.app, hearing, self.policies)
+
+    async def told(self, *told: Told) -> None:
+        await self.touches().handle(told)
 
     def opportunity_id(self, lead: str = "lead-1", cycle: int = 1) -> str:
         return ids.opportunity_id(self.tenant, lead, cycle)

@@ -46,8 +46,8 @@ async def story(world, clients):
 
 
 WHAT = [
-    "offer-opened", "stage-changed", "clock-started", "clock-started", "clock-reminder", "clock-breached",
-    "offer-expired", "offer-opened", "clock-started", "clock-started", "offer-accepted", "clock-met",
+    "lead-routed", "offer-opened", "stage-changed", "clock-started", "clock-started", "clock-reminder", "clock-breached",
+    "offer-expired", "lead-routed", "offer-opened", "clock-started", "clock-started", "offer-accepted", "clock-met",
     "stage-changed", "clocks-paused", "clocks-resumed", "activity-logged", "clock-met", "task-created",
     "task-created", "task-cancelled", "task-cancelled", "offer-declined", "stage-changed",
 ]  # fmt: skip
@@ -86,7 +86,9 @@ async def test_each_row_says_who_in_words_and_leads_to_more_and_tells_nothing_pe
     for one in whole:
         assert one["words"]["ja"]
         assert one["words"]["en"]
-        assert (await crm.get(one["link"])).status_code == 200
+        there = one["link"] == "/v1/leads/lead-1/decisions"  # of the router
+        assert there == (one["kind"] == "decision")
+        assert there or (await crm.get(one["link"])).status_code == 200
     assert "留守番" not in str(whole)
     assert "見積" not in str(whole)
 
@@ -131,3 +133,83 @@ async def test_what_is_passed_on_who_decides_and_how_the_approval_goes_is_told(w
         assert (await crm.get(one["link"])).status_code == 200
     assert "山田" not in str(whole)
     assert "急ぎ" not in str(whole)
+
+
+# --- touches and decisions -------------------------------------------------------------------------------------------------
+
+
+async def test_touches_and_decisions_of_the_lead_stand_among_the_rest_each_once(world, clients):
+    crm, path = await clients("api"), f"/v1/opportunities/{world.opportunity_id()}"
+    viewed = {"type": "page_viewed", "path": "/pricing", "source_id": "site", "trusted": False}
+    await world.told(world.touch(event_id="seen", **viewed), world.linked("lead-1", "lead-0"))
+    world.clock.advance(seconds=1)
+    await world.handler().handle([world.nurtured(scenario="newsletter")])
+    world.clock.advance(seconds=1)
+    await world.handler().handle([world.routed()])
+    await world.desk().accept(world.tenant, world.opportunity_id(), "sato")
+    world.clock.advance(seconds=1)
+    await world.told(world.touch(event_id="called"), world.touch(event_id="bot", automated=True, **viewed))
+
+    chosen = {"kind": ["touch", "identity", "decision", "activity"]}
+    whole = await pages(crm, f"{path}/timeline", **chosen)
+    assert [one["what"] for one in reversed(whole)] == [
+        *("identity-linked", "touch", "lead-nurtured", "lead-routed", "touch", "activity-logged"),
+    ]
+    assert whole == await pages(crm, f"{path}/timeline", limit=1, **chosen)
+    assert whole == await pages(crm, "/v1/leads/lead-1/timeline", limit=2, **chosen)
+    activity, bot, routed, nurtured, seen, linked = whole
+    assert (activity["facts"]["id"], activity["facts"]["by"], activity["who"]) == ("called", "ingest/pbx", "sato")
+    assert bot["words"]["en"] == "Page viewed (automated) · site · /pricing"
+    assert (seen["words"]["ja"], seen["facts"]["id"]) == ("ページ閲覧 · site · /pricing", "seen")
+    assert (seen["opportunity_id"], seen["cycle"], seen["lead_id"]) == (None, None, "lead-1")
+    assert linked["words"]["en"] == "Email identity… belongs to lead lead-0"
+    assert nurtured["words"] == {
+        "ja": "マーケティングへ(newsletter): 基準未満",
+        "en": "Left to marketing (newsletter): not ripe",
+    }
+    assert routed["words"]["en"] == "Rule all"
+    assert (routed["facts"]["pool_id"], routed["facts"]["reasons"], routed["cycle"]) == ("tokyo", ["rule"], 1)
+    assert routed["opportunity_id"] == world.opportunity_id()
+    for one in whole:
+        assert one["kind"] == "decision" or (await crm.get(one["link"])).status_code == 200
+
+
+async def test_what_is_told_of_a_lead_without_an_opportunity_is_for_whoever_sees_everything(world, clients):
+    await world.told(world.touch("lead-9"))
+    path = "/v1/leads/lead-9/timeline"
+    for role in ("api", "admin", "viewer"):
+        found = await (await clients(role, name=role)).get(path)
+        assert [one["what"] for one in found.json()["items"]] == ["touch"]
+        assert found.json()["touches_from"] == "2022-10-10T22:13:20.000Z"
+    assert (await (await clients("rep", name="sato")).get(path)).status_code == 404
+    crm = await clients("api")
+    assert (await crm.get(path, params={"kind": "offer"})).json()["items"] == []
+
+
+async def test_a_rep_sees_the_touches_of_a_lead_until_the_opportunity_that_they_see_has_ended(world, clients, merge):
+    await world.handler().handle([world.routed()])
+    await world.told(world.touch(event_id="e-1", type="page_viewed"), world.touch("lead-0", "e-0", type="page_viewed"))
+    await world.told(world.touch("survivor", "e-9", type="page_viewed"))
+    sato = await clients("rep", name="sato")
+    await merge("lead-0", "lead-1")
+    await merge("lead-1", "survivor")
+    await world.handler().handle([world.withdrawn()])
+    world.clock.advance(seconds=1)
+    await world.told(world.touch(event_id="e-2", type="page_viewed"))
+    of_deal, crm = f"/v1/opportunities/{world.opportunity_id()}/timeline", await clients("api")
+
+    async def seen(client, path):
+        return sorted(one["facts"]["id"] for one in await pages(client, path, kind="touch"))
+
+    for path in (of_deal, "/v1/leads/lead-1/timeline", "/v1/leads/survivor/timeline"):
+        assert await seen(sato, path) == ["e-0", "e-1"], path
+    assert await seen(crm, "/v1/leads/survivor/timeline") == ["e-0", "e-1", "e-2", "e-9"]
+    assert await seen(crm, of_deal) == ["e-0", "e-1"]
+
+
+async def test_a_touch_that_is_known_of_two_leads_of_a_family_is_told_once(world, clients, merge):
+    both = [world.touch(lead, "e-1", type="page_viewed") for lead in ("lead-1", "lead-2")]
+    await world.told(*both, *(world.linked(lead, "lead-2") for lead in ("lead-1", "lead-2")))
+    await merge("lead-1", "lead-2")
+    whole = await pages(await clients("api"), "/v1/leads/lead-2/timeline", limit=1)
+    assert [one["what"] for one in whole] == ["touch", "identity-linked"]

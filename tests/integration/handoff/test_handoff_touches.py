@@ -6,37 +6,14 @@ import asyncio
 
 import pytest
 
-from services.handoff.desk import Desk
 from services.handoff.domain.rep import Activity
 from services.handoff.touches import store
-from services.handoff.touches.handler import Hearing, Touches
 from services.handoff.touches.stream import decode
 from shared.kit.database import tenant_transaction
 from shared.kit.kafka import Message
 from shared.schemas.touches import LinkChanged
-from shared.schemas.touches import Touch as Contract
 
 pytestmark = pytest.mark.servers
-
-
-def touch(world, lead="lead-1", event_id="e-1", **more):
-    """A call that the telephone system tells of, now."""
-    now = world.clock.now()
-    fields = {
-        "tenant": world.tenant, "lead_id": lead, "identity_id": "i", "identity_kind": "email", "event_id": event_id,
-        "source_id": "pbx", "trusted": True, "type": "call_connected", "at": now, "received_at": now,
-    }  # fmt: skip
-    record = Contract.model_validate(fields | more)
-    return decode(Message("touchpoints", 0, 0, record.key(), record.model_dump_json(exclude_none=True).encode()))
-
-
-def keeping(world, pool=None):
-    pool = pool or world.app
-    return Touches(pool, Hearing(pool, Desk(pool, world.clock, world.policies)), world.policies)
-
-
-async def told(world, *touches):
-    await keeping(world).handle(touches)
 
 
 async def accepted(world, rep="sato"):
@@ -57,9 +34,9 @@ async def first_touch(world):
 
 async def test_a_call_that_the_telephone_system_tells_of_stops_the_clock_of_whoever_has_the_lead_once(world):
     await accepted(world)
-    call = touch(world)
+    call = world.touch()
     for _ in range(2):
-        await told(world, call, touch(world, event_id="e-0", type="page_viewed"))
+        await world.told(call, world.touch(event_id="e-0", type="page_viewed"))
         assert await activities(world) == [("e-1", "call_connected", "sato", "ingest/pbx")]
         assert await first_touch(world) == ["met"]
     events = [event for event in await world.events() if event["kind"] == "activity-logged"]
@@ -69,8 +46,8 @@ async def test_a_call_that_the_telephone_system_tells_of_stops_the_clock_of_whoe
 
 async def test_while_a_rep_is_asked_a_touch_of_theirs_accepts_and_one_of_nobody_in_particular_does_not(world):
     await world.handler().handle([world.routed("lead-1"), world.routed("lead-2"), world.routed("lead-3")])
-    await told(world, touch(world), touch(world, "lead-2", "e-2", rep_id="sato"))
-    await told(world, touch(world, "lead-3", "e-3", rep_id="tanaka"))
+    await world.told(world.touch(), world.touch("lead-2", "e-2", rep_id="sato"))
+    await world.told(world.touch("lead-3", "e-3", rep_id="tanaka"))
     assert await activities(world) == [
         ("e-1", "call_connected", None, "ingest/pbx"),
         ("e-2", "call_connected", "sato", "ingest/pbx"),
@@ -94,22 +71,22 @@ async def test_while_a_rep_is_asked_a_touch_of_theirs_accepts_and_one_of_nobody_
 )
 async def test_what_is_no_touch_by_a_rep_of_ours_stops_nothing(world, other):
     await accepted(world)
-    await told(world, touch(world, **other))
+    await world.told(world.touch(**other))
     assert await activities(world) == []
     assert await first_touch(world) == ["running"]
 
 
 async def test_a_booking_counts_where_it_says_who_took_part(world):
     await accepted(world)
-    await told(world, touch(world, type="meeting_booked", rep_id="sato"))
+    await world.told(world.touch(type="meeting_booked", rep_id="sato"))
     assert await first_touch(world) == ["met"]
 
 
 async def test_a_touch_that_comes_before_its_own_lead_is_found_when_the_lead_is_offered(world):
-    before = touch(world, event_id="e-0")
+    before = world.touch(event_id="e-0")
     world.clock.advance(seconds=1)
     routed = world.routed()
-    await told(world, before, touch(world, rep_id="sato"))
+    await world.told(before, world.touch(rep_id="sato"))
     assert await activities(world) == []
     world.clock.advance(seconds=2)
     for _ in range(2):
@@ -126,14 +103,14 @@ async def test_the_rep_and_the_telephone_system_may_tell_of_the_same_call(world)
         logged = Activity(event_id, kind, world.clock.now(), None, is_first_touch=True)
         await world.desk().log_touch(world.tenant, opportunity, logged, None, "crm")
     for _ in range(2):
-        await told(world, touch(world), touch(world, event_id="e-2"))
+        await world.told(world.touch(), world.touch(event_id="e-2"))
     assert [row[3] for row in await activities(world)] == ["crm", "crm"]
 
 
 async def test_touches_of_a_merged_lead_count_for_the_one_that_is_left(world, merge):
     await accepted(world)
     await merge("lead-0", "lead-1")
-    await told(world, touch(world, "lead-0"))
+    await world.told(world.touch("lead-0"))
     assert await activities(world) == [("e-1", "call_connected", "sato", "ingest/pbx")]
     assert await first_touch(world) == ["met"]
 
@@ -147,13 +124,13 @@ async def test_wherever_either_dies_and_whichever_comes_first_the_touch_counts_o
             for at in range(1, 100):
                 world = await make_world(f"{tenant}-{first}{'b' if before else 'a'}{at}")
                 pool = crashing(world.app, at, before=before)
-                routed, call = world.routed(), touch(world, rep_id="sato")
+                routed, call = world.routed(), world.touch(rep_id="sato")
 
                 async def lead(made, world=world, routed=routed):
                     await world.handler(made).handle([routed])
 
                 async def dial(made, world=world, call=call):
-                    await keeping(world, made).handle([call])
+                    await world.touches(made).handle([call])
 
                 doing = [dial, lead] if first == "touch" else [lead, dial]
                 done = 0
@@ -175,8 +152,8 @@ async def test_wherever_either_dies_and_whichever_comes_first_the_touch_counts_o
 
 async def test_two_processes_that_read_the_same_touch_log_it_once(world):
     await accepted(world)
-    calls = [touch(world, event_id=f"e-{n}") for n in range(20)]
-    await asyncio.gather(*(told(world, *calls) for _ in range(4)))
+    calls = [world.touch(event_id=f"e-{n}") for n in range(20)]
+    await asyncio.gather(*(world.told(*calls) for _ in range(4)))
     assert len(await activities(world)) == 20
     assert [event["kind"] for event in await world.events()].count("activity-logged") == 20
 
@@ -185,7 +162,7 @@ async def test_a_lead_that_is_routed_while_its_touch_comes_in_is_never_missed(wo
     for n in range(20):
         lead = f"lead-{n}"
         await asyncio.gather(
-            world.handler().handle([world.routed(lead)]), told(world, touch(world, lead, f"e-{n}", rep_id="sato"))
+            world.handler().handle([world.routed(lead)]), world.told(world.touch(lead, f"e-{n}", rep_id="sato"))
         )
     assert set(await first_touch(world)) == {"met"}
     assert len(await activities(world)) == 20
@@ -194,9 +171,9 @@ async def test_a_lead_that_is_routed_while_its_touch_comes_in_is_never_missed(wo
 async def test_what_is_older_than_is_kept_is_forgotten_but_not_what_an_opportunity_came_of(world, monkeypatch):
     monkeypatch.setattr(store, "FORGOTTEN_AT_ONCE", 2)
     await world.handler().handle([world.routed(), world.nurtured("lead-2")])
-    await told(world, *(touch(world, event_id=f"e-{n}", type="page_viewed") for n in range(5)))
+    await world.told(*(world.touch(event_id=f"e-{n}", type="page_viewed") for n in range(5)))
     world.clock.advance(seconds=60)
-    await told(world, touch(world, event_id="late", type="page_viewed"))
+    await world.told(world.touch(event_id="late", type="page_viewed"))
     await store.forget(world.workers, world.clock.now() - 30_000)
     assert [row["event_id"] for row in await world.rows("touches", "event_id")] == ["late"]
     assert [row["what"] for row in await world.rows("decisions", "at")] == ["lead-routed"]

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from baton.explaining.timeline import Told, anew, decided, handed, heard, words
-from services.scoring.domain.memory import OUTCOME
-from services.scoring.wire import LinkChanged, Touch
+from baton.explaining.timeline import Told, anew, decided, handed, words
 
 LEAD = "11111111-1111-5111-8111-111111111111"
 AT = 1_775_020_500_000  # 2026-04-01T05:15Z
 
 
-def touch(event_id, at=AT, **more):
-    fields = {"identity_kind": "email", "type": "demo_requested", "source_id": "site", "received_at": at} | more
-    return Touch(tenant="t", lead_id=LEAD, identity_id="i" * 36, event_id=event_id, at=at, **fields)
-
-
 def item(what, at="2026-04-01T05:15:00.000Z", kind="offer"):
     said = {"en": what, "ja": what}
-    return {"at": at, "kind": kind, "what": what, "words": said, "link": "/v1/opportunities/o", "opportunity_id": "o"}
+    of = {"opportunity_id": None if kind in ("touch", "identity") else "o", "lead_id": LEAD}
+    return {"at": at, "kind": kind, "what": what, "words": said, "link": "/v1/opportunities/o"} | of
 
 
 DECISIONS = {
@@ -38,31 +32,31 @@ DECISIONS = {
 
 
 def test_things_stand_in_order_and_of_one_moment_causes_stand_before_what_they_cause():
-    link = LinkChanged(
-        tenant="t", lead_id=LEAD, identity_id="j" * 36, identity_kind="email", owner=LEAD, sequence=1, received_at=AT
-    )
+    later = "2026-04-01T05:15:01.000Z"
     rows = [
-        *handed([item("second"), item("first", kind="stage")]),
+        *handed(
+            [
+                item("second touch", later, kind="touch"),
+                *(item("second"), item("first", kind="stage")),
+                *(item("touch", kind="touch"), item("belongs", kind="identity")),
+            ]
+        ),
         *decided(DECISIONS, "/v1/leads/x/decisions"),
-        *heard([link, touch("e-2", AT + 1000, automated=True), touch("e-1"), touch("e-1")]),
     ]
     lines = words(Told([(LEAD, rows)]), lang="en", zone="Asia/Tokyo").splitlines()
     assert [line[:19] for line in lines] == ["2026-03-01 14:15:00", *["2026-04-01 14:15:00"] * 5, "2026-04-01 14:15:01"]
     assert [line[21:29].strip() for line in lines] == [
-        "decision", "touch", "identity", "decision", "stage", "offer", "touch",
+        "decision", "identity", "touch", "decision", "stage", "offer", "touch",
     ]  # fmt: skip
     assert "inquiry / nurture" in lines[0]
-    assert lines[1].endswith("Demo requested · site  [touchpoints e-1]")
-    assert "(automated)" in lines[-1]
-
-
-def test_what_sales_said_is_told_once_by_handoff():
-    assert heard([touch("e-1", identity_kind=OUTCOME)]) == []
+    assert lines[2].endswith("touch  [/v1/opportunities/o]")
 
 
 def test_what_is_no_longer_kept_is_said_and_what_the_lead_became_follows():
     other = "2" + LEAD[1:]
-    told = words(Told([(LEAD, []), (other, heard([touch("e-1")]))], AT), lang="ja", zone="UTC").splitlines()
+    told = words(
+        Told([(LEAD, []), (other, handed([item("デモ依頼", kind="touch")]))], AT), lang="ja", zone="UTC"
+    ).splitlines()
     assert "2026-04-01 05:15:00" in told[0]
     assert LEAD in told[1]
     assert other in told[3]
@@ -74,3 +68,6 @@ def test_what_two_leads_had_that_became_one_is_told_once():
     of_one, of_both = item("offered"), item("offered") | {"opportunity_id": "survivors"}
     told = anew({"merged": [of_one, of_one], "survivor": [of_both, of_one, of_one]})
     assert told == {"merged": [of_one, of_one], "survivor": [of_both]}
+    touched = item("viewed", kind="touch")
+    told = anew({"merged": [touched, of_one], "survivor": [touched | {"lead_id": "survivor"}, of_one, touched]})
+    assert told["survivor"] == [touched | {"lead_id": "survivor"}]
