@@ -30,6 +30,7 @@ pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parent.parent.parent
 TENANT = f"story-{uuid4().hex[:8]}"
 WRITE_KEY = f"wk_{uuid4().hex}"
+PHONE_KEY = f"wk_{uuid4().hex}"
 ACCEPT = 10  # seconds in which an offer by score is to be accepted; whoever asks to be called is given long enough
 INSIDE, FIELD, MANAGER, ACCOUNTS = ("mori", "noda"), ("sato", "tanaka"), "ueda", "abe"
 HANDOVER = {
@@ -56,7 +57,13 @@ STORY = [  # of the lead that is won: what happens, and by whom or to whom
 ]
 IN_MORE_WORDS = {"stakeholder.changed", "approval.changed"}  # the timeline says which way
 POLICIES = {
-    "sources": {"sources": [{"id": "website", "kind": "segment", "write_keys": ["file:$HERE/key"]}], "campaigns": []},
+    "sources": {
+        "sources": [
+            {"id": "website", "kind": "segment", "write_keys": ["file:$HERE/key"]},
+            {"id": "telephone", "kind": "segment", "write_keys": ["file:$HERE/phone"], "trusted": True},
+        ],
+        "campaigns": [],
+    },
     "teams": {
         "channels": [{"id": "chat", "url": "file:$HERE/chat", "personal": True}],
         "reps": [
@@ -132,12 +139,11 @@ class Company:
         self.people = {name: self._client(token) for name, token in tokens.items()}
         self.crm = self.people["crm"]
         self.refused: list[object] = []
-        self.website = Client(
-            WRITE_KEY,
-            host=baton.env["INGEST_URL"],
-            sync_mode=True,
-            on_error=lambda *error: self.refused.append(error),
-        )
+        self.website, self.telephone = (self._sender(key) for key in (WRITE_KEY, PHONE_KEY))
+
+    def _sender(self, key: str) -> Client:
+        where = self.baton.env["INGEST_URL"]
+        return Client(key, host=where, sync_mode=True, on_error=lambda *error: self.refused.append(error))
 
     async def _let_in(self, tokens: dict[str, str]) -> None:
         owner = await asyncpg.connect(self.baton.env["DATABASE_URL"])
@@ -229,6 +235,7 @@ def company(baton, tmp_path_factory):
     told = Told()
     here = tmp_path_factory.mktemp("story")
     (here / "key").write_text(WRITE_KEY)
+    (here / "phone").write_text(PHONE_KEY)
     (here / "chat").write_text(f"json://127.0.0.1:{told.port}/chat/{{to}}")
     folder = here / TENANT
     shutil.copytree(ROOT / "policies" / "northstar", folder)
@@ -316,8 +323,19 @@ def field_sales_takes_it(company, mail, deal):
     assert heard == set(BANT.items()), "what inside sales was told came with the lead"
     [told] = seen["handovers"]
     assert (told["participants"], told["memo"]) == (HANDOVER["participants"], HANDOVER["memo"])
+    company.telephone.track(mail, "Call Connected", {"rep_id": rep})
+    company.baton.until(
+        lambda: "met" in first_touches(company, rep, deal), "the call that the telephone system told of"
+    )
     company.does(rep, "POST", f"{deal}/activities", json={"type": "meeting_held", "id": "first meeting"})
     return rep
+
+
+def first_touches(company, rep, deal):
+    """The states of the first-touch clocks of whoever has it now."""
+    seen = company.does(rep, "GET", deal)
+    last = seen["offers"][-1]["assignment"]
+    return [one["state"] for one in seen["clocks"] if (one["kind"], one["assignment"]) == ("first_touch", last)]
 
 
 def stages_ask_for_what_is_missing(company, deal, rep):
@@ -485,6 +503,12 @@ def the_timeline_tells_it_all(company, deal, who):
     told = [(item["what"].replace("-", "."), item["who"]) for item in reversed(items)]
     assert missing(told, [(kind, who[by]) for kind, by in STORY if kind not in IN_MORE_WORDS]) is None
     assert {"stakeholder.entered", "approval.submitted", "approval.approved"} <= {what for what, _ in told}
+    heard = [item["words"]["en"] for item in items if item["what"] == "touch"]
+    assert sum(text.endswith(" · website · /pricing") for text in heard) == 3
+    assert "White paper downloaded · website" in {text.split(" · /")[0] for text in heard}
+    called = [item["what"] for item in items if item["facts"].get("type") == "call_connected"]
+    assert called == ["activity-logged"] * 2, "by the rep, and by the telephone system, each once"
+    assert told.count(("lead.routed", who["field"])) == 1
 
 
 def missing(told, wanted):
