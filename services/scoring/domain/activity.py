@@ -65,7 +65,7 @@ def active(
                     found += [at for at, event in marks if at >= oldest and event not in condemned]
                 else:
                     days = memory.moments(key, zone).days
-                    found += days[bisect_left(days, oldest) :]
+                    found += days[bisect_left(days, max(oldest, since)) :] or [at for at in days[-1:] if at >= oldest]
     latest = {(at + zone) // DAY: at for at in sorted(found)}  # by day, the earliest first
     moments = list(latest.values())[: -MOST_MOMENTS - 1 : -1]
     return tuple([at for place, at in enumerate(moments) if at > since or not place])

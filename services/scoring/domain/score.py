@@ -283,6 +283,9 @@ def _latest_raise(memories: Iterable[Memory], rules: Rules, condemned: Set[bytes
 
 def _evidence(memories: Sequence[Memory]) -> list[Answer]:
     """Of each source to each question the latest answer that is not void."""
+    memories = [memory for memory in memories if memory.evidence or memory.answers]
+    if not memories:
+        return []
     latest: dict[tuple[str, str], Told] = {}
     said: Answers = {}
     for memory in memories:

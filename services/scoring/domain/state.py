@@ -68,7 +68,7 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
         return register.kind if register else self.memories[identity].kind
 
     def identities(self) -> list[str]:
-        return sorted(self.memories.keys() | self.registers.keys())
+        return sorted(self.memories.keys() | self.registers.keys() if self.registers else self.memories)
 
     def owned(self, lead: str) -> list[str]:
         return [identity for identity in self.identities() if self.owner(identity) == lead]
