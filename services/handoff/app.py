@@ -21,6 +21,7 @@ from services.handoff.bodies import BodyLimit
 from services.handoff.clocks_api import clock_routes
 from services.handoff.desk import Desk
 from services.handoff.entry import Entry
+from services.handoff.examples import with_examples
 from services.handoff.exports.api import ExportsApi
 from services.handoff.external.api import ExternalApi
 from services.handoff.feed.api import feed_routes
@@ -118,6 +119,8 @@ def http_app(
     app.include_router(ApprovalApi(entry, ApprovalDesk(pool, clock), people).router())
     app.include_router(AnswersApi(entry, AnswersDesk(pool, clock), policies, clock).router())
     app.add_middleware(BodyLimit)
+    describe = app.openapi
+    app.openapi = lambda: with_examples(describe())  # type: ignore[method-assign]
     return app
 
 
@@ -146,10 +149,11 @@ async def run(settings: HandoffSettings) -> int:
     follower = CompactedTopic(kafka, POLICIES, policies.apply)
     dead_letters = DeadLetters(publisher, clock, group=GROUP, most=settings.dead_letters_per_minute)
     worker = Worker(source, decode, Handoff(pool, clock, policies), dead_letters, most=settings.handoff_batch)
+    hearing = Hearing(pool, Desk(pool, clock, policies))
     touches = Worker(
         heard,
         decode_touch,
-        Touches(pool, Hearing(pool, Desk(pool, clock, policies)), policies),
+        Touches(pool, hearing, policies),
         DeadLetters(publisher, clock, group=TOUCHES_GROUP, most=settings.dead_letters_per_minute),
         most=TOUCHES_AT_ONCE,
     )
@@ -206,6 +210,7 @@ async def run(settings: HandoffSettings) -> int:
             "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
             "webhooks": sender.run(),
             "answers": keep_forgetting(workers, SCHEMA, clock),
+            "merged": _after(follower.caught_up, lambda: hearing.keep_catching_up(workers, clock)),
             "touches": keep_forgetting_touches(workers, clock, settings.handoff_touch_days),
             "feed": keep_forgetting_feed(workers, clock, settings.handoff_webhook_days),
             "notifications": _after(follower.caught_up, teller.run),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,7 +80,9 @@ class ExternalApi:
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1/external/{system}/{external_id}", tags=["external"], dependencies=[BEARER])
-        created = described(_201="the id stands for this opportunity from now on")
+        created: dict[int | str, dict[str, Any]] = {
+            201: {"description": "the id stands for this opportunity from now on", "model": ExternalView}
+        }
         router.add_api_route("", self.put, methods=["PUT"], responses=created | _REFUSED)
         router.add_api_route("", self.read, methods=["GET"], responses=_REFUSED)
         return router

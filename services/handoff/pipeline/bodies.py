@@ -34,7 +34,7 @@ class DealPatch(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"amount": "1200000", "expected_close": "2027-03-31", "confirmed": {"users_met": True}}]
+            "examples": [{"amount": "1200000", "expected_close": "2027-03-31", "confirmed": {"users-met": True}}]
         },
     )
 

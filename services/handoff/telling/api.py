@@ -30,13 +30,13 @@ _EXAMPLE: dict[str, JsonValue] = {
     "assignment": 2,
     "clock": "accept",
     "share": 80,
-    "state": "told",
-    "why": None,
+    "state": "dropped",
+    "why": "over",
     "waits": False,
     "created_at": "2026-05-25T00:12:41.120Z",
     "due_at": "2026-05-25T00:12:41.120Z",
     "ended_at": "2026-05-25T00:12:42.003Z",
-    "tries": [{"number": 1, "at": "2026-05-25T00:12:42.003Z", "outcome": "told", "took_ms": 412}],
+    "tries": [{"number": 1, "at": "2026-05-25T00:12:42.003Z", "outcome": "refused", "took_ms": 412}],
 }
 _LOG = """
     SELECT n.notification_id::text AS id, n.kind, n.rep_id, n.concerns, n.channel_id, n.opportunity_id::text, n.assignment,
