@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # Of a tenant whose policy has not come yet: what its policy says is looked at again before anything follows from it.
 USUAL: frozenset[str] = frozenset(SlaPolicy.model_fields["first_touch_types"].default)
+MERGED_SECONDS = 60.0  # from one look for leads that were merged to the next
+MERGED_WITHIN = 7 * DAY  # ms, for which a touch waits for that
 
 
 class Hearing:
@@ -32,6 +34,16 @@ class Hearing:
 
     def __init__(self, pool: Pool, desk: Desk) -> None:
         self._pool, self._desk = pool, desk
+
+    async def keep_catching_up(self, workers: Pool, clock: Clock) -> None:
+        """Every minute for leads that were merged after their touch had come, which nobody tells handoff; until cancelled."""
+        while True:
+            for tenant, leads in (await store.merged(workers, clock.now() - MERGED_WITHIN)).items():
+                try:
+                    await self.catch_up(tenant, leads)
+                except HOPELESS as error:  # it stands no other tenant's in the way
+                    log.error("inapplicable", tenant=tenant, leads=len(leads), error=type(error).__name__)
+            await asyncio.sleep(MERGED_SECONDS)
 
     async def catch_up(self, tenant: str, leads: Collection[str]) -> None:
         """Whatever these leads have that is not an activity yet, and should be one. To be called after the commit."""

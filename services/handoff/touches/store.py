@@ -39,6 +39,10 @@ _PENDING = """
     JOIN handoff.opportunities o ON (o.tenant, o.lead_id) = ($1, u.now) AND o.stage IN ('offered', 'accepted')
     ORDER BY w.received_at, w.event_id, w.lead_id, u.steps, o.cycle DESC
 """
+_MERGED = """
+    SELECT t.tenant, t.lead_id FROM handoff.touches t JOIN router.leads l USING (tenant, lead_id)
+    WHERE t.pending AND t.received_at > $1 AND l.merged_into IS NOT NULL
+"""
 _CLAIM = (
     "UPDATE handoff.touches SET pending = false"
     " WHERE (tenant, lead_id, at, event_id) = ($1, $2, $3, $4) AND pending RETURNING 1"
@@ -90,6 +94,14 @@ async def pending(connection: Connection, tenant: str, leads: Collection[str]) -
         )
         for row in rows
     ]
+
+
+async def merged(workers: Pool, since: int) -> dict[str, set[str]]:
+    """By tenant, leads that were merged into others, with something that was received since (ms) and is no activity yet."""
+    found: dict[str, set[str]] = {}
+    for row in await workers.fetch(_MERGED, since):
+        found.setdefault(row["tenant"], set()).add(row["lead_id"])
+    return found
 
 
 async def claim(connection: Connection, tenant: str, heard: Heard) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from services.handoff.domain.rep import Activity
 from services.handoff.touches import store
+from services.handoff.touches.handler import Hearing
 from services.handoff.touches.stream import decode
 from shared.kit.database import tenant_transaction
 from shared.kit.kafka import Message
@@ -113,6 +114,27 @@ async def test_touches_of_a_merged_lead_count_for_the_one_that_is_left(world, me
     await world.told(world.touch("lead-0"))
     assert await activities(world) == [("e-1", "call_connected", "sato", "ingest/pbx")]
     assert await first_touch(world) == ["met"]
+
+
+async def test_touches_of_a_lead_that_is_merged_only_later_count_then(world, merge):
+    await accepted(world)
+    await world.told(world.touch("lead-0"), world.touch("lead-9", "e-9"))
+    assert await activities(world) == []
+    await merge("lead-0", "middle")
+    await merge("middle", "lead-1")
+    since = world.clock.now() - 1
+    assert world.tenant not in await store.merged(world.workers, since + 1)
+    assert (await store.merged(world.workers, since))[world.tenant] == {"lead-0"}
+    hearing = Hearing(world.app, world.desk())
+    async with asyncio.TaskGroup() as tasks:
+        sweeping = tasks.create_task(hearing.keep_catching_up(world.workers, world.clock))
+        async with asyncio.timeout(30):
+            while not await activities(world):
+                await asyncio.sleep(0.02)
+        sweeping.cancel()
+    assert await activities(world) == [("e-1", "call_connected", "sato", "ingest/pbx")]
+    assert await first_touch(world) == ["met"]
+    assert world.tenant not in await store.merged(world.workers, since)
 
 
 async def test_wherever_either_dies_and_whichever_comes_first_the_touch_counts_once(
