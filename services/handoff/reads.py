@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from services.handoff.merged import family
+from services.handoff.merged import HANDED_OVER, family
 from services.handoff.paging import Place
 from shared.kit.database import Pool, tenant_transaction
 from shared.sight import Sight
@@ -19,7 +19,7 @@ _HEAD = """
     (SELECT coalesce(jsonb_agg(to_jsonb(c) ORDER BY c.assignment, c.due_at, c.kind), '[]')
      FROM handoff.clocks c WHERE (c.tenant, c.opportunity_id) = (o.tenant, o.opportunity_id)) AS clocks
 """
-_STORY = """,
+_STORY = f""",
     (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.assignment), '[]')
      FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)) AS offers,
     (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.at, a.logged_at, a.activity_id), '[]')
@@ -28,8 +28,7 @@ _STORY = """,
      FROM handoff.stage_history h WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS history,
     (SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.assignment, p.number), '[]')
      FROM handoff.pauses p WHERE (p.tenant, p.opportunity_id) = (o.tenant, o.opportunity_id)) AS pauses,
-    (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.assignment), '[]')
-     FROM handoff.handovers v WHERE (v.tenant, v.opportunity_id) = (o.tenant, o.opportunity_id)) AS handovers
+    (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.at, v.assignment), '[]') FROM {HANDED_OVER}) AS handovers
 """
 _LIST = f"""
     SELECT {_HEAD} FROM handoff.opportunities o

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -35,6 +36,11 @@ from shared.schemas.topics import LEAD_ROUTED
 log = structlog.get_logger(__name__)
 
 Input = LeadScored | AccountScored | HandoffEvent
+ATTEMPTS = 5
+
+
+class OvertakenError(Exception):
+    """Who is merged into whom, or qualified, became other while the rows were being locked."""
 
 
 class Router:
@@ -60,10 +66,17 @@ class Router:
                 if companies:
                     await self._hear(tenant, companies)
                 if leads := [item for item in items if not isinstance(item, AccountScored)]:
-                    await self._handle_tenant(tenant, leads)
+                    await self._until_alone(tenant, leads)
             except HOPELESS as error:
                 log.error("undecidable", tenant=tenant, records=len(items), **described(error))
                 raise Reject("undecidable", f"{type(error).__name__} while deciding") from error
+
+    async def _until_alone(self, tenant: str, items: Sequence[LeadScored | HandoffEvent]) -> None:
+        """Somebody else may merge or qualify leads of this batch just before their rows are locked: then it begins anew."""
+        for _ in range(ATTEMPTS):
+            with suppress(OvertakenError):
+                return await self._handle_tenant(tenant, items)
+        return await self._handle_tenant(tenant, items)
 
     async def _hear(self, tenant: str, scored: Sequence[AccountScored]) -> None:
         """Keep what companies are worth, and decide anew on the leads that wait there, where the gate asks for that.
@@ -108,13 +121,18 @@ class Router:
             async with tenant_transaction(self._pool, tenant) as connection:
                 await account_rows.note_customers(connection, tenant, won)
         async with tenant_transaction(self._pool, tenant) as connection:
-            rows = await lead_rows.lock(connection, tenant, arrived.keys() | events.keys(), arrived.keys())
+            heirs = await _heirs(connection, tenant, arrived, happened)
+            wanted, create = {*arrived, *events, *heirs.values()}, {*arrived, *heirs.values()}
+            rows = await lead_rows.lock(connection, tenant, wanted, create)
+            if heirs != await _heirs(connection, tenant, arrived, happened):
+                raise OvertakenError
             await account_rows.note_stages(connection, tenant, happened)
             tasks = [
                 task_of(rows[lead_id], arrived.get(lead_id), events.get(lead_id, ()))
                 for lead_id in dict.fromkeys(item.lead_id for item in items)  # first come, first served
                 if lead_id in rows
             ]
+            tasks = with_heirs(tasks, heirs, rows)
             scores = {task.lead.lead_id: arrived[task.lead.lead_id] for task in tasks if task.arrival}
             done = await decide_and_apply(connection, tenant, tasks, rows, scores, following, now)
         metrics.STALE.inc(len(arrived) - len(scores))
@@ -122,6 +140,32 @@ class Router:
         count(done, now)
         if any(change.before.owner_rep and not change.after.owner_rep for change in done.changes):
             self._freed()
+
+
+async def _heirs(
+    connection: Connection, tenant: str, arrived: Mapping[str, LeadScored], happened: Sequence[HandoffEvent]
+) -> dict[str, str]:
+    """Leads that are merged and qualified, by this batch the one or the other, and the lead that is left of each."""
+    merges = {lead_id: score.merged_into for lead_id, score in arrived.items() if score.merged_into}
+    leads = {event.lead_id for event in happened if event.kind == "lead-qualified"}
+    leads |= await lead_rows.qualified(connection, tenant, merges) if merges else set()
+    return await lead_rows.heirs(connection, tenant, leads, merges) if leads else {}
+
+
+def with_heirs(tasks: Sequence[Task], heirs: Mapping[str, str], rows: Mapping[str, Stored]) -> list[Task]:
+    """The tasks, and those of the leads that others are merged into, after them."""
+    known = {task.lead.lead_id: task for task in tasks}
+    last = []
+    for heir in dict.fromkeys(heirs.values()):
+        task = known.pop(heir, None) or heard(rows[heir])
+        last.append(replace(task, heir_of=tuple(lead_id for lead_id, left in heirs.items() if left == heir)))
+    return [*known.values(), *last]
+
+
+def heard(stored: Stored) -> Task:
+    """A lead of which nothing is said itself."""
+    score = stored.scored()
+    return Task(stored.lead, Scored.of(score) if score else None, asked=Asked.of(score) if score else None)
 
 
 def newest_scores(items: Sequence[Input]) -> dict[str, LeadScored]:

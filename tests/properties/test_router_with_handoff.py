@@ -251,6 +251,8 @@ class RouterAndHandoff(RuleBasedStateMachine):
             ]
             assert not earlier, "an opportunity of an earlier cycle that nobody closed"
             known = self.opportunities.get(ids.opportunity_id("t", lead.lead_id, lead.cycle))
+            if lead.merged_into and lead.owner_rep is None:
+                assert known is None or not known.is_open(), "what is merged stays open, and nobody has it"
             assert lead.passed_on or not self.is_qualified(known), "what inside sales found out is lost"
             if (last := self.closed_by(known)) and lead.lead_id not in self.merged:
                 assert (lead.waiting_reason, lead.waiting_until) == (CLOSING[last.effect], last.until), (

@@ -10,6 +10,7 @@ from services.handoff.domain.deal_clocks import watched
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.pausing import stands_until
 from services.handoff.domain.terms import Promises
+from services.handoff.merged import HANDED_OVER
 from services.handoff.pipeline import store as rows
 from services.handoff.pipeline.deal import Deal
 from services.handoff.pipeline.handover import due_days, entered, owner
@@ -56,8 +57,8 @@ async def first(connection: Connection, opportunity: Opportunity, policy: Pipeli
     inside sales handed over last. Raises RefusedError: not_accepted."""
     offer = owner(opportunity)
     [row] = await connection.fetch(
-        "SELECT o.attributes, o.touches, (SELECT h.first_meeting FROM handoff.handovers h"
-        "   WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id) ORDER BY h.assignment DESC LIMIT 1) AS meeting"
+        "SELECT o.attributes, o.touches,"
+        f" (SELECT v.first_meeting FROM {HANDED_OVER} ORDER BY v.at DESC, v.assignment DESC LIMIT 1) AS meeting"
         " FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id = $2::uuid",
         opportunity.tenant,
         opportunity.opportunity_id,

@@ -20,6 +20,13 @@ def cause_reason(cause: Cause, playbook: Playbook | None) -> Reason | None:
     if cause.kind == "left":
         text = {"en": f"{name} has left, and the lead moves on", "ja": f"{name} の退職・異動により引き継ぎ"}
         return Reason(code="rep_left", text=text, detail={"rep": cause.rep_id})
+    if cause.kind == "inherited":
+        who = (name, f"{name} ") if name else ("inside sales", "インサイドセールス")
+        text = {
+            "en": f"{who[0]} had qualified a lead that was merged into this one",
+            "ja": f"{who[1]}が見極めたリードがこのリードに統合",
+        }
+        return Reason(code="inherited", text=text, detail={"rep": cause.rep_id} if cause.rep_id else {})
     if cause.kind == "offer-declined":
         known = playbook.decline(cause.reason) if playbook else None
         en = (known.label.en if known else None) or cause.reason

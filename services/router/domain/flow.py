@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.router.domain.account import Deal, Known, Place
@@ -12,7 +12,7 @@ from services.router.domain.facts import Scored
 from services.router.domain.fairness import PoolState, credit_back
 from services.router.domain.gate import gate_facts
 from services.router.domain.lead import PARKED, Cause, Lead
-from services.router.domain.lifecycle import Arrival, Step, cooled, happened, left, ordered, reopen
+from services.router.domain.lifecycle import Arrival, Step, cooled, happened, inherited, left, ordered, reopen
 from services.router.domain.lifecycle import scored as score_arrived
 from services.router.domain.matching.keys import Asked
 from services.router.domain.nurture import NONE
@@ -124,6 +124,7 @@ class Task:
     order:   what a person says of who takes it;  what_if: it is to be decided on as if nobody had it
     scored: its latest score, this batch's included; None where it has none, and for a lead whose stored score nobody needs
     asked:  what that score tells of its company
+    heir_of: leads before it in the batch that are merged into it: what inside sales found out of them may be its own now
     left:   the rep who has it has left: it goes to another, or stays where it is while nobody can take it
     """
 
@@ -137,6 +138,7 @@ class Task:
     what_if: bool = False
     left: bool = False
     because: str = "swept"
+    heir_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,10 @@ def work(tenant: str, tasks: Iterable[Task], desk: Desk, following: Following, n
     leads: list[Lead] = []
     changes: list[Change] = []
     stayed: dict[str, Outcome] = {}
+    bequests: dict[str, Cause] = {}
     for task in tasks:
-        bench = _Bench(tenant, task, desk, following, now)
+        found = [bequests[lead_id] for lead_id in task.heir_of if lead_id in bequests]
+        bench = _Bench(tenant, task, desk, following, now, found)
         try:
             bench.run()
         except OrderRefusedError as refused:
@@ -165,15 +169,21 @@ def work(tenant: str, tasks: Iterable[Task], desk: Desk, following: Following, n
         leads.append(bench.lead)
         changes += bench.changes
         desk = bench.desk
+        if bench.bequest and bench.lead.owner_rep is None:
+            bequests[bench.lead.lead_id] = bench.bequest
         if bench.stays:
             stayed[bench.lead.lead_id] = bench.stays
     return Done(tuple(leads), tuple(changes), desk, stayed)
 
 
 class _Bench:
-    """One lead at work."""
+    """One lead at work. bequest: why the lead that it is merged into is qualified now, where it is"""
 
-    def __init__(self, tenant: str, task: Task, desk: Desk, following: Following, now: int) -> None:
+    def __init__(
+        self, tenant: str, task: Task, desk: Desk, following: Following, now: int, inherits: Sequence[Cause] = ()
+    ) -> None:
+        self._inherits = inherits
+        self.bequest: Cause | None = None
         self._tenant, self._task, self._following, self._now = tenant, task, following, now
         self.lead, self.desk = task.lead, desk
         self.changes: list[Change] = []
@@ -181,6 +191,8 @@ class _Bench:
 
     def run(self) -> None:
         task, playbook = self._task, self._following.playbook
+        for cause in self._inherits:  # first, so that its own score is judged by what is known of it
+            self._take(inherited(self.lead, cause, playbook))
         if task.arrival:
             step = score_arrived(self.lead, task.arrival, playbook, self._now)
             self._take(step)
@@ -216,6 +228,8 @@ class _Bench:
 
     def _take(self, step: Step) -> None:
         before = self.lead
+        if step.cause and _bequeaths(before, step.lead, step.cause):
+            self.bequest = replace(step.cause, kind="inherited", reason=None)
         if step.credit:
             if not self.desk.read:
                 raise PoolsNeededError(step.credit[0])
@@ -293,6 +307,12 @@ class _Bench:
         if not looked and decision.trace.gate and decision.outcome.kind != "below_gate":
             raise AccountsNeededError(inputs.lead_id)
         return decision
+
+
+def _bequeaths(before: Lead, after: Lead, cause: Cause) -> bool:
+    """Whether this step leaves a merged lead without anybody, that inside sales has qualified: as it is merged, or qualified."""
+    lost = after.merged_into is not None and after.passed_on and after.owner_rep is None
+    return lost and (cause.kind == "lead-qualified" or (cause.kind == "merged" and before.merged_into is None))
 
 
 def _in_place(order: Order, lead: Lead) -> Order:

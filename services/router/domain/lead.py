@@ -19,8 +19,8 @@ WORN_OUT = ("parked:all_declined", "parked:no_eligible_member")
 class Cause:
     """What made a lead move.
 
-    kind: scored, merged, unmerged, swept, left (the rep has), account_scored, hand_raise, better_grade, call_later, cooled_off, or
-          the kind of a handoff event
+    kind: scored, merged, unmerged, swept, left (the rep has), account_scored, hand_raise, better_grade, call_later, cooled_off,
+          inherited (it is qualified, because a lead that was merged into it is), or the kind of a handoff event
     ref:  the event id, or the score's version
     at:   when it happened, ms
     """

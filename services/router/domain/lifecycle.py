@@ -204,9 +204,26 @@ def _passed_on(lead: Lead, event: HandoffEvent, cause: Cause) -> Step:
     """Inside sales has qualified the lead: it is routed anew, to field sales. Who qualified it did not give it up."""
     free = replace(lead.waits("rerouting", event.at), replaced=_with_current(lead))
     free = replace(free, passed_on=True, returned_to_is=False, verdict="mql")
-    if lead.merged_into:
-        return Step(replace(free.waits("merged", event.at), pool_id=None), cause)
+    if lead.merged_into:  # the lead that is left inherits it; what handoff has left open of this one ends
+        return Step(replace(free.waits("merged", event.at), pool_id=None), cause, withdraw=True)
     return Step(free, cause, decide=True)
+
+
+def inherited(lead: Lead, cause: Cause, playbook: Playbook | None) -> Step:
+    """A lead that was merged into this one is qualified, and nobody of field sales has taken it: so this one is. It goes to field
+    sales; whoever has it keeps it, and passes it on as usual. One that was closed since stays so, as does one that field sales has
+    sent back, or that is nobody's to route."""
+    closed_at = lead.closed_at or 0
+    if lead.passed_on or lead.returned_to_is or lead.merged_into:
+        return Step(lead)
+    if lead.closed and (lead.waiting_reason in ("disqualified", "to_owner") or closed_at >= cause.at):
+        return Step(lead)
+    known = replace(_next_cycle(lead) if lead.closed else lead, passed_on=True, verdict="mql")
+    if lead.accepted:
+        return Step(replace(known, stage=_taken(known, playbook)), cause)
+    if lead.owner_rep is not None or lead.version is None:  # whoever is asked next is of field sales
+        return Step(known)
+    return Step(known, cause, decide=True)
 
 
 def _just_before(lead: Lead, event: HandoffEvent, playbook: Playbook | None, cause: Cause) -> Step:

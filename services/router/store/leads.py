@@ -110,6 +110,44 @@ async def lock(
     return {row["lead_id"]: Stored(lead_of(row), row["score"]) for row in rows}
 
 
+async def qualified(connection: Connection, tenant: str, leads: Collection[str]) -> set[str]:
+    """Those of `leads` that inside sales has qualified in their cycle, and that are not merged yet."""
+    rows = await connection.fetch(
+        "SELECT lead_id FROM router.leads WHERE tenant = $1 AND lead_id = ANY($2::text[]) AND passed_on AND merged_into IS NULL",
+        tenant,
+        sorted(leads),
+    )
+    return {row["lead_id"] for row in rows}
+
+
+async def heirs(
+    connection: Connection, tenant: str, leads: Collection[str], merges: Mapping[str, str]
+) -> dict[str, str]:
+    """Those of `leads` that are merged, and the lead that is left of each, along the whole chain. merges: what newer scores say of
+    some leads, who is merged into whom"""
+    into, unknown = dict(merges), {*leads, *merges.values()} - merges.keys()
+    asked = set(merges)
+    while unknown:
+        asked |= unknown
+        rows = await connection.fetch(
+            "SELECT lead_id, merged_into FROM router.leads WHERE tenant = $1 AND lead_id = ANY($2::text[])"
+            " AND merged_into IS NOT NULL",
+            tenant,
+            sorted(unknown),
+        )
+        into |= {row["lead_id"]: row["merged_into"] for row in rows}
+        unknown = {row["merged_into"] for row in rows} - asked
+    found = {}
+    for lead_id in leads:
+        last, met = lead_id, {lead_id}
+        while last in into and into[last] not in met:  # a circle ends
+            last = into[last]
+            met.add(last)
+        if last != lead_id:
+            found[lead_id] = last
+    return found
+
+
 async def write(
     connection: Connection, tenant: str, leads: Sequence[Lead], scores: Mapping[str, LeadScored], now: int
 ) -> None:

@@ -70,3 +70,32 @@ async def test_merging_shows_nobody_what_they_did_not_see_before(world, crm, mer
     await world.handler().handle([world.routed("lead-9")])
     await merge("lead-9", "lead-2", tenant=f"{world.tenant}-other")  # their leads, whatever they are called
     assert await found(crm, "lead-2") == (["lead-1", "lead-2"], 2)
+
+
+@pytest.mark.parametrize("order", ["merged before", "merged after"])
+async def test_what_inside_sales_handed_over_with_a_lead_reaches_field_sales_by_the_one_that_is_left(
+    world, crm, merge, calling, order
+):
+    await world.handler().handle([world.routed("lead-5", leg="is")])
+    await world.desk().accept(world.tenant, world.opportunity_id("lead-5"), None)
+    if order == "merged before":
+        await merge("lead-5", "lead-6")
+    said = {"first_meeting": "2023-11-20T01:00:00Z", "participants": ["情シス 山田様"], "memo": "棚卸に月120時間"}
+    answer = await crm.post(f"/v1/opportunities/{world.opportunity_id('lead-5')}/qualify", json=said)
+    assert answer.status_code == 200, answer.text
+    if order == "merged after":
+        await merge("lead-5", "lead-6")
+    # As the router says it then: the merged one is taken back, and the other is of field sales.
+    taken_back = world.withdrawn("lead-5", merged_into="lead-6")
+    await world.handler().handle([taken_back, world.routed("lead-6", rep="tanaka"), taken_back])
+    gone = (await crm.get(f"/v1/opportunities/{world.opportunity_id('lead-5')}")).json()
+    assert (gone["stage"], gone["owner"]) == ("merged", None)
+
+    tanaka = await calling("tanaka", "rep")
+    await tanaka.post(f"/v1/opportunities/{world.opportunity_id('lead-6')}/accept", json={})
+    left = (await tanaka.get(f"/v1/opportunities/{world.opportunity_id('lead-6')}")).json()
+    assert [(one["rep_id"], one["memo"], one["participants"]) for one in left["handovers"]] == [
+        ("sato", "棚卸に月120時間", ["情シス 山田様"])
+    ]
+    deal = (await tanaka.get(f"/v1/opportunities/{world.opportunity_id('lead-6')}/deal")).json()
+    assert deal["first_meeting"] == "2023-11-20"

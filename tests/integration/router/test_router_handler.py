@@ -218,6 +218,103 @@ async def test_a_merged_lead_that_its_holder_gives_up_is_withdrawn_once_so_that_
         assert await connection.fetchval("SELECT ended FROM router.assignments WHERE lead_id = 'l1'") == "declined"
 
 
+@pytest.fixture
+def inside(world):
+    """A lead that inside sales has accepted, and the news that it is qualified."""
+
+    async def make(lead_id="l1"):
+        await world.router().handle([world.score(lead_id, "A3")])
+        [routed] = await world.routed()
+        assert routed.leg == "is"
+        await world.router().handle([world.event(routed, "offer-accepted")])
+        return world.event(routed, "lead-qualified", reason="qualified")
+
+    return make
+
+
+async def routed_as(world):
+    """What is told of each lead: the leg that it is routed to, or that it is withdrawn."""
+    told = [(record["lead_id"], record.get("leg", "withdrawn")) for record in await world.published()]
+    return sorted(told, key=lambda one: one[0])  # of several leads, the relay keeps no order
+
+
+@pytest.mark.parametrize("order", ["merged before", "merged after", "at the same time", "in one batch", "unknown"])
+async def test_what_inside_sales_qualified_goes_to_field_sales_as_the_lead_that_it_was_merged_into(
+    world, inside, order
+):
+    qualified, router = await inside(), world.router()
+    merged = world.score("l1", merged_into="l2", identities=())
+    if order != "unknown":
+        await router.handle([world.score("l2", "D4")])
+    assert await routed_as(world) == []
+    if order == "merged after":
+        await router.handle([qualified])
+        assert await routed_as(world) == [("l1", "fs")]
+        await router.handle([merged])
+    elif order == "at the same time":
+        await asyncio.gather(world.router().handle([qualified]), world.router().handle([merged]))
+    elif order == "in one batch":
+        await router.handle([merged, qualified, world.score("l2", "D4")])
+    else:
+        await router.handle([merged])
+        await router.handle([qualified])
+    if order == "unknown":  # what is left of it has no score yet: it is judged with its first one
+        assert await routed_as(world) == [("l1", "withdrawn")]
+        await router.handle([world.score("l2", "D4")])
+    told = await routed_as(world)
+    assert told[-1] == ("l2", "fs")
+    assert ("l1", "withdrawn") in told or order == "unknown", "and nothing of the merged one stays open"
+    for again in (merged, qualified):
+        await router.handle([again])
+    assert await routed_as(world) == []
+    lead = await world.lead("l2")
+    assert (lead["passed_on"], lead["leg"], lead["stage"]) == (True, "fs", "tql")
+    gone = await world.lead("l1")
+    assert (gone["owner_rep"], gone["waiting_reason"]) == (None, "merged")
+
+
+async def test_who_has_the_lead_that_is_left_keeps_it_and_after_them_it_is_of_field_sales(world, inside):
+    await inside("l2")
+    qualified, router = await inside("l1"), world.router()
+    await router.handle([world.score("l1", merged_into="l2", identities=())])
+    await router.handle([qualified])
+    assert await routed_as(world) == [("l1", "withdrawn")]
+    lead = await world.lead("l2")
+    assert (lead["owner_rep"], lead["accepted"], lead["passed_on"], lead["leg"]) == ("ito", True, True, "is")
+    given_up = {
+        "kind": "offer-declined",
+        "event_id": "d",
+        "lead_id": "l2",
+        "reason": "at_capacity",
+        "effect": "reroute",
+    }
+    await router.handle([qualified.model_copy(update=given_up)])
+    assert await routed_as(world) == [("l2", "fs")]
+
+
+async def test_a_qualified_lead_goes_along_the_whole_chain_to_the_one_that_is_left(world, inside):
+    qualified, router = await inside(), world.router()
+    await router.handle([world.score("l3", "D4"), world.score("l2", "D4")])
+    await router.handle([world.score("l2", merged_into="l3"), world.score("l1", merged_into="l2")])
+    await router.handle([qualified])
+    assert await routed_as(world) == [("l1", "withdrawn"), ("l3", "fs")]
+    await router.handle([world.score("l3", merged_into="l4", identities=())])
+    await router.handle([world.score("l4", "D4")])
+    assert await routed_as(world) == [("l3", "withdrawn"), ("l4", "fs")], "until field sales has taken it"
+
+
+async def test_a_merged_lead_that_was_given_up_or_closed_says_nothing_of_the_one_that_is_left(world, inside):
+    qualified, router = await inside(), world.router()
+    await router.handle([world.score("l2", "D4"), qualified])
+    [routed] = await world.routed()
+    await router.handle([world.event(routed, "offer-accepted")])
+    await router.handle([world.score("l1", merged_into="l2")])
+    assert await routed_as(world) == [], "who has accepted keeps it"
+    await router.handle([world.event(routed, "offer-declined", reason="junk", effect="disqualify")])
+    assert await routed_as(world) == [("l1", "withdrawn")]
+    assert not (await world.lead("l2"))["passed_on"]
+
+
 async def test_identities_follow_the_latest_scores(world):
     router, mail = world.router(), IdentityRef(identity_id="mail", kind="email")
     await router.handle([world.score("l1", "D4", identities=(mail,))])
