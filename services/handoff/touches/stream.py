@@ -45,7 +45,7 @@ class LinkChanged(msgspec.Struct, tag_field="record", tag="link", gc=False):
     identity_id: Id
     identity_kind: Id
     owner: Id
-    sequence: At
+    sequence: Annotated[int, msgspec.Meta(ge=1)]
     received_at: At
 
 

@@ -159,3 +159,10 @@ def test_who_exchanged_the_card_and_how_it_was_ranked_travel(touch):
     assert (made.attributes["exchanged_by"], made.attributes["rank"]) == ("sato.k", "contact")
     named = touch("track", {"event": "x", "properties": {"名刺交換者": "佐藤 健", "rank": 3}})
     assert not {"exchanged_by", "rank"} & named.attributes.keys(), "an id, not a name; a word, not a position"
+
+
+@pytest.mark.parametrize("named", ["rep_id", "repId", "担当者ID"])
+def test_the_rep_who_took_part_travels_by_id_and_never_by_name(touch, named):
+    assert touch("track", {"event": "Call Connected", "properties": {named: "sato.k"}}, TRUSTED).rep_id == "sato.k"
+    assert touch("track", {"event": "Call Connected", "properties": {named: "佐藤 健"}}, TRUSTED).rep_id is None
+    assert touch("track", {"event": "Call Connected"}, TRUSTED).rep_id is None
