@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from baton.policies.diffs import differences
+from baton.policies.orphans import orphans
 from baton.policies.problems import Problem, suggest
 from baton.policies.published import published
 from baton.policies.reading import PolicySet, body_hash, check_secrets, read_all
@@ -191,7 +192,8 @@ class Versions:
                     for number, kind in enumerate(changed, 1)
                 ],
             )
-        return set(changed), _notes(policies, latest, changed)
+            notes = await _notes(connection, policies, latest, changed)
+        return set(changed), notes
 
     async def publish(self, tenant: str, *, republish: bool = False) -> set[int]:
         """Publish what is not known to be published, in order; with `republish` the version in force of every kind as well.
@@ -222,8 +224,8 @@ class Versions:
 async def _preview(pool: Pool, policies: PolicySet) -> list[Applied]:
     async with tenant_transaction(pool, policies.tenant) as connection:
         latest = await _latest(connection, policies.tenant)
-    hashes, changed, highest = _compare(policies, latest)
-    notes = _notes(policies, latest, changed)
+        hashes, changed, highest = _compare(policies, latest)
+        notes = await _notes(connection, policies, latest, changed)
     coming = {kind: highest + number for number, kind in enumerate(changed, 1)}
     return [
         Applied(
@@ -249,11 +251,27 @@ def _compare(policies: PolicySet, latest: Mapping[str, Any]) -> tuple[dict[str, 
     return hashes, changed, max((row["sequence"] for row in latest.values()), default=0)
 
 
-def _notes(policies: PolicySet, latest: Mapping[str, Any], changed: Collection[str]) -> dict[str, tuple[str, ...]]:
-    if "scoring" not in changed:
-        return {}
-    before = latest["scoring"]["body"] if "scoring" in latest else None
-    return {"scoring": tuple(replays(before, policies.bodies["scoring"]))}
+async def _notes(
+    connection: Connection, policies: PolicySet, latest: Mapping[str, Any], changed: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    before = {kind: latest[kind]["body"] for kind in changed if kind in latest}
+    notes = {}
+    if "scoring" in changed:
+        notes["scoring"] = tuple(replays(before.get("scoring"), policies.bodies["scoring"]))
+    if "pipeline" in before:
+        standing = await _open_deals(connection, policies.tenant)
+        notes["pipeline"] = tuple(orphans(before["pipeline"], policies.bodies["pipeline"], standing))
+    return notes
+
+
+async def _open_deals(connection: Connection, tenant: str) -> dict[tuple[str, str], int]:
+    """How many there are, by type and stage."""
+    rows = await connection.fetch(
+        "SELECT type, deal_stage, count(*) AS deals FROM handoff.opportunities"
+        " WHERE tenant = $1 AND stage IN ('offered', 'accepted') AND deal_stage IS NOT NULL GROUP BY type, deal_stage",
+        tenant,
+    )
+    return {(row["type"], row["deal_stage"]): row["deals"] for row in rows}
 
 
 async def _lock(connection: Connection, tenant: str) -> None:

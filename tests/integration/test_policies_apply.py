@@ -17,7 +17,7 @@ from baton.policies.store import Versions
 from baton.run.rules import apply_the_good
 from shared.kit.clock import FakeClock
 from shared.kit.compacted import CompactedTopic
-from shared.kit.database import Pool, open_pool
+from shared.kit.database import Pool, open_pool, tenant_transaction
 from shared.kit.kafka import FakePublisher, Message
 from shared.schemas.policies import KINDS, PolicyPublished, SlaPolicy
 from shared.schemas.policies.book import PolicyBook
@@ -248,6 +248,27 @@ async def test_a_preview_says_what_would_change_and_changes_nothing(
     assert stored(again := await versions.apply(read(directory))) == ["scoring"]
     assert next(entry.notes for entry in again if entry.kind == "scoring") == (note,)
     assert not any(entry.notes for entry in await versions.apply(read(directory)))
+
+
+async def test_a_stage_that_is_taken_away_is_told_with_the_open_deals_that_stand_in_it(
+    versions: Versions, directory: Path, database_url: str, pool: Pool, tenant: str
+) -> None:
+    await versions.apply(read(directory))
+    path = directory / "pipeline.yaml"
+    path.write_text(path.read_text().replace("discovery", "first_talk"))
+    insert = (
+        "INSERT INTO handoff.opportunities (tenant, opportunity_id, lead_id, cycle, stage, deal_stage, assignment, lead_class,"
+        " pool_id, leg, attributes, score, evidence, touches, reasons, created_at, updated_at)"
+        " SELECT $1, gen_random_uuid(), $2, 1, $3, 'discovery', 1, 'score', 'field', 'fs', '{}', '{}', '[]', '[]', '[]', 0, 0"
+    )
+    async with tenant_transaction(pool, tenant) as connection:
+        for lead, stage in (("l1", "accepted"), ("l2", "offered"), ("l3", "recycled")):
+            await connection.execute(insert, tenant, lead, stage)
+    seen = [entry.notes for entry in (await preview(directory, database_url)).applied if entry.kind == "pipeline"]
+    told = "stage `discovery` of `new` is gone: 2 open deals are in it"
+    assert [note.startswith(told) for note in seen[0]] == [True]
+    applied = [entry.notes for entry in await versions.apply(read(directory)) if entry.kind == "pipeline"]
+    assert applied == seen
 
 
 async def test_at_the_start_a_broken_file_is_told_and_the_good_version_goes_on(

@@ -250,6 +250,54 @@ async def test_a_guard_says_all_that_is_missing_at_once_in_both_languages(crm, p
     assert await world.rows("deal_changes", "version") == [], "what is refused stores nothing"
 
 
+@pytest.mark.parametrize("gone", ["stage", "type"])
+async def test_a_deal_whose_stage_or_type_the_policy_has_lost_stays_as_it_was_and_can_be_brought_on(
+    crm, path, world, publish, gone
+):
+    renewal = PIPELINE.types[0].model_copy(update={"type": "renewal"})
+    await world.policies.apply(
+        publish(world.tenant, 61, PIPELINE.model_copy(update={"types": (PIPELINE.types[0], renewal)}))
+    )
+    await patched(crm, path, **SAID, type="renewal")
+    assert (await crm.post(f"{path}/move", json={"to": "discovery"})).status_code == 200
+    left = tuple(stage for stage in renewal.stages if stage.id != "discovery")
+    lost = {
+        "stage": (PIPELINE.types[0], renewal.model_copy(update={"stages": left, "sql": None})),
+        "type": (PIPELINE.types[0],),
+    }[gone]
+    await world.policies.apply(publish(world.tenant, 62, PIPELINE.model_copy(update={"types": lost})))
+
+    shown = (await crm.get(path)).json()
+    assert (shown["type"], shown["stage"], shown["stage_label"], shown["probability"]) == (
+        "renewal",
+        "discovery",
+        {},
+        0,
+    )
+    assert not shown["in_pipeline"]
+    one = path.removesuffix("/deal")
+    for read in (one, "/v1/opportunities", f"{one}/timeline", f"{path}/history", "/v1/exports/opportunities.csv"):
+        assert (await crm.get(read)).status_code == 200, read
+    assert (await crm.get("/v1/pipeline")).status_code == 200
+    world.clock.advance(days=30)
+    await world.firing().fire_due()
+    assert (await patched(crm, path, next_step="電話")).json()["stage"] == "discovery"
+
+    moves = [await crm.post(f"{path}/move", json={"to": to}) for to in ("discovery", "propsal")]
+    won = await crm.post(f"{path}/win", json={"ordered_on": "2023-11-14"})
+    if gone == "type":
+        assert [code_of(refused) for refused in (moves[1], won)] == [(422, "unknown_type")] * 2
+        assert (moves[1].json()["valid"], moves[0].status_code) == (["new"], 200)
+        new = (await patched(crm, path, type="new")).json()
+        assert (new["type"], new["stage"]) == ("new", "discovery"), "a stage that the new type has, it keeps"
+    else:
+        assert code_of(moves[1]) == (422, "unknown_stage")
+        assert won.status_code == 200, "with all that the stages ask for it may be won from there"
+        return
+    lost = await crm.post(f"{path}/lose", json={"reason": "no_response"})
+    assert lost.json()["stage"] == "lost"
+
+
 async def test_of_two_writers_with_the_same_etag_one_is_told_that_it_is_stale(crm, path, world):
     writers = [crm.patch(path, json={"amount": 100 + n}, headers={"If-Match": '"0"'}) for n in range(2)]
     answers = await asyncio.gather(*writers)
