@@ -47,6 +47,11 @@ class Home:
         return self.path / "log"
 
     @property
+    def inbox(self) -> Path:
+        """What the reps of the demo were told, message after message."""
+        return self.path / "inbox"
+
+    @property
     def spool(self) -> Path:
         """Where ingest keeps events while Kafka or Redis is away."""
         return self.path / "spool"

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from baton import home as homes
 from baton import tokens
+from baton.demo.inbox import Inbox
 from baton.demo.play import Demo
 from baton.errors import OperatorError
 from baton.home import Home
@@ -46,6 +47,7 @@ class Runner:
         self._stack = Stack(home.path, say=lambda line: self._screen.step(line), environ=self._environ)
         self._services: Services | None = None
         self._reader: Reader | None = None
+        self._inbox: Inbox | None = None
         self._stopping = threading.Event()
         self._ready = self._wrote = False
 
@@ -74,28 +76,30 @@ class Runner:
         step(f"Starting Kafka, Postgres and Redis in {self._home.path}")
         addresses = self._stack.start()
         keys = homes.keys(self._home)
+        self._inbox = Inbox(self._home.inbox, self._screen.say)
+        reached = self._inbox.environment(self._environ)
         step("Migrating the database")
         _attempt("the database's migration", lambda: upgrade(addresses.database))
         step("Creating the topics")
         made = _attempt("creating the topics", lambda: asyncio.run(ensure_topics(addresses.kafka)))
         step(f"Applying the policies in {POLICIES.name}/" + (f" ({len(made)} topics are new)" if made else ""))
-        _attempt("applying the policies", lambda: asyncio.run(self._rules(addresses, keys)))
+        _attempt("applying the policies", lambda: asyncio.run(self._rules(addresses, {**keys, **reached})))
         step("Starting ingest, scoring, router and handoff")
         servers = _servers(addresses)
         own = {"INGEST_SPOOL_DIR": str(self._home.spool), "INGEST_SECRETS_FILE": str(self._home.secrets)}
         own["HANDOFF_SECRETS_FILE"] = str(self._home.secrets)
-        self._services = Services({**own, **self._environ, **servers, **keys}, self._home.logs, step)
+        self._services = Services({**own, **self._environ, **servers, **keys, **reached}, self._home.logs, step)
         self._services.start()
         self._services.await_ready()
         urls = self._services.urls()
         # There is no console yet: until there is one, CONSOLE_URL leads to the documentation of the router's API.
-        names = {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys}
+        names = {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys, **reached}
         self._wrote = True
         homes.write_names(self._home.env, names, "Written by `baton up` when everything was ready; gone when it stops.")
         self._reader = Reader(addresses.database, names["INGEST_URL"], homes.TENANTS)
         self._reader.start()
         step(f"Ready. Names and keys are in {self._home.env}")
-        for line in _look_at(names):
+        for line in _look_at(names, self._home):
             self._screen.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     async def _rules(self, addresses: Addresses, keys: Mapping[str, str]) -> None:
@@ -132,6 +136,8 @@ class Runner:
                 self._reader.stop()
             if self._services:
                 self._services.stop()
+            if self._inbox:
+                self._inbox.close()
         finally:
             self._stack.stop()
         if self._ready:
@@ -146,12 +152,13 @@ def _servers(addresses: Addresses) -> dict[str, str]:
     }
 
 
-def _look_at(names: Mapping[str, str]) -> list[str]:
+def _look_at(names: Mapping[str, str], home: Home) -> list[str]:
     return [
         "",
         f"  send events to   {names['INGEST_URL']}/v1/batch  (write key: DEMO_WRITE_KEY)",
         f"  leads, decisions {names['ROUTER_URL']}/docs  (token: DEMO_API_TOKEN)",
         f"  opportunities    {names['HANDOFF_URL']}/docs",
+        f"  what reps hear   tail -F {home.inbox}  (of hinode, with the links in which they answer)",
         *(
             f"  {'metrics' if name == ORDER[0] else '':<16} {names[f'{name.upper()}_URL']}/metrics  ({name})"
             for name in ORDER

@@ -110,7 +110,7 @@ def migrate_variables() -> set[str]:
 
 @pytest.fixture(scope="session")
 def policy_references(root: Path) -> set[str]:
-    """Environment variables that the policies of the repository refer to: write keys."""
+    """Environment variables that the policies of the repository refer to: write keys, URLs of channels."""
     texts = (path.read_text() for path in (root / "policies").rglob("*.yaml"))
     return {name for text in texts for name in re.findall(r"\benv:([A-Z0-9_]+)", text)}
 

@@ -144,16 +144,19 @@ def test_the_migration_is_given_every_variable_it_reads(compose: dict[str, Any],
     assert compose["services"]["migrate"]["environment"].keys() == migrate_variables | {"REDIS_URL", *INGEST_NAMES}
 
 
-def test_ingest_is_given_the_write_keys_that_policies_refer_to(
+def test_ingest_is_given_the_write_keys_and_handoff_the_channels_that_policies_refer_to(
     compose: dict[str, Any], services: dict[str, int], policy_references: set[str]
 ) -> None:
-    """Without a value in .env the variable stays unset, and that source cannot send."""
+    """Without a value in .env the variable stays unset: that source cannot send, and that channel tells nobody."""
     passed_on = {
         name: {variable for variable, value in compose["services"][name]["environment"].items() if value is None}
         for name in services
     }
-    assert policy_references
-    assert passed_on == {name: policy_references if name == "ingest" else set() for name in services}
+    channels = {name for name in policy_references if name.endswith("_CHAT_URL")}
+    assert channels
+    assert channels < policy_references
+    given = {"ingest": policy_references - channels, "handoff": channels}
+    assert passed_on == {name: given.get(name, set()) for name in services}
 
 
 def test_secrets_have_no_default_and_say_what_is_missing(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from baton.demo.inbox import Inbox
 from baton.home import SECRET_NAMES
 from baton.policies import PolicyErrors, check, read
 from baton.policies.reading import check_secrets
@@ -127,8 +128,11 @@ def test_ids_of_secrets_are_unique(demo: Path, environment: dict[str, str], edit
         read(demo)
 
 
-def test_the_embedded_stack_makes_every_key_that_the_repositorys_tenants_refer_to() -> None:
+def test_the_embedded_stack_makes_every_key_and_channel_that_the_repositorys_tenants_refer_to(tmp_path: Path) -> None:
     environment = {name: f"value of {name}" for name in SECRET_NAMES}
+    inbox = Inbox(tmp_path / "inbox", lambda _: None)
+    environment |= inbox.environment({})
+    inbox.close()
     assert check_secrets(check(ROOT / "policies"), {}, environment) == []
 
 
