@@ -16,6 +16,7 @@ from services.ingest import metrics
 from services.ingest.domain.identifiers import Identity
 from services.ingest.links import RedisLinks
 from services.ingest.recent import Remembered, reclaim
+from shared.kit.kafka import reader
 from shared.schemas import ids
 from shared.schemas.topics import IDENTITY_LINKS
 from shared.schemas.touches import LinkChanged
@@ -60,7 +61,7 @@ class Follower:
             self._lost.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. While Kafka or Redis is away it is not ready, and begins anew."""
         while True:
             try:
                 if self._lost.is_set():
@@ -75,14 +76,7 @@ class Follower:
 
     async def _follow(self, offsets: dict[int, int]) -> None:
         """Until Redis is found to have lost something."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # registers may be read twice, and never passed over
-            fetch_max_wait_ms=100,
-        )
-        await consumer.start()
-        try:
+        async with reader(self._bootstrap) as consumer:
             partitions = await _partitions(consumer)
             consumer.assign(partitions)
             starts = await consumer.beginning_offsets(partitions)
@@ -120,8 +114,6 @@ class Follower:
                 if self.ready and monotonic() - checked > CHECK_SECONDS:
                     checked = monotonic()
                     await self._check({p.partition: at[p] for p in partitions})
-        finally:
-            await consumer.stop()
 
     async def _reclaim(self) -> None:
         if await self._links.is_same():

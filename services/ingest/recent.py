@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from services.ingest.links import RedisLinks
+from shared.kit.kafka import reader
 from shared.schemas.topics import TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
@@ -23,11 +24,7 @@ async def reclaim(bootstrap: str, links: RedisLinks, span: int, remembered: Reme
 
     They end at its latest record, not now: what came just before a long outage comes again after it.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
-    )
-    await consumer.start()
-    try:
+    async with reader(bootstrap) as consumer:
         await consumer._client.force_metadata_update()
         numbers = consumer._client.cluster.partitions_for_topic(TOUCHPOINTS.name) or ()
         partitions = [TopicPartition(TOUCHPOINTS.name, number) for number in numbers]
@@ -47,8 +44,6 @@ async def reclaim(bootstrap: str, links: RedisLinks, span: int, remembered: Reme
                 count += await _confirm(links, records, remembered)
                 at[p] = records[-1].offset + 1
         return count
-    finally:
-        await consumer.stop()
 
 
 async def _latest(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> int:

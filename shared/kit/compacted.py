@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.kit.kafka import Message, _message
+from shared.kit.kafka import Message, _message, reader
 from shared.schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -39,18 +39,9 @@ class CompactedTopic:
             ) from None
 
     async def run(self) -> None:
-        """Until cancelled. `apply` may be a coroutine function."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # a log that is truncated meanwhile is read again, never skipped
-            fetch_max_wait_ms=100,
-        )
-        await consumer.start()
-        try:
+        """Until cancelled. `apply` may be a coroutine function. Raises KafkaError."""
+        async with reader(self._bootstrap) as consumer:
             await self._follow(consumer)
-        finally:
-            await consumer.stop()
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         partitions = [TopicPartition(self._topic.name, p) for p in sorted(await self._partitions(consumer))]

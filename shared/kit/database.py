@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import asyncpg
 import orjson
+import structlog
 
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
+
+log = structlog.get_logger(__name__)
 
 # baton_app sees the rows of the tenant it names, and nothing without a tenant; baton_worker serves all tenants, in the few
 # tables that say so (outbox relay, due clocks, sweeps). Migrations create both; the login user must be a member of them.
@@ -37,6 +40,7 @@ HOPELESS = (
 
 
 ACQUIRE_SECONDS = 10.0  # that anybody waits for a connection
+CLOSING_SECONDS = 5.0
 
 
 class NoConnectionError(TimeoutError):
@@ -45,6 +49,14 @@ class NoConnectionError(TimeoutError):
 
 class _Bounded(asyncpg.Pool):
     """Nobody waits for ever: of those who hold a connection and wait for another one, none would ever move again."""
+
+    async def close(self) -> None:
+        """When all connections are given back; those that are not by then, or that a database does not let go, are cut."""
+        try:
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await super().close()
+        except TimeoutError:
+            log.warning("not_closed_in_order", what="pool")  # asyncpg has cut them
 
     # Not the timeout that asyncpg's own takes: until Python 3.12 it waits by `wait_for`, which may swallow a cancellation.
     @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from shared.kit import metrics
+from shared.kit.closing import close_consumer, close_producer
 from shared.kit.partitioner import by_murmur2
 from shared.schemas.topics import TOPICS, Topic
 
@@ -24,7 +25,6 @@ PRODUCTION_PARTITIONS = 48
 MANY = 64  # records of one publish from which on building whole batches pays
 PATIENCE_SECONDS = 30  # for an acknowledgement
 OPENING_SECONDS = 30  # for a new producer to find its brokers
-CLOSING_SECONDS = 10  # for what is under way when a producer is closed
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -122,7 +122,7 @@ class KafkaPublisher:
         try:
             await producer.start()
         except BaseException:
-            await producer.stop()
+            await close_producer(producer)
             raise
         return producer
 
@@ -148,7 +148,7 @@ class KafkaPublisher:
         if self._producer is not broken:
             return
         self._producer = None
-        task = asyncio.get_running_loop().create_task(_close(broken))
+        task = asyncio.get_running_loop().create_task(close_producer(broken))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -179,20 +179,6 @@ def _seen(future: asyncio.Future[Any]) -> None:
     """A second failure of one publish is no news."""
     if not future.cancelled():
         future.exception()
-
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    """What is under way may still be acknowledged; after that it has failed, and nothing of it is tried again."""
-    try:
-        async with asyncio.timeout(CLOSING_SECONDS):
-            await producer.stop()
-    except (KafkaError, TimeoutError) as error:
-        log.warning("producer_given_up", error=repr(error))
-        with suppress(Exception):  # whatever it is in the middle of
-            await producer.client.close()
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await producer._sender.close()
-        producer._message_accumulator.fail_all(KafkaError("the producer was given up"))
 
 
 class FakePublisher:
@@ -253,7 +239,7 @@ class KafkaSource:
 
     async def stop(self) -> None:
         self._stopping = True
-        await self._consumer.stop()
+        await close_consumer(self._consumer)
 
     def assigned(self) -> bool:
         return bool(self._consumer.assignment())
@@ -278,6 +264,22 @@ class KafkaSource:
         mine = {partition: offset for partition, offset in done.items() if partition in self._consumer.assignment()}
         if mine:
             await self._consumer.commit(mine)
+
+
+@asynccontextmanager
+async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of no group, which assigns itself what it reads and commits nothing. Raises KafkaError."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # a log that is truncated meanwhile is read again, never skipped
+        fetch_max_wait_ms=100,
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await close_consumer(consumer)
 
 
 class FakeSource:

@@ -11,7 +11,11 @@ import uvloop
 from pydantic import ValidationError
 
 from shared.kit import logs
+from shared.kit.broken_connections import tell_as_kafka_errors
+from shared.kit.service import end_hard
 from shared.kit.settings import ServiceSettings, explain_missing
+
+LEFT_SECONDS = 5.0  # for what a service left behind that has stopped
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -24,7 +28,15 @@ def start(service: str, settings: type[S], run: Callable[[S], Coroutine[Any, Any
         sys.stderr.write(explain_missing(service, error) + "\n")
         return 2
     logs.configure(service, known.log_level)
-    return uvloop.run(run(known))
+    tell_as_kafka_errors()
+    return uvloop.run(_run(run(known)))
+
+
+async def _run(service: Coroutine[Any, Any, int]) -> int:
+    status = await service
+    # The loop now cancels what is left of tasks, and waits for them without bound: a client that was given up may have some.
+    end_hard(LEFT_SECONDS, status)
+    return status
 
 
 def spare_the_collector(*, full_every: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from pydantic import ValidationError
 
 from services.ingest.domain.refusals import Refused
@@ -19,6 +19,7 @@ from services.ingest.quarantine import Seals
 from services.ingest.senders import WEBHOOKS
 from services.ingest.senders.webhook import Webhook
 from services.ingest.sources import Registered
+from shared.kit.kafka import reader
 from shared.kit.partitioner import by_murmur2
 from shared.schemas.base import record_key
 from shared.schemas.topics import INGEST_QUARANTINE
@@ -110,11 +111,7 @@ class Requeue:
 
 async def _records(bootstrap: str, key: bytes) -> AsyncIterator[list[Any]]:
     """The records of `key` that are in the quarantine now, oldest first, some at a time."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
-    )
-    await consumer.start()
-    try:
+    async with reader(bootstrap) as consumer:
         await consumer._client.force_metadata_update()
         numbers = sorted(consumer._client.cluster.partitions_for_topic(INGEST_QUARANTINE.name) or ())
         if not numbers:
@@ -129,5 +126,3 @@ async def _records(bootstrap: str, key: bytes) -> AsyncIterator[list[Any]]:
             yield [
                 record for records in polled.values() for record in records if record.key == key and record.offset < end
             ]
-    finally:
-        await consumer.stop()

@@ -9,24 +9,29 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from baton.stack import Stack
 from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 from services.ingest.spool import SpoolUnusableError
-from shared.kit.kafka import KafkaPublisher, Outgoing
+from shared.kit import closing
+from shared.kit.kafka import KafkaPublisher, KafkaSource, Outgoing, reader
 from shared.schemas import ids
+from shared.schemas.topics import TOUCHPOINTS
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
+REBUILDS = "baton_ingest_link_rebuilds_total"
 SENDER_SECONDS = 5  # for which the patient among the senders wait for an answer; the fastest give up after 3
 
 
@@ -152,6 +157,10 @@ async def spooled(url: str) -> bool:
     return await metric(url, "baton_ingest_spool_rows") > 0
 
 
+async def begun_anew(url: str, rebuilds: float) -> bool:
+    return await metric(url, REBUILDS) > rebuilds
+
+
 async def drained(url: str) -> None:
     async def empty() -> bool:
         return await metric(url, "baton_ingest_spool_rows") == 0
@@ -201,13 +210,19 @@ def spooling(start: Any, tmp_path: Path, servers_of_own: Servers) -> Callable[..
 async def test_no_sender_notices_that_a_server_is_away(
     spooling: Any, servers_of_own: Servers, server: str, fault: str
 ) -> None:
+    """The second time, Redis forgets while Kafka is away: a consumer without a broker cannot be closed in order, and whoever closes
+    it, to begin anew, must outlive that."""
     ingest = await spooling()
     async with sending(ingest) as senders:
-        for _ in range(2):
+        for forgets in (False, server == "kafka"):
             servers_of_own.hang(server) if fault == "hangs" else servers_of_own.kill(server)
             await until(lambda: spooled(ingest.url), "something in the spool")
             await senders.more(300)
             assert (await ingest.http.get(f"{ingest.url}/readyz")).status_code == 200
+            if forgets:
+                before = await metric(ingest.url, REBUILDS)
+                await ingest.redis.flushdb()
+                await until(lambda: begun_anew(ingest.url, before), "the reading of links begun anew", 30)  # noqa: B023
             if fault == "hangs":
                 servers_of_own.go_on(server)
             else:
@@ -240,6 +255,32 @@ async def test_both_away_and_redis_forgets_meanwhile(spooling: Any, servers_of_o
         await drained(ingest.url)
         await senders.more()
     assert senders.answers.keys() == {200}
+
+
+async def test_clients_of_a_kafka_that_hangs_are_closed_all_the_same(
+    kafka_url: str, servers_of_own: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closing, "CLOSING_SECONDS", 0.5)
+    before = asyncio.all_tasks()
+    publisher, source = KafkaPublisher(kafka_url), KafkaSource(kafka_url, uuid4().hex, [TOUCHPOINTS])
+    await publisher.start()
+    await source.start()
+    async with AsyncExitStack() as stack:
+        follower = await stack.enter_async_context(reader(kafka_url))
+        follower.assign([TopicPartition(TOUCHPOINTS.name, 0)])
+        await publisher.publish([Outgoing(TOUCHPOINTS.name, b"t/1", b"acknowledged")])
+        servers_of_own.hang("kafka")
+        stuck = asyncio.create_task(publisher.publish([Outgoing(TOUCHPOINTS.name, b"t/1", b"never acknowledged")]))
+        await follower.getmany(timeout_ms=200)
+        async with asyncio.timeout(15):  # a request alone may take 40
+            await publisher.stop()
+            await source.stop()
+            await stack.aclose()
+    with pytest.raises(KafkaError):
+        await stuck
+    async with asyncio.timeout(15):
+        while left := asyncio.all_tasks() - before:
+            await asyncio.wait(left, timeout=0.1)
 
 
 async def test_what_is_refused_is_kept_in_the_spool_too(spooling: Any, servers_of_own: Servers) -> None:

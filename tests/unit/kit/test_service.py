@@ -113,40 +113,55 @@ async def test_a_task_that_merely_ends_stops_the_service_as_well(service: Servic
     assert service.journal[-1] == "closed"
 
 
-NEVER_CLOSED = """
+NEVER_ENDS = """
 import asyncio, os, signal, sys
 from contextlib import AsyncExitStack
 from fastapi import FastAPI
-from shared.kit import service
+from shared.kit import service, start
+from shared.kit.settings import ServiceSettings
 
 async def never():
-    await asyncio.Event().wait()
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            pass
 
 async def told_to_stop():
     os.kill(os.getpid(), signal.SIGTERM)
-    await never()
+    await asyncio.Event().wait()
 
-async def main():
+async def main(settings):
     closing = AsyncExitStack()
-    closing.push_async_callback(never)
-    await service.serve(FastAPI(), host="127.0.0.1", port=int(sys.argv[1]), tasks={"stop": told_to_stop()}, closing=closing)
+    if sys.argv[2] == "closing":
+        closing.push_async_callback(never)
+    else:
+        left = asyncio.create_task(never())
+    tasks = {"stop": told_to_stop()}
+    return await service.serve(FastAPI(), host="127.0.0.1", port=int(sys.argv[1]), tasks=tasks, closing=closing)
 
-service.STOPPING_SECONDS = 1
-asyncio.run(main())
+service.STOPPING_SECONDS = start.LEFT_SECONDS = 1
+sys.exit(start.start("example", ServiceSettings, main))
 """
 
 
-async def test_what_cannot_be_closed_keeps_no_service_from_being_started_anew(free_port: int) -> None:
+@pytest.mark.parametrize(("never_ends", "status"), [("closing", 1), ("what is left behind", 0)])
+async def test_what_never_ends_keeps_no_service_from_being_started_anew(
+    free_port: int, never_ends: str, status: int
+) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        NEVER_CLOSED,
+        NEVER_ENDS,
         str(free_port),
+        never_ends,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
         cwd=Path(__file__).parents[3],
+        env=os.environ | {"KAFKA_BOOTSTRAP_SERVERS": "of.nobody:1", "IDENTITY_SECRET": "x" * 32},
     )
     async with asyncio.timeout(DEADLINE * 3):
         said, _ = await process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == status
     assert b"not_stopped_in_order" in said
     assert b"never" in said, "what it waits for is named"
