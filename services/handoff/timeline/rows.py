@@ -12,6 +12,7 @@ from typing import Any
 
 from services.handoff.domain.opportunity import OPEN_STAGES
 from services.handoff.merged import family
+from services.handoff.seeing import shown
 from shared.kit.database import Connection
 from shared.sight import Sight
 
@@ -112,22 +113,25 @@ _DEAL = (  # what was changed together is one row
     f" FROM handoff.deal_changes x WHERE {_OF} GROUP BY x.opportunity_id, x.version, x.at, x.by"
 )
 _TOUCH_NAME = "concat_ws('/', '0', x.kind, x.lead_id, x.event_id)"
-# There may be thousands of touches, so each page takes no more of them than it shows. One that became an activity is told as that,
-# and one that is known of two leads of a family once.
+# There may be thousands of touches, so each page takes no more of each lead's than it shows, by the key, from the latest on. One
+# that became an activity is told as that, and one that is known of two leads of a family once: by subqueries of which the planner
+# cannot make joins, for whose sake it would read all touches of the lead.
 _TOUCHES = f"""
-    (SELECT x.at, {_TOUCH_NAME} AS name, x.kind, CASE x.kind WHEN 'touch' THEN 'touch' ELSE 'identity-linked' END AS what,
-       NULL::uuid AS opportunity_id, x.facts->>'rep_id' AS who,
-       x.facts || jsonb_build_object('id', x.event_id, 'type', x.type, 'received_at', x.received_at) AS facts, x.lead_id
-     FROM handoff.touches x
-     WHERE x.tenant = $1 AND x.lead_id = ANY($7::text[])
-       AND x.at <= least($4::bigint, $8::bigint, 9223372036854775807)
-       AND ($3::text[] IS NULL OR x.kind = ANY($3))
-       AND ($4::bigint IS NULL OR (x.at, {_TOUCH_NAME} COLLATE "C") < ($4, $5 COLLATE "C"))
-       AND NOT EXISTS (SELECT FROM handoff.activities a
-         WHERE a.tenant = $1 AND a.opportunity_id = ANY($2::uuid[]) AND a.activity_id = x.event_id)
-       AND NOT EXISTS (SELECT FROM handoff.touches t
-         WHERE t.tenant = $1 AND t.lead_id = ANY($7) AND t.lead_id < x.lead_id AND (t.at, t.event_id) = (x.at, x.event_id))
-     ORDER BY x.at DESC, {_TOUCH_NAME} COLLATE "C" DESC LIMIT $6)
+    SELECT f.* FROM unnest($7::text[]) AS one(lead_id) CROSS JOIN LATERAL (
+      SELECT x.at, {_TOUCH_NAME} AS name, x.kind, CASE x.kind WHEN 'touch' THEN 'touch' ELSE 'identity-linked' END AS what,
+        NULL::uuid AS opportunity_id, x.facts->>'rep_id' AS who,
+        x.facts || jsonb_build_object('id', x.event_id, 'type', x.type, 'received_at', x.received_at) AS facts, x.lead_id
+      FROM handoff.touches x
+      WHERE x.tenant = $1 AND x.lead_id = one.lead_id
+        AND x.at <= least($4::bigint, $8::bigint, 9223372036854775807)
+        AND ($3::text[] IS NULL OR x.kind = ANY($3))
+        AND ($4::bigint IS NULL OR (x.at, {_TOUCH_NAME} COLLATE "C") < ($4, $5 COLLATE "C"))
+        AND x.event_id <> ALL(ARRAY(SELECT a.activity_id FROM handoff.activities a
+          WHERE a.tenant = $1 AND a.opportunity_id = ANY($2::uuid[])))
+        AND coalesce((SELECT false FROM handoff.touches t WHERE t.tenant = $1 AND t.lead_id = ANY($7)
+          AND t.lead_id < x.lead_id AND (t.at, t.event_id) = (x.at, x.event_id) LIMIT 1), true)
+      ORDER BY x.at DESC, {_TOUCH_NAME} COLLATE "C" DESC LIMIT $6
+    ) f
 """
 _DECISIONS = """
     SELECT x.at, concat_ws('/', '01', 'decision', x.what, x.lead_id, x.decision_id) AS name, 'decision' AS kind, x.what,
@@ -146,13 +150,12 @@ _PAGE = f"""
       AND ($4::bigint IS NULL OR (r.at, r.name COLLATE "C") < ($4, $5 COLLATE "C"))
     ORDER BY r.at DESC, r.name COLLATE "C" DESC LIMIT $6
 """
-_OF_LEAD = """
+_OF_LEAD = f"""
     SELECT o.opportunity_id::text, o.lead_id, o.stage,
       (SELECT max(h.at) FROM handoff.stage_history h
        WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS moved_at
     FROM handoff.opportunities o WHERE o.tenant = $1 AND o.lead_id = ANY($2)
-      AND ($3 OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
-           AND (f.rep_id = ANY($4::text[]) OR f.pool_id = ANY($5::text[]))))
+      AND {shown("o", "$3", "$4", "$5")}
 """
 _HEARD_OF = """
     SELECT EXISTS (SELECT FROM handoff.touches WHERE tenant = $1 AND lead_id = ANY($2))

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from services.handoff.domain.hearing import Heard
 from services.handoff.domain.rep import Activity
 from services.handoff.touches import store
 from services.handoff.touches.handler import Hearing
@@ -170,6 +171,16 @@ async def test_wherever_either_dies_and_whichever_comes_first_the_touch_counts_o
                 if pool.done < at:
                     break
     assert died > 40
+
+
+async def test_what_is_an_activity_of_one_opportunity_never_becomes_one_of_another(world):
+    await accepted(world)
+    await world.handler().handle([world.routed("lead-2")])
+    call = world.touch()
+    await world.told(call)
+    heard = Heard("lead-1", call.event_id, call.type, call.at, call.received_at, "pbx", "sato")
+    assert not await world.desk().hear(world.tenant, world.opportunity_id("lead-2"), heard)
+    assert [row[0] for row in await activities(world)] == ["e-1"]
 
 
 async def test_two_processes_that_read_the_same_touch_log_it_once(world):
