@@ -22,6 +22,8 @@ _HEAD = """
 _STORY = f""",
     (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.assignment), '[]')
      FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)) AS offers,
+    (SELECT coalesce(jsonb_agg(m.rep_id), '[]')
+     FROM handoff.deal_members m WHERE (m.tenant, m.opportunity_id) = (o.tenant, o.opportunity_id)) AS members,
     (SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.at, a.logged_at, a.activity_id), '[]')
      FROM handoff.activities a WHERE (a.tenant, a.opportunity_id) = (o.tenant, o.opportunity_id)) AS activities,
     (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.number), '[]')
@@ -42,10 +44,13 @@ _LIST = f"""
     ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7
 """
 # What a sight shows, of nothing but the parts that it has: one that is empty would cost the index of the other.
-_SEEN = """
-      AND o.opportunity_id IN (SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND ({tests}))
-"""
-_PARTS = {"reps": "f.rep_id = ANY({}::text[])", "led": "f.pool_id = ANY({}::text[])"}
+_SEEN = "\n      AND o.opportunity_id IN ({})\n"
+_PARTS = {
+    "reps": "SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND f.rep_id = ANY({0}::text[])"
+    " UNION ALL SELECT m.opportunity_id FROM handoff.deal_members m WHERE m.tenant = $1 AND m.rep_id = ANY({0}::text[])",
+    "led": "SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND f.pool_id = ANY({0}::text[])",
+}
+_NOTHING = "SELECT NULL::uuid WHERE false"
 _ONE = f"SELECT {_HEAD}{_STORY} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id = $2"
 
 
@@ -95,5 +100,5 @@ def _seen(sight: Sight, first: int) -> tuple[str, list[list[str]]]:
     if sight.everything:
         return "", []
     parts = [(test, list(values)) for name, test in _PARTS.items() if (values := getattr(sight, name))]
-    tests = " OR ".join(test.format(f"${first + n}") for n, (test, _) in enumerate(parts))
-    return _SEEN.format(tests=tests or "false"), [values for _, values in parts]
+    found = " UNION ALL ".join(test.format(f"${first + n}") for n, (test, _) in enumerate(parts))
+    return _SEEN.format(found or _NOTHING), [values for _, values in parts]

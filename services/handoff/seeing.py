@@ -1,4 +1,4 @@
-"""Which opportunities a caller may see and act on: by the offers that were made of them."""
+"""Which opportunities a caller may see and act on: by the offers that were made of them, and by the team of their deals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from shared.sight import Sight
 
 
 def sees(sight: Sight, row: Mapping[str, Any]) -> bool:
-    """Whether one of its offers is, or was, to one of the reps, or from a pool of the manager's."""
-    return sight.everything or any(_concerns(sight, offer) for offer in row["offers"])
+    """Whether one of its offers is, or was, to one of the reps, or from a pool of the manager's; or one of the reps is of the team
+    of its deal."""
+    theirs = any(_concerns(sight, offer) for offer in row["offers"])
+    return sight.everything or theirs or not set(sight.reps).isdisjoint(row["members"])
+
+
+def shown(row: str, everything: str, reps: str, led: str) -> str:
+    """The same in SQL. row: the alias of one with `tenant` and `opportunity_id`; the others as parameters, such as `$3`"""
+    same = f"= ({row}.tenant, {row}.opportunity_id)"
+    return (
+        f"({everything} OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) {same}"
+        f" AND (f.rep_id = ANY({reps}::text[]) OR f.pool_id = ANY({led}::text[])))"
+        f" OR EXISTS (SELECT FROM handoff.deal_members m WHERE (m.tenant, m.opportunity_id) {same}"
+        f" AND m.rep_id = ANY({reps}::text[])))"
+    )
 
 
 def must_be_theirs(sight: Sight, row: Mapping[str, Any], rep_id: str) -> None:

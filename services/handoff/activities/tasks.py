@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from services.handoff.seeing import shown
 from shared.kit.database import Connection
 from shared.kit.person import seal
 from shared.sight import Sight
@@ -122,14 +123,13 @@ async def page(
     after: tuple[int, str] | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """Those that are due first; of whose opportunities `sight` shows one offer, as lists of opportunities do."""
+    """Those that are due first; of opportunities that `sight` shows."""
     rows = await connection.fetch(
         f"SELECT {_ROW} {_FROM} WHERE t.tenant = $1"
         " AND ($2::uuid IS NULL OR t.opportunity_id = $2) AND ($3::text IS NULL OR t.rep_id = $3)"
         " AND ($4::text IS NULL OR t.state = $4) AND ($5::bigint IS NULL OR t.due_at < $5)"
         " AND ($6::bigint IS NULL OR (t.due_at, t.task_id) > ($6, $7::uuid))"
-        " AND ($8 OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (t.tenant, t.opportunity_id)"
-        "   AND (f.rep_id = ANY($9::text[]) OR f.pool_id = ANY($10::text[]))))"
+        f" AND {shown('t', '$8', '$9', '$10')}"
         " ORDER BY t.due_at, t.task_id LIMIT $11",
         tenant,
         opportunity_id,

@@ -12,6 +12,7 @@ from typing import Any
 
 from services.handoff.domain.opportunity import OPEN_STAGES
 from services.handoff.merged import family
+from services.handoff.seeing import shown
 from shared.kit.database import Connection
 from shared.sight import Sight
 
@@ -149,13 +150,12 @@ _PAGE = f"""
       AND ($4::bigint IS NULL OR (r.at, r.name COLLATE "C") < ($4, $5 COLLATE "C"))
     ORDER BY r.at DESC, r.name COLLATE "C" DESC LIMIT $6
 """
-_OF_LEAD = """
+_OF_LEAD = f"""
     SELECT o.opportunity_id::text, o.lead_id, o.stage,
       (SELECT max(h.at) FROM handoff.stage_history h
        WHERE (h.tenant, h.opportunity_id) = (o.tenant, o.opportunity_id)) AS moved_at
     FROM handoff.opportunities o WHERE o.tenant = $1 AND o.lead_id = ANY($2)
-      AND ($3 OR EXISTS (SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
-           AND (f.rep_id = ANY($4::text[]) OR f.pool_id = ANY($5::text[]))))
+      AND {shown("o", "$3", "$4", "$5")}
 """
 _HEARD_OF = """
     SELECT EXISTS (SELECT FROM handoff.touches WHERE tenant = $1 AND lead_id = ANY($2))

@@ -13,6 +13,7 @@ from shared.schemas.policies import SlaPolicy, TeamsPolicy
 from shared.schemas.policies.sla import LeadClass, PauseReason
 from shared.schemas.policies.teams import Member, Pool, Rep
 from shared.sight import Sight
+from tests.hinode_deals import PIPELINE
 
 pytestmark = pytest.mark.servers
 
@@ -153,10 +154,66 @@ async def test_a_link_acts_for_the_rep_it_was_made_for_whoever_made_it(client, l
     assert ("sato", "accepted") in [(rep, state) for _, rep, state in await world.offers()]
 
 
+async def test_who_is_of_the_team_of_a_deal_sees_all_of_it_and_logs_what_they_did_and_leaves_the_rest_to_its_owner(
+    client, world, publish
+):
+    """田中 is the presales of a deal that 佐藤 has, 森 her manager."""
+    await world.policies.apply(publish(world.tenant, 60, PIPELINE))
+    await world.handler().handle([world.routed("his")])
+    await world.desk().accept(world.tenant, world.opportunity_id("his"), None)
+    one = f"/v1/opportunities/{world.opportunity_id('his')}"
+    sato, tanaka, mori = await client("sato", "rep"), await client("tanaka", "rep"), await client("mori", "manager")
+    own = (one, f"{one}/deal", f"{one}/deal/history", f"{one}/timeline", f"{one}/activities", f"{one}/stakeholders")
+    paths = (*own, f"{one}/approval", f"{one}/tasks", "/v1/leads/his/timeline")
+
+    async def seen(caller):
+        """Which of the paths are found, and whether the lists have it."""
+        found = {(await caller.get(path)).status_code for path in paths}
+        listed = (await caller.get("/v1/opportunities")).json()["items"]
+        tasks = (await caller.get("/v1/tasks")).json()["items"]
+        exported = (await caller.get("/v1/exports/opportunities.csv")).text
+        return found, [len(listed), len(tasks), exported.count("\n") - 1]
+
+    task = {"kind": "todo", "title": "見積の確認", "due": "2023-11-20"}
+    assert (await sato.post(f"{one}/tasks", json=task)).is_success
+    assert await seen(tanaka) == ({404}, [0, 0, 0])
+
+    async def team(*members):
+        said = {"team": [{"rep_id": rep, "role": "presales"} for rep in members]}
+        answer = await sato.patch(f"{one}/deal", json=said, headers={"If-Match": "*"})
+        assert answer.status_code == 200, answer.text
+
+    await team("tanaka", "oka")
+    assert await seen(tanaka) == ({200}, [1, 1, 1])
+    assert await seen(mori) == ({200}, [1, 1, 1])
+    demo = {"type": "workshop_held", "id": "demo-1"}
+    assert (await tanaka.post(f"{one}/activities", json=demo)).status_code == 200
+    [logged] = (await sato.get(one)).json()["activities"]
+    assert (logged["rep_id"], logged["logged_by"]) == ("tanaka", "tanaka")
+    assert {c["state"] for c in (await sato.get(one)).json()["clocks"] if c["kind"] == "first_touch"} == {"running"}
+    refused = [
+        await tanaka.post(f"{one}/decline", json={"reason": "junk"}),
+        await tanaka.post(f"{one}/deal/lose", json={"reason": "no_response"}),
+        await tanaka.patch(f"{one}/deal", json={"amount": 1}, headers={"If-Match": "*"}),
+        await tanaka.post(f"{one}/stakeholders", json={"id": "s-1", "name": "山田"}),
+        await mori.post(f"{one}/deal/lose", json={"reason": "no_response"}),
+    ]
+    assert [answer.status_code // 100 for answer in refused] == [4] * 5
+    assert 404 not in [answer.status_code for answer in refused]
+    worth = [(await caller.get("/v1/pipeline")).json()["without_amount"] for caller in (tanaka, mori)]
+    assert worth == [0, 0], "what the pipeline is worth is told of whoever has it, so that nothing counts twice"
+    running = [(await caller.get("/v1/clocks")).json()["items"] for caller in (tanaka, mori)]
+    assert running == [[], []], "nor are its clocks theirs"
+
+    await team("oka")
+    assert await seen(tanaka) == ({404}, [0, 0, 0])
+    assert [row["rep_id"] for row in await world.rows("deal_members", "rep_id")] == ["oka"]
+
+
 MANY = 20_000
 READ = (
     "SELECT sum(seq_tup_read + idx_tup_fetch)::integer FROM pg_stat_xact_user_tables"
-    " WHERE schemaname = 'handoff' AND relname IN ('opportunities', 'offers')"
+    " WHERE schemaname = 'handoff' AND relname IN ('opportunities', 'offers', 'deal_members')"
 )
 
 
@@ -188,8 +245,13 @@ async def test_a_list_reads_no_more_than_its_caller_sees(world, owner, sight):
         f" FROM generate_series(1, {MANY}) n",
         world.tenant,
     )
-    await owner.execute("ANALYZE handoff.opportunities")
-    await owner.execute("ANALYZE handoff.offers")
+    await owner.execute(
+        "INSERT INTO handoff.deal_members (tenant, opportunity_id, rep_id)"
+        f" SELECT $1, md5($1 || n)::uuid, 'rep' || n / 10 FROM generate_series(1, {MANY}) n",
+        world.tenant,
+    )
+    for table in ("opportunities", "offers", "deal_members"):
+        await owner.execute(f"ANALYZE handoff.{table}")
     async with world.app.acquire() as connection, connection.transaction():
         before = await connection.fetchval(READ)
         rows = await Reads(_One(connection)).page(world.tenant, sight, Filter(), None, 51)
