@@ -113,3 +113,21 @@ def test_explain_says_it_in_words(baton, send, person):
     refused = subprocess.run(nobody, capture_output=True, text=True, env=baton.own_environment(), check=False)
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
+
+
+def test_timeline_tells_what_led_to_the_offer_in_order(baton, send, person):
+    hot(send, person)
+    baton.until(lambda: (lead := baton.lead(person)) and baton.opportunities(lead["lead_id"]), "an opportunity")
+    command = [sys.executable, "-m", "baton", "timeline", person]
+
+    def told():
+        done = subprocess.run(command, capture_output=True, text=True, env=baton.own_environment(), check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    baton.until(lambda: " touch " in told(), "the touches at handoff", 30)
+    kinds = [line[21:29].strip() for line in told().splitlines()]
+    assert kinds.index("touch") < kinds.index("decision") < kinds.index("offer")
+    without = subprocess.run([*command, "--no-touches"], capture_output=True, text=True, env=baton.own_environment())
+    assert not {"touch", "identity"} & {line[21:29].strip() for line in without.stdout.splitlines()}
+    assert "offer" in without.stdout
