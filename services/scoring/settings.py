@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     accept_loss: bool = Field(default=False, validation_alias="SCORING_ACCEPT_LOSS")
     instance_id: str | None = Field(default=None, validation_alias="SCORING_INSTANCE_ID")
     session_seconds: int = Field(default=10, ge=6, le=300, validation_alias="SCORING_SESSION_SECONDS")
-    poll_records: int = Field(default=4000, ge=1, validation_alias="SCORING_POLL_RECORDS")
+    poll_records: int = Field(default=10_000, ge=1, validation_alias="SCORING_POLL_RECORDS")
     cached_leads: int = Field(default=4000, ge=0, validation_alias="SCORING_CACHED_LEADS")
     policy_patience_seconds: float = Field(default=10, ge=0, validation_alias="SCORING_POLICY_PATIENCE_SECONDS")
     rescore_per_second: float = Field(default=2000, gt=0, validation_alias="SCORING_RESCORE_PER_SECOND")
