@@ -178,6 +178,20 @@ async def test_an_export_says_what_a_deal_is_worth_when_and_how_likely_and_what_
     assert {name: value for name, value in rows["lead-2"].items() if name in OF_DEAL} == dict.fromkeys(OF_DEAL, "")
 
 
+async def test_who_is_handed_a_customer_sees_the_deal_from_then_on(crm, client, path, world):
+    tanaka = await client("rep", name="tanaka")
+    await patched(crm, path, **SAID, team=[{"rep_id": "sato", "role": "presales"}])
+    await crm.post(f"{path}/win", json={"ordered_on": "2023-11-14"})
+    assert (await crm.post(f"{path}/hand-over", json={"account_manager": "tanaka"})).status_code == 409
+    assert (await tanaka.get(path)).status_code == 404, "not yet"
+    assert (
+        await crm.post(f"{path}/hand-over", json={"account_manager": "tanaka", "items": HANDOVER})
+    ).status_code == 200
+    assert (await tanaka.get(path)).json()["handover"] == HANDOVER
+    assert [item["id"] for item in (await tanaka.get("/v1/opportunities")).json()["items"]] == [world.opportunity_id()]
+    assert (await tanaka.get("/v1/exports/opportunities.csv")).text.count(world.opportunity_id()) == 1
+
+
 async def test_whether_a_deal_counts_follows_the_policy_of_today_wherever_it_is_told(crm, path, world, publish):
     await patched(crm, path, amount=5)
     one = path.removesuffix("/deal")
