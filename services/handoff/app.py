@@ -24,9 +24,10 @@ from services.handoff.entry import Entry
 from services.handoff.examples import with_examples
 from services.handoff.exports.api import ExportsApi
 from services.handoff.external.api import ExternalApi
+from services.handoff.feed import log as feed
 from services.handoff.feed.api import feed_routes
-from services.handoff.feed.log import keep_forgetting as keep_forgetting_feed
 from services.handoff.firing import Firing
+from services.handoff.forgetting import keep_forgetting as keep_forgetting_old
 from services.handoff.handler import Handoff
 from services.handoff.links.api import LinksApi
 from services.handoff.links.signing import Signer
@@ -55,8 +56,9 @@ from services.handoff.telling.sending import Senders
 from services.handoff.telling.teller import Teller
 from services.handoff.timeline.api import TimelineApi
 from services.handoff.touches.handler import Hearing, Touches
-from services.handoff.touches.handler import keep_forgetting as keep_forgetting_touches
+from services.handoff.touches.store import forget as forget_touches
 from services.handoff.touches.stream import decode as decode_touch
+from services.handoff.turns import DAY
 from shared.kit import problems
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, SystemClock
@@ -211,8 +213,8 @@ async def run(settings: HandoffSettings) -> int:
             "webhooks": sender.run(),
             "answers": keep_forgetting(workers, SCHEMA, clock),
             "merged": _after(follower.caught_up, lambda: hearing.keep_catching_up(workers, clock)),
-            "touches": keep_forgetting_touches(workers, clock, settings.handoff_touch_days),
-            "feed": keep_forgetting_feed(workers, clock, settings.handoff_webhook_days),
+            "touches": keep_forgetting_old(forget_touches, workers, clock, settings.handoff_touch_days * DAY),
+            "feed": keep_forgetting_old(feed.forget, workers, clock, settings.handoff_webhook_days * DAY),
             "notifications": _after(follower.caught_up, teller.run),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },

@@ -31,6 +31,7 @@ def _recent(at: datetime) -> datetime:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+Moment = Annotated[AwareDatetime, AfterValidator(_recent)]
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY, description=f"{FIRST_DAY} to {LAST_DAY}")]
 ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_storable)]
 Note = Annotated[Text, Field(max_length=4000, description="free text; kept as personal data")]
@@ -72,9 +73,7 @@ class Qualify(BaseModel):
     )
 
     rep_id: RepId | None = None
-    first_meeting: Annotated[AwareDatetime, AfterValidator(_recent)] | None = Field(
-        default=None, description="when the first meeting is (初回商談日時)"
-    )
+    first_meeting: Moment | None = Field(default=None, description="when the first meeting is (初回商談日時)")
     participants: list[ShortText] = Field(
         default=[], max_length=50, description="of the customer's; kept as personal data"
     )
@@ -95,9 +94,7 @@ class Resume(BaseModel):
 
 class LogActivity(BaseModel):
     type: Annotated[ShortText, Field(description="what was done, such as `call_connected`")]
-    at: Annotated[AwareDatetime, AfterValidator(_recent)] | None = Field(
-        default=None, description="when it was done; now, if absent"
-    )
+    at: Moment | None = Field(default=None, description="when it was done; now, if absent")
     id: Annotated[ShortText, Field(description="the caller's own id: sent again, nothing is logged twice")] | None = (
         None
     )

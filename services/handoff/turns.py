@@ -11,8 +11,19 @@ from shared.kit.pause import pause
 T = TypeVar("T")
 TURN_SECONDS = 10.0  # after which who is served makes room for the next one
 COUNT_SECONDS = 15.0  # from one count of what is late to the next
-FORGET_SECONDS = 3600.0  # from one look for what is old to the next
 DAY = 86_400_000  # ms
+
+
+def waits_since(served: str, things: str, *, by: str, when: str = "true") -> str:
+    """SQL: since when (ms) what waits longest could have been sent, and was not: who serves it was free all that time, as of `$1`.
+
+    served, things: tables of handoff;  by: the column of both that says whose a thing is;  when: of whoever is served, as `s`
+    """
+    return (
+        f"SELECT min(greatest(t.due_at, s.paused_until, s.served_at)) FROM handoff.{served} s"
+        f" CROSS JOIN LATERAL (SELECT due_at FROM handoff.{things} t WHERE (t.tenant, t.{by}) = (s.tenant, s.{by})"
+        f" AND t.state = 'pending' ORDER BY due_at LIMIT 1) AS t WHERE s.claimed_until <= $1 AND {when}"
+    )
 
 
 async def take_turns(

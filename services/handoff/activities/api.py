@@ -15,7 +15,7 @@ from services.handoff.activities.cursors import place, written
 from services.handoff.activities.desk import ActivityDesk, Call
 from services.handoff.activities.tasks import Task
 from services.handoff.api import AHEAD, refusals
-from services.handoff.bodies import ShortText
+from services.handoff.bodies import Moment, ShortText
 from services.handoff.domain.rep import Activity, NotTheHolderError
 from services.handoff.entry import Entry, not_yours, unknown
 from services.handoff.paging import UUID, Cursor
@@ -159,7 +159,7 @@ class ActivitiesApi:
         request: Request,
         rep_id: Annotated[ShortText | None, Query(description="whose; all that the token may see, if absent")] = None,
         state: Annotated[bodies.State | None, Query(description="in this state")] = None,
-        due_before: Annotated[bodies.Moment | None, Query(description="due before then")] = None,
+        due_before: Annotated[Moment | None, Query(description="due before then")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[Cursor | None, Query(description="`next` of the page before")] = None,
     ) -> bodies.TaskPage:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.handoff.activities.calls import Result, TaskKind
-from services.handoff.bodies import Note, RepId, ShortText, Text, _recent
+from services.handoff.bodies import Day, Moment, Note, RepId, ShortText, Text
 from shared.kit import person
 from shared.kit.clock import iso
 from shared.schemas.person import SealedPerson
 
-Moment = Annotated[AwareDatetime, AfterValidator(_recent)]
-
-
-def _of_our_time(day: date) -> date:
-    if not 2000 <= day.year < 2200:
-        raise ValueError("lies before the year 2000, or after 2199")
-    return day
-
-
-Day = Annotated[date, AfterValidator(_of_our_time)]
 State = Literal["open", "done", "cancelled"]
 
 

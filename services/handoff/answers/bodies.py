@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.handoff.bodies import Note, RepId, ShortText, _recent
+from services.handoff.bodies import Moment, Note, RepId, ShortText
 from shared.schemas.vocabulary import ANSWER_SOURCES
 
 SOURCES = {name.partition("/")[2]: name for name in ANSWER_SOURCES}  # as callers name them
@@ -34,7 +34,7 @@ class RecordAnswer(BaseModel):
         le=1,
         description="how sure it is; as the source usually is (0.5, 0.8, 0.9, 1.0, or what the policy says), if absent",
     )
-    at: Annotated[AwareDatetime, AfterValidator(_recent)] | None = Field(
+    at: Moment | None = Field(
         default=None, description="when it was learnt; now, if absent. Of one source the latest stands"
     )
     told_by: ShortText | None = Field(default=None, description="the stakeholder who gave it")

@@ -6,17 +6,14 @@ each other. Whoever reads numbers what has been committed since, under a lock th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.handoff.outbound.messages import Message
-from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 
 NUMBERED_AT_ONCE = 5_000
 FORGOTTEN_AT_ONCE = 5_000
-FORGET_SECONDS = 3600.0
 
 
 class CursorExpiredError(Exception):
@@ -129,10 +126,3 @@ async def _forget(connection: Connection, tenant: str, entries: Sequence[int]) -
         tenant,
         entries,
     )
-
-
-async def keep_forgetting(workers: Pool, clock: Clock, days: int) -> None:
-    """Every hour what is older than so many days; until cancelled."""
-    while True:
-        await forget(workers, clock.now() - days * 86_400_000)
-        await asyncio.sleep(FORGET_SECONDS)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.handoff.forgetting import delete_slices
 from services.handoff.outbound.messages import Message
 from services.handoff.outbound.post import Answer
 from services.handoff.outbound.schedule import Verdict
+from services.handoff.turns import waits_since
 from shared.kit.database import Connection, Pool
 
 LEASE = 60_000  # ms; longer than any turn: who claimed an endpoint and died leaves it after that
@@ -189,12 +191,8 @@ async def release(workers: Pool, claimed: Claim) -> None:
 
 async def late_seconds(workers: Pool, now: int) -> float:
     """For how long the delivery that waits longest could have been sent, and was not: its endpoint was free all that time."""
-    since: int | None = await workers.fetchval(
-        "SELECT min(greatest(d.due_at, e.paused_until, e.served_at)) FROM handoff.endpoints e"
-        " CROSS JOIN LATERAL (SELECT due_at FROM handoff.deliveries d WHERE (d.tenant, d.endpoint_id) ="
-        " (e.tenant, e.endpoint_id) AND d.state = 'pending' ORDER BY due_at LIMIT 1) AS d"
-        " WHERE e.state = 'active' AND e.claimed_until <= $1",
-        now,
+    since = await workers.fetchval(
+        waits_since("endpoints", "deliveries", by="endpoint_id", when="s.state = 'active'"), now
     )
     return 0.0 if since is None else max(0, now - since) / 1000
 
@@ -207,20 +205,15 @@ async def count_disabled(workers: Pool) -> int:
     return found
 
 
+_FORGET = """
+    WITH old AS (SELECT tenant, message_id FROM handoff.messages WHERE at < $1 LIMIT 1000),
+    deliveries AS (DELETE FROM handoff.deliveries d USING old WHERE (d.tenant, d.message_id) = (old.tenant, old.message_id)),
+    attempts AS (DELETE FROM handoff.delivery_attempts a USING old
+        WHERE (a.tenant, a.message_id) = (old.tenant, old.message_id))
+    DELETE FROM handoff.messages m USING old WHERE (m.tenant, m.message_id) = (old.tenant, old.message_id)
+"""
+
+
 async def forget(workers: Pool, before: int) -> int:
     """Delete messages from before a time (ms) with all that is known of them; how many there were."""
-    gone = 0
-    while True:
-        status = await workers.execute(
-            "WITH old AS (SELECT tenant, message_id FROM handoff.messages WHERE at < $1 LIMIT 1000),"
-            " deliveries AS (DELETE FROM handoff.deliveries d USING old"
-            " WHERE (d.tenant, d.message_id) = (old.tenant, old.message_id)),"
-            " attempts AS (DELETE FROM handoff.delivery_attempts a USING old"
-            " WHERE (a.tenant, a.message_id) = (old.tenant, old.message_id))"
-            " DELETE FROM handoff.messages m USING old WHERE (m.tenant, m.message_id) = (old.tenant, old.message_id)",
-            before,
-        )
-        found = int(status.rsplit(" ", 1)[1])
-        gone += found
-        if not found:
-            return gone
+    return await delete_slices(workers, _FORGET, before)

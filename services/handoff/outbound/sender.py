@@ -10,11 +10,12 @@ from uuid import uuid4
 import structlog
 
 from services.handoff import metrics
+from services.handoff.forgetting import keep_forgetting
 from services.handoff.outbound import queue, signing
 from services.handoff.outbound.post import Answer, Poster
 from services.handoff.outbound.queue import Claim, Delivery
 from services.handoff.outbound.schedule import judge
-from services.handoff.turns import COUNT_SECONDS, DAY, FORGET_SECONDS, TURN_SECONDS, take_turns
+from services.handoff.turns import COUNT_SECONDS, DAY, TURN_SECONDS, take_turns
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
 
@@ -47,7 +48,7 @@ class Sender:
         """Until cancelled, or until Postgres fails: then the process restarts, and what it had claimed is free a minute later."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._count())
-            tasks.create_task(self._forget())
+            tasks.create_task(keep_forgetting(queue.forget, self._workers, self._clock, self._kept))
             await take_turns(self._claim, self._turn, most=self._most, poll_seconds=self._poll)
 
     async def send_due(self) -> int:
@@ -117,8 +118,3 @@ class Sender:
             metrics.WEBHOOKS_LATE.set(await queue.late_seconds(self._workers, self._clock.now()))
             metrics.ENDPOINTS_DISABLED.set(await queue.count_disabled(self._workers))
             await asyncio.sleep(COUNT_SECONDS)
-
-    async def _forget(self) -> None:
-        while True:
-            await queue.forget(self._workers, self._clock.now() - self._kept)
-            await asyncio.sleep(FORGET_SECONDS)

@@ -15,8 +15,10 @@ from typing import Any, Literal
 import orjson
 
 from services.handoff.domain.opportunity import Change, Opportunity
+from services.handoff.forgetting import delete_slices
 from services.handoff.telling.happenings import Audience, Kind, happenings, over
 from services.handoff.telling.schedule import TRIES, Verdict
+from services.handoff.turns import waits_since
 from shared.kit.database import Connection, Pool
 from shared.schemas import ids
 
@@ -510,12 +512,7 @@ async def overdue_seconds(workers: Pool, now: int) -> float:
 
 async def late_seconds(workers: Pool, now: int) -> float:
     """For how long the notification that waits longest could have been sent, and was not: its channel was free all that time."""
-    since: int | None = await workers.fetchval(
-        "SELECT min(greatest(n.due_at, c.paused_until, c.served_at)) FROM handoff.channels c"
-        " CROSS JOIN LATERAL (SELECT due_at FROM handoff.notifications n WHERE (n.tenant, n.channel_id) ="
-        " (c.tenant, c.channel_id) AND n.state = 'pending' ORDER BY due_at LIMIT 1) AS n WHERE c.claimed_until <= $1",
-        now,
-    )
+    since: int | None = await workers.fetchval(waits_since("channels", "notifications", by="channel_id"), now)
     unaddressed: int | None = await workers.fetchval(
         "SELECT min(due_at) FROM handoff.notifications WHERE state = 'new'"
     )
@@ -533,20 +530,15 @@ async def count_failing(workers: Pool, most: int) -> int:
     return found
 
 
+_FORGET = """
+    WITH old AS (SELECT tenant, notification_id FROM handoff.notifications WHERE created_at < $1 LIMIT 1000
+        FOR UPDATE SKIP LOCKED),
+    tries AS (DELETE FROM handoff.notification_tries t USING old
+        WHERE (t.tenant, t.notification_id) = (old.tenant, old.notification_id))
+    DELETE FROM handoff.notifications n USING old WHERE (n.tenant, n.notification_id) = (old.tenant, old.notification_id)
+"""
+
+
 async def forget(workers: Pool, before: int) -> int:
     """Delete notifications from before a time (ms) with their tries; how many there were."""
-    gone = 0
-    while True:
-        status = await workers.execute(
-            "WITH old AS (SELECT tenant, notification_id FROM handoff.notifications WHERE created_at < $1 LIMIT 1000"
-            " FOR UPDATE SKIP LOCKED),"
-            " tries AS (DELETE FROM handoff.notification_tries t USING old"
-            " WHERE (t.tenant, t.notification_id) = (old.tenant, old.notification_id))"
-            " DELETE FROM handoff.notifications n USING old"
-            " WHERE (n.tenant, n.notification_id) = (old.tenant, old.notification_id)",
-            before,
-        )
-        found = int(status.rsplit(" ", 1)[1])
-        gone += found
-        if not found:
-            return gone
+    return await delete_slices(workers, _FORGET, before)

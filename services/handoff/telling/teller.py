@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 
 from services.handoff import metrics, store
+from services.handoff.forgetting import keep_forgetting
 from services.handoff.policies import Policies
 from services.handoff.telling import queue
 from services.handoff.telling.facts import Gathering
@@ -19,7 +20,7 @@ from services.handoff.telling.recipients import AT_ONCE, Reached, Recipients, la
 from services.handoff.telling.schedule import FAILING, judge, pause_of
 from services.handoff.telling.sending import Senders
 from services.handoff.telling.words import MOST, Facts, message
-from services.handoff.turns import COUNT_SECONDS, DAY, FORGET_SECONDS, TURN_SECONDS, take_turns
+from services.handoff.turns import COUNT_SECONDS, DAY, TURN_SECONDS, take_turns
 from shared.availability.people import Away
 from shared.kit.clock import Clock
 from shared.kit.database import HOPELESS, Connection, Pool
@@ -64,7 +65,7 @@ class Teller:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._count())
             tasks.create_task(self._wake())
-            tasks.create_task(self._forget())
+            tasks.create_task(keep_forgetting(queue.forget, self._workers, self._clock, self._kept))
             await take_turns(self._claim, self._turn, most=self._most, poll_seconds=self._poll)
 
     async def tell_due(self) -> int:
@@ -247,11 +248,6 @@ class Teller:
             metrics.NOTIFICATIONS_LATE.set(await queue.late_seconds(self._workers, self._clock.now()))
             metrics.CHANNELS_FAILING.set(await queue.count_failing(self._workers, FAILING))
             await asyncio.sleep(COUNT_SECONDS)
-
-    async def _forget(self) -> None:
-        while True:
-            await queue.forget(self._workers, self._clock.now() - self._kept)
-            await asyncio.sleep(FORGET_SECONDS)
 
 
 def _by_rep(found: Sequence[Notification]) -> list[list[Notification]]:

@@ -11,7 +11,7 @@ from services.handoff.desk import Desk
 from services.handoff.policies import Policies
 from services.handoff.touches import store
 from services.handoff.touches.stream import Told
-from services.handoff.turns import DAY, FORGET_SECONDS
+from services.handoff.turns import DAY
 from shared.kit.clock import Clock
 from shared.kit.database import HOPELESS, Pool, tenant_transaction
 from shared.kit.dead_letters import Reject
@@ -79,10 +79,3 @@ class Touches:
         touched = {one.lead_id for one in told if store.may_be_first(one, counting)}
         if touched:
             await self._hearing.catch_up(tenant, touched)
-
-
-async def keep_forgetting(workers: Pool, clock: Clock, days: int) -> None:
-    """Every hour what is older than so many days; until cancelled."""
-    while True:
-        await store.forget(workers, clock.now() - days * DAY)
-        await asyncio.sleep(FORGET_SECONDS)
