@@ -42,7 +42,9 @@ _BREACHED, _DONE = (
     _UNTOLD.format(what="'clock-breached'", at="x.ended_at"),
     _UNTOLD.format(what="'clock-met-late'", at="x.done_at"),
 )
-_TASK = "'task_id', x.task_id, 'task', x.kind, 'due_at', x.due_at"
+_TASK = (
+    "'task_id', x.task_id, 'task', CASE WHEN x.stakeholder_id IS NULL THEN x.kind ELSE 'verify' END, 'due_at', x.due_at"
+)
 _PAUSE = "'reason', x.reason, 'assignment', x.assignment, 'until', x.until"
 _ENDED = (
     "CASE WHEN (x.state, x.reason) = ('superseded', 'qualified') THEN 'lead-qualified' ELSE 'offer-' || x.state END"
@@ -112,6 +114,17 @@ _DEAL = (  # what was changed together is one row
     " jsonb_build_object('version', x.version, 'fields', jsonb_agg(x.field ORDER BY x.field)) AS facts, NULL::text AS lead_id"
     f" FROM handoff.deal_changes x WHERE {_OF} GROUP BY x.opportunity_id, x.version, x.at, x.by"
 )
+# The same of a person, and of the approval; that one was entered or has moved, and where the approval went on to, is told above.
+_PEOPLE = (
+    "SELECT x.at, concat_ws('/', '5', x.about || '-changed', x.opportunity_id, x.subject, lpad(x.version::text, 10, '0')) AS name,"
+    " CASE x.about WHEN 'approval' THEN 'approval' ELSE 'person' END AS kind,"
+    " CASE WHEN bool_or(x.field = 'stance' AND x.after IS NULL) THEN 'stakeholder-removed' ELSE x.about || '-changed' END AS what,"
+    " x.opportunity_id, x.by AS who, jsonb_build_object('stakeholder', nullif(x.subject, ''), 'version', x.version,"
+    "   'fields', jsonb_agg(x.field ORDER BY x.field)) AS facts, NULL::text AS lead_id"
+    f" FROM handoff.people_changes x WHERE {_OF} GROUP BY x.opportunity_id, x.about, x.subject, x.version, x.at, x.by"
+    " HAVING NOT bool_or(x.field = 'stance' AND x.before IS NULL OR x.field = 'moved_at' AND x.after IS NOT NULL"
+    "   OR x.field = 'state' AND x.before IS NOT NULL)"
+)
 _TOUCH_NAME = "concat_ws('/', '0', x.kind, x.lead_id, x.event_id)"
 # There may be thousands of touches, so each page takes no more of each lead's than it shows, by the key, from the latest on. One
 # that became an activity is told as that, and one that is known of two leads of a family once: by subqueries of which the planner
@@ -144,7 +157,7 @@ _DECISIONS = """
 _PAGE = f"""
     SELECT r.at, r.name, r.kind, r.what, r.opportunity_id::text, r.who, r.facts,
       coalesce(o.cycle, (r.facts->>'cycle')::integer) AS cycle, coalesce(r.lead_id, o.lead_id) AS lead_id
-    FROM ({" UNION ALL ".join((*_PARTS, _DEAL, _TOUCHES, _DECISIONS))}) r
+    FROM ({" UNION ALL ".join((*_PARTS, _DEAL, _PEOPLE, _TOUCHES, _DECISIONS))}) r
     LEFT JOIN handoff.opportunities o ON (o.tenant, o.opportunity_id) = ($1, r.opportunity_id)
     WHERE ($3::text[] IS NULL OR r.kind = ANY($3))
       AND ($4::bigint IS NULL OR (r.at, r.name COLLATE "C") < ($4, $5 COLLATE "C"))

@@ -38,7 +38,12 @@ _STAGES = {
     "disqualified": ("disqualified", "対象外"),
     "merged": ("merged", "統合"),
 }
-_TASKS = {"todo": ("a task", "タスク"), "call": ("a call", "架電"), "meeting": ("a meeting", "面談")}
+_TASKS = {
+    "todo": ("a task", "タスク"),
+    "call": ("a call", "架電"),
+    "meeting": ("a meeting", "面談"),
+    "verify": ("the verifying of a move", "在籍確認"),
+}
 _SAID = {
     "offer-opened": ("Offered to {who}", "{who}に打診"),
     "offer-accepted": ("{who} accepted", "{who}が受領"),
@@ -62,6 +67,9 @@ _SAID = {
     "deal-handed-over": ("{who} handed the deal over to the account manager", "{who}がアカウント担当へ引き継ぎ"),
     "stakeholder-entered": ("A person of the customer's was entered: {stakeholder}", "関係者を登録: {stakeholder}"),
     "stakeholder-moved": ("A person of the customer's has moved: {stakeholder}", "関係者の異動: {stakeholder}"),
+    "stakeholder-changed": ("{who} changed what is known of {stakeholder}: {fields}", "{who}が関係者{stakeholder}を更新: {fields}"),
+    "stakeholder-removed": ("{who} removed a person of the customer's: {stakeholder}", "{who}が関係者を削除: {stakeholder}"),
+    "approval-changed": ("{who} drew up the approval, or changed it: {fields}", "{who}が稟議ルート・資料を更新: {fields}"),
     "approval-draft": ("The approval is drafted anew ({who})", "稟議を起案前に戻す({who})"),
     "approval-submitted": ("The approval was submitted ({who})", "稟議を申請({who})"),
     "approval-returned": ("The approval was returned ({who})", "稟議の差し戻し({who})"),

@@ -116,6 +116,8 @@ async def test_what_is_passed_on_who_decides_and_how_the_approval_goes_is_told(w
         ("PUT", "approval", {"steps": [{"part": part, "stakeholder": "yamada"} for part in ("drafter", "approver")]}),
         ("POST", "approval/state", {"state": "submitted", "note": "急ぎ"}),
         ("POST", "approval/state", {"state": "approved"}),
+        ("PATCH", "stakeholders/yamada", {"stance": "concern", "name": "山田 次郎"}),
+        ("PUT", "approval/pack/roi", {"link": "https://files.example/山田"}),
         ("POST", "stakeholders/yamada/moved", {}),
     ):
         world.clock.advance(seconds=1)
@@ -124,11 +126,24 @@ async def test_what_is_passed_on_who_decides_and_how_the_approval_goes_is_told(w
     whole = await pages(crm, f"{path}/timeline", kind=["offer", "person", "approval"], limit=2)
     assert [one["what"] for one in reversed(whole)] == [
         *("offer-opened", "offer-accepted", "lead-qualified", "stakeholder-entered"),
-        *("approval-submitted", "approval-approved", "stakeholder-moved"),
+        *("approval-changed", "approval-submitted", "approval-approved"),
+        *("stakeholder-changed", "approval-changed", "stakeholder-moved"),
     ]
     by_what = {one["what"]: one for one in whole}
     assert by_what["lead-qualified"]["words"]["en"] == "佐藤 花子 qualified it and passed it on"
     assert by_what["approval-approved"]["words"]["ja"] == "稟議の決裁完了(crm)"
+    assert by_what["stakeholder-changed"]["words"]["ja"] == "Crmが関係者yamadaを更新: name, stance"
+    drawn = [one["facts"]["fields"] for one in whole if one["what"] == "approval-changed"]
+    assert drawn == [["pack.roi"], ["state", "steps"]]
+    await world.handler().handle([world.routed(assignment=2)])
+    await crm.put(f"{path}/stakeholders/mori", json={"name": "森"})
+    for doing in ("moved", None):
+        await (crm.post(f"{path}/stakeholders/mori/{doing}") if doing else crm.delete(f"{path}/stakeholders/mori"))
+    told = await pages(crm, f"{path}/timeline", kind=["person", "task"])
+    assert {one["words"]["ja"] for one in told if one["what"] in ("task-created", "stakeholder-removed")} == {
+        "佐藤 花子の予定: 在籍確認",
+        "Crmが関係者を削除: mori",
+    }
     for one in whole:
         assert (await crm.get(one["link"])).status_code == 200
     assert "山田" not in str(whole)
