@@ -100,9 +100,7 @@ class Desk:
             opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             known = await store.pauses(connection, opportunity)
             asked = rep_id or opportunity.offers[-1].rep_id
-            change, made = pausing.pause(
-                opportunity, known, asked, reason, now, by=by, until=until, promises=promises
-            )
+            change, made = pausing.pause(opportunity, known, asked, reason, now, by=by, until=until, promises=promises)
             await store.save(connection, tenant, [Write(before, change)], now)
             if made:
                 await store.save_pause(connection, opportunity, made)
@@ -143,10 +141,14 @@ class Desk:
             metrics.count(change.events)
         return change is not None
 
+    def counting(self, tenant: str) -> frozenset[str]:
+        """Types that are a human touch by what policy says now."""
+        return self._policies.activity_types(tenant)[0]
+
     async def hear(self, tenant: str, opportunity_id: str, heard: Heard) -> bool:
         """Whether a touch that was told on `touchpoints` became an activity of the opportunity by this: it does so once."""
         change: Change | None = None
-        counting = self._policies.activity_types(tenant)[0]
+        counting = self.counting(tenant)
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, promises, now = await self._promised(connection, tenant, opportunity_id)
             chosen = await touches.chosen(connection, tenant, opportunity_id)

@@ -48,7 +48,7 @@ class Hearing:
     async def catch_up(self, tenant: str, leads: Collection[str]) -> None:
         """Whatever these leads have that is not an activity yet, and should be one. To be called after the commit."""
         async with tenant_transaction(self._pool, tenant) as connection:
-            waiting = await store.pending(connection, tenant, leads)
+            waiting = await store.pending(connection, tenant, leads, self._desk.counting(tenant))
         for opportunity_id, heard in waiting:
             await self._desk.hear(tenant, opportunity_id, heard)
 

@@ -19,25 +19,42 @@ _ADD = """
     ORDER BY n.lead_id, n.at, n.event_id ON CONFLICT DO NOTHING
 """
 # From the leads down to what was merged into them, and from each touch of those up to the opportunity that is open: its own lead's
-# first, then that of the next one up. UNION leaves out what is there already, so that a circle ends.
+# first, then that of the next one up. UNION leaves out what is there already, so that a circle ends. What was received before the
+# opportunity was first anybody's never is of it: it is left out here, for there may be years of it. OFFSET 0 keeps each step a look
+# into an index: for many leads the planner would rather read whole tables.
 _PENDING = """
     WITH RECURSIVE family(lead_id) AS (
         SELECT unnest($2::text[])
         UNION
-        SELECT l.lead_id FROM family f JOIN router.leads l ON l.tenant = $1 AND l.merged_into = f.lead_id
+        SELECT m.lead_id FROM family f CROSS JOIN LATERAL (
+            SELECT l.lead_id FROM router.leads l WHERE (l.tenant, l.merged_into) = ($1, f.lead_id) OFFSET 0
+        ) m
     ), waiting AS (
-        SELECT t.* FROM family f JOIN handoff.touches t ON (t.tenant, t.lead_id) = ($1, f.lead_id) AND t.pending
+        SELECT w.* FROM family f CROSS JOIN LATERAL (
+            SELECT t.* FROM handoff.touches t
+            WHERE (t.tenant, t.lead_id) = ($1, f.lead_id) AND t.pending AND t.type = ANY($3::text[]) OFFSET 0
+        ) w
     ), up(lead_id, now, steps) AS (
         SELECT DISTINCT lead_id, lead_id, 0 FROM waiting
         UNION
-        SELECT u.lead_id, l.merged_into, u.steps + 1 FROM up u
-        JOIN router.leads l ON (l.tenant, l.lead_id) = ($1, u.now) WHERE l.merged_into IS NOT NULL AND u.steps < 20
+        SELECT u.lead_id, m.merged_into, u.steps + 1 FROM up u CROSS JOIN LATERAL (
+            SELECT l.merged_into FROM router.leads l WHERE (l.tenant, l.lead_id) = ($1, u.now) OFFSET 0
+        ) m WHERE m.merged_into IS NOT NULL AND u.steps < 20
+    ), open AS (
+        SELECT u.lead_id, u.steps, o.* FROM up u CROSS JOIN LATERAL (
+            SELECT o.opportunity_id, o.cycle, least(
+                (SELECT min(f.offered_at) FROM handoff.offers f
+                 WHERE (f.tenant, f.opportunity_id) = ($1, o.opportunity_id)),
+                (SELECT min(d.at) FROM handoff.decisions d
+                 WHERE (d.tenant, d.opportunity_id) = ($1, o.opportunity_id) AND d.what = 'lead-routed')) AS begun
+            FROM handoff.opportunities o
+            WHERE (o.tenant, o.lead_id) = ($1, u.now) AND o.stage IN ('offered', 'accepted') OFFSET 0
+        ) o
     )
     SELECT DISTINCT ON (w.received_at, w.event_id, w.lead_id)
         o.opportunity_id::text, w.lead_id, w.event_id, w.type, w.at, w.received_at, w.facts
-    FROM waiting w JOIN up u ON u.lead_id = w.lead_id
-    JOIN handoff.opportunities o ON (o.tenant, o.lead_id) = ($1, u.now) AND o.stage IN ('offered', 'accepted')
-    ORDER BY w.received_at, w.event_id, w.lead_id, u.steps, o.cycle DESC
+    FROM waiting w JOIN open o ON o.lead_id = w.lead_id AND w.received_at >= o.begun
+    ORDER BY w.received_at, w.event_id, w.lead_id, o.steps, o.cycle DESC
 """
 _MERGED = """
     SELECT t.tenant, t.lead_id FROM handoff.touches t JOIN router.leads l USING (tenant, lead_id)
@@ -78,10 +95,13 @@ def may_be_first(told: Told, counting: Collection[str]) -> bool:
     return told.may_count and told.type in counting
 
 
-async def pending(connection: Connection, tenant: str, leads: Collection[str]) -> list[tuple[str, Heard]]:
+async def pending(
+    connection: Connection, tenant: str, leads: Collection[str], counting: Collection[str]
+) -> list[tuple[str, Heard]]:
     """What may be a human touch of these leads, or of those merged into them, and is no activity yet, with the open opportunity
-    that it may belong to: of the lead, or of what that was merged into. In the order in which it was received."""
-    rows = await connection.fetch(_PENDING, tenant, sorted(leads))
+    that it may belong to: of the lead, or of what that was merged into. In the order in which it was received. counting: types that
+    policy counts"""
+    rows = await connection.fetch(_PENDING, tenant, sorted(leads), sorted(counting))
     same = ("lead_id", "event_id", "type", "at", "received_at")
     return [
         (

@@ -98,6 +98,28 @@ async def test_a_touch_that_comes_before_its_own_lead_is_found_when_the_lead_is_
         assert await first_touch(world) == ["met"]
 
 
+async def test_what_came_before_the_lead_was_first_anybodys_is_never_looked_at_again(world, merge):
+    """It stays for the timeline, years of it: each look at one touch of theirs would be one at all of it."""
+    await merge("lead-0", "lead-1")
+    await world.told(world.touch("lead-0", "e-0"), world.touch(event_id="e-1"), world.touch("lead-2", "e-2"))
+    world.clock.advance(seconds=1)
+    routed = [world.routed(), world.routed("lead-2")]
+    world.clock.advance(seconds=1)
+    await world.handler().handle(routed)
+
+    async def pending(*counting):
+        async with tenant_transaction(world.app, world.tenant) as connection:
+            leads = ["lead-1", "lead-2"]
+            return [one.event_id for _, one in await store.pending(connection, world.tenant, leads, counting)]
+
+    assert await activities(world) == await pending("call_connected") == []
+    late = world.touch("lead-0", "e-3", received_at=world.clock.now() - 500)
+    async with tenant_transaction(world.app, world.tenant) as connection:
+        await store.add(connection, world.tenant, [late], ["call_connected"])
+    assert await pending("call_connected") == ["e-3"]
+    assert await pending("meeting_held") == []
+
+
 async def test_the_rep_and_the_telephone_system_may_tell_of_the_same_call(world):
     await accepted(world)
     opportunity = world.opportunity_id()
