@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, settings
 
 from baton.migrations import upgrade
 from shared.kit.kafka import ensure_topics
+from shared.kit.mended import mend
 
 if TYPE_CHECKING:
     from baton.stack import Stack
@@ -46,6 +47,7 @@ for name, examples in EXAMPLES.items():
         max_examples=examples,
     )
 settings.load_profile("quick")
+mend()  # as in the process of a service
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def _where(task: asyncio.Task[Any]) -> str:
 
 
 async def cancel(tasks: Collection[asyncio.Task[Any]], *, again_seconds: float = 10) -> None:
-    """Cancel `tasks`, and again after a while: on Python 3.11 a cancellation that meets a timeout within aiokafka can get lost.
+    """Cancel `tasks`, and again after a while: until Python 3.12 a cancellation can get lost in a library's `wait_for`.
 
     again_seconds: long enough for a task to end in order, which a second cancellation would disturb
     """

@@ -11,7 +11,7 @@ import uvloop
 from pydantic import ValidationError
 
 from shared.kit import logs
-from shared.kit.broken_connections import tell_as_kafka_errors
+from shared.kit.mended import mend
 from shared.kit.service import end_hard
 from shared.kit.settings import ServiceSettings, explain_missing
 
@@ -28,7 +28,7 @@ def start(service: str, settings: type[S], run: Callable[[S], Coroutine[Any, Any
         sys.stderr.write(explain_missing(service, error) + "\n")
         return 2
     logs.configure(service, known.log_level)
-    tell_as_kafka_errors()
+    mend()
     return uvloop.run(_run(run(known)))
 
 

@@ -9,13 +9,9 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-import uvloop
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError, KafkaTimeoutError
-from aiokafka.protocol.metadata import MetadataRequest
 
-from shared.kit.broken_connections import tell_as_kafka_errors
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import (
     EMBEDDED_PARTITIONS,
@@ -29,7 +25,6 @@ from shared.kit.kafka import (
     Publisher,
     Source,
     ensure_topics,
-    reader,
 )
 from shared.schemas.topics import TOPICS, Topic
 
@@ -378,30 +373,6 @@ async def test_an_apply_that_is_a_coroutine_is_awaited_in_order(
     async with asyncio.timeout(DEADLINE):
         await follower.caught_up.wait()
     assert seen == [b"%d" % n for n in range(10)]
-
-
-# Connections
-
-
-def test_a_connection_that_has_just_been_lost_is_an_error_of_kafka(
-    kafka_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the loop that services run on, and before aiokafka has noticed."""
-    monkeypatch.setattr(AIOKafkaConnection, "send", AIOKafkaConnection.send)  # to be as it was afterwards
-    tell_as_kafka_errors()
-
-    async def losing() -> None:
-        async with reader(kafka_url) as consumer:
-            await consumer.topics()
-            (connection,) = consumer._client._conns.values()
-            connection._writer.transport.abort()
-            await asyncio.sleep(0)
-            assert connection._writer is not None, "nobody has noticed"
-            with pytest.raises(KafkaError, match="is lost"):
-                await connection.send(MetadataRequest([]))
-            assert await consumer.topics(), "it is connected anew"
-
-    uvloop.run(losing())
 
 
 # Topics of the registry
