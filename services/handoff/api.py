@@ -31,11 +31,10 @@ from shared.kit.clock import Clock
 from shared.kit.idempotency import OnceRoute
 from shared.kit.problems import Problem, described
 from shared.schemas import ids
-from shared.schemas.policies.routing import DeclineReason
+from shared.schemas.policies.routing import COMES_BACK, DeclineReason
 from shared.sight import Sight, sight_of
 
 LATEST = 3 * 366 * 86_400_000  # ms ahead that a lead may want to be called again
-COMES_BACK = frozenset({"on_hold", "recycle", "nurture"})  # effects after which a lead may come back
 AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
 
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from services.handoff import metrics, store
+from services.handoff.answers import store as answers
 from services.handoff.domain import hearing, pausing, rep
 from services.handoff.domain.hearing import Heard
+from services.handoff.domain.next_year import before_next_year
 from services.handoff.domain.opportunity import Change, Opportunity
 from services.handoff.domain.rep import Activity, Handover, HandoverIncompleteError, OfferNotOpenError
 from services.handoff.domain.terms import Promises
@@ -16,6 +18,7 @@ from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, tenant_transaction
 from shared.kit.person import seal
 from shared.schemas.person import SealedPerson
+from shared.schemas.policies.frameworks import Fiscal
 from shared.schemas.policies.routing import DeclineReason
 from shared.schemas.policies.sla import PauseReason
 
@@ -59,11 +62,14 @@ class Desk:
         until: int | None = None,
         assignment: int | None = None,
     ) -> None:
-        """Declining twice for the same reason is declining once. until: when the lead wants to be called again (ms)"""
+        """Declining twice for the same reason is declining once. until: when the lead wants to be called again (ms); where that is
+        not said, the reason may say that it is some time before the customer's next fiscal year"""
         async with tenant_transaction(self._pool, tenant) as connection:
             opportunity, before, now = await self._locked(connection, tenant, opportunity_id)
             _still_open(opportunity, assignment)
             asked = rep_id or opportunity.offers[-1].rep_id
+            if until is None and reason.before_fiscal_year is not None:
+                until = await self._before_next_year(connection, opportunity, reason.before_fiscal_year, now)
             change = rep.decline(opportunity, asked, reason, now, note_given=bool(note), until=until)
             await store.save(connection, tenant, [Write(before, change, note=_sealed(note))], now)
         metrics.count(change.events)
@@ -163,6 +169,13 @@ class Desk:
             await store.add_activity(connection, opportunity, activity, logged_by=logged_by, note=None, now=now)
         metrics.count(change.events)
         return True
+
+    async def _before_next_year(self, connection: Connection, opportunity: Opportunity, months: int, now: int) -> int:
+        """By the fiscal year of the account that the router matched, else by the policy's."""
+        framework = self._policies.framework(opportunity.tenant)
+        usual = framework.fiscal if framework else Fiscal()
+        ends_with = await answers.fiscal_month(connection, opportunity.tenant, opportunity.lead_id)
+        return before_next_year(now, months, ends_with or usual.month, usual.zone)
 
     async def _locked(
         self, connection: Connection, tenant: str, opportunity_id: str

@@ -14,6 +14,7 @@ from shared.schemas.policies.base import Label, Policy, RuleId, Strict, conditio
 from shared.schemas.policies.calendars import Zone
 
 Effect = Literal["reroute", "return_to_is", "recycle", "nurture", "on_hold", "disqualify", "to_owner"]
+COMES_BACK = frozenset({"on_hold", "recycle", "nurture"})  # effects after which a lead may come back
 
 
 class RoutingRule(Strict):
@@ -68,6 +69,7 @@ class DeclineReason(Strict):
 
     credit_back:   the lead does not count against the rep's fair share
     cool_off_days: after which the lead comes back by itself, where the rep names no day; else as lifecycle.yaml says
+    before_fiscal_year: instead, so many months before the customer's next fiscal year begins
     """
 
     code: RuleId
@@ -76,6 +78,17 @@ class DeclineReason(Strict):
     effect: Effect
     credit_back: bool = False
     cool_off_days: Annotated[float, Field(gt=0, le=1_100)] | None = None
+    before_fiscal_year: Annotated[int, Field(ge=0, le=11, description="months")] | None = None
+
+    @model_validator(mode="after")
+    def _comes_back_once(self) -> Self:
+        if self.before_fiscal_year is not None and self.cool_off_days is not None:
+            raise ValueError(
+                "`before_fiscal_year` and `cool_off_days` both say when the lead comes back: leave one out"
+            )
+        if self.before_fiscal_year is not None and self.effect not in COMES_BACK:
+            raise ValueError(f"a lead that is given back with the effect {self.effect} has no day to come back")
+        return self
 
 
 Scope = Literal["site", "legal_entity", "group"]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import orjson
@@ -19,7 +20,7 @@ from services.handoff.pipeline.deal import FieldChange
 from shared.kit.auth import token_hash
 from shared.kit.service import Probes
 from shared.schemas import ids
-from shared.schemas.policies import QualificationPolicy, TeamsPolicy
+from shared.schemas.policies import QualificationPolicy, RoutingPolicy, TeamsPolicy
 from shared.schemas.policies.teams import Member, Pool, Rep
 from shared.schemas.scores import Evidence
 
@@ -212,10 +213,8 @@ async def test_what_a_rep_learns_is_weighed_with_what_forms_told(sato, deal, wor
     assert not any("確保" in str(event) for event in await world.events())
 
 
-async def test_a_budget_is_good_until_the_fiscal_year_of_the_leads_account_ends(sato, deal, world, owner):
-    body = {"question": "B1", "value": "secured", "source": "meeting", "at": "2023-10-15T00:00:00Z"}
-    known = (await sato.post(f"{deal}/answers", json=body)).json()["criteria"]["budget"]
-    assert (known["state"], known["expires_at"][:7]) == ("met", "2024-03")
+async def in_an_account_whose_year_ends_with_october(world, owner) -> None:
+    """lead-1 is."""
     await owner.execute(
         "INSERT INTO router.accounts (tenant, account_id, name, kind, level, root, entity, fiscal_month, updated_at)"
         " VALUES ($1, 'acme', 'Acme', 'customer', 'entity', 'acme', 'acme', 10, 0)",
@@ -225,6 +224,41 @@ async def test_a_budget_is_good_until_the_fiscal_year_of_the_leads_account_ends(
         "INSERT INTO router.account_leads (tenant, lead_id, account_id, code) VALUES ($1, 'lead-1', 'acme', 'named')"
     )
     await owner.execute(matched, world.tenant)
+
+
+async def test_a_lead_without_a_budget_this_year_rests_until_some_time_before_the_customers_next_one(
+    sato, deal, world, owner, publish
+):
+    kept = {
+        "code": "no_budget",
+        "kind": "recycle",
+        "label": {"en": "no budget"},
+        "effect": "on_hold",
+        "before_fiscal_year": 3,
+    }
+    rules = [{"id": "all", "when": {}, "pool": "tokyo"}]
+    await world.policies.apply(
+        publish(world.tenant, 70, RoutingPolicy.model_validate({"rules": rules, "decline_reasons": [kept]}))
+    )
+    await in_an_account_whose_year_ends_with_october(world, owner)
+    await world.handler().handle([world.routed("lead-2"), world.routed("lead-3")])
+    for lead, said in (("lead-1", {}), ("lead-2", {}), ("lead-3", {"until": "2023-12-01"})):
+        one = f"/v1/opportunities/{world.opportunity_id(lead)}"
+        assert (await sato.post(f"{one}/decline", json={"reason": "no_budget"} | said)).status_code == 200
+    until = {event["lead_id"]: event["until"] for event in await told(world, "offer-declined")}
+    days = {lead: datetime.fromtimestamp(at / 1000, ZoneInfo("Asia/Tokyo")).isoformat() for lead, at in until.items()}
+    assert days == {
+        "lead-1": "2024-08-01T00:00:00+09:00",
+        "lead-2": "2024-01-01T00:00:00+09:00",
+        "lead-3": "2023-12-01T00:00:00+09:00",
+    }
+
+
+async def test_a_budget_is_good_until_the_fiscal_year_of_the_leads_account_ends(sato, deal, world, owner):
+    body = {"question": "B1", "value": "secured", "source": "meeting", "at": "2023-10-15T00:00:00Z"}
+    known = (await sato.post(f"{deal}/answers", json=body)).json()["criteria"]["budget"]
+    assert (known["state"], known["expires_at"][:7]) == ("met", "2024-03")
+    await in_an_account_whose_year_ends_with_october(world, owner)
     known = (await sato.get(f"{deal}/answers")).json()["criteria"]["budget"]
     assert (known["state"], known["expires_at"][:7]) == ("expired", "2023-10")
 
