@@ -113,6 +113,11 @@ async def test_who_calls_is_looked_up_once_for_a_request(
         assert await tokens.caller(request) == caller
 
 
+async def test_no_query_is_compiled_first(pool: Pool, tenant: str) -> None:
+    async with tenant_transaction(pool, tenant) as connection:
+        assert await connection.fetchval("SHOW jit") == "off"
+
+
 async def test_json_goes_in_and_out_as_values(pool: Pool, tenant: str) -> None:
     body = {"ja": "価格", "n": [1, 2.5, None, True]}
     async with tenant_transaction(pool, tenant) as connection:

@@ -22,7 +22,8 @@ log = structlog.get_logger(__name__)
 # Of a tenant whose policy has not come yet: what its policy says is looked at again before anything follows from it.
 USUAL: frozenset[str] = frozenset(SlaPolicy.model_fields["first_touch_types"].default)
 MERGED_SECONDS = 60.0  # from one look for leads that were merged to the next
-MERGED_WITHIN = 7 * DAY  # ms, for which a touch waits for that
+MERGED_WITHIN = 7 * DAY  # ms, that the first look goes back: what was merged while no handoff ran
+MERGED_LATE = 600_000  # ms, that a merge may be seen after the moment that the router says it was
 
 
 class Hearing:
@@ -37,13 +38,26 @@ class Hearing:
 
     async def keep_catching_up(self, workers: Pool, clock: Clock) -> None:
         """Every minute for leads that were merged after their touch had come, which nobody tells handoff; until cancelled."""
+        since = clock.now() - MERGED_WITHIN
         while True:
-            for tenant, leads in (await store.merged(workers, clock.now() - MERGED_WITHIN)).items():
+            began = clock.now()
+            await self.catch_up_merged(workers, since)
+            since = began - MERGED_LATE
+            await asyncio.sleep(MERGED_SECONDS)
+
+    async def catch_up_merged(self, workers: Pool, since: int) -> None:
+        """Of leads that were merged since then (ms), and of those that had been merged into these."""
+        place: store.Merged = (since, "", "")
+        while found := await store.merged(workers, place):
+            by_tenant: dict[str, set[str]] = {}
+            for _, tenant, lead_id in found:
+                by_tenant.setdefault(tenant, set()).add(lead_id)
+            for tenant, leads in by_tenant.items():
                 try:
                     await self.catch_up(tenant, leads)
                 except HOPELESS as error:  # it stands no other tenant's in the way
                     log.error("inapplicable", tenant=tenant, leads=len(leads), error=type(error).__name__)
-            await asyncio.sleep(MERGED_SECONDS)
+            place = found[-1]
 
     async def catch_up(self, tenant: str, leads: Collection[str]) -> None:
         """Whatever these leads have that is not an activity yet, and should be one. To be called after the commit."""

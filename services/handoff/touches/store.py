@@ -11,6 +11,8 @@ from services.handoff.touches.stream import Told
 from shared.kit.database import Connection, Pool
 
 FORGOTTEN_AT_ONCE = 5_000
+MERGED_AT_ONCE = 500
+Merged = tuple[int, str, str]  # when it became other last (ms), tenant, lead
 _ADD = """
     INSERT INTO handoff.touches (tenant, lead_id, at, event_id, received_at, kind, type, facts, pending)
     SELECT $1, n.lead_id, n.at, n.event_id, n.received_at, n.kind, n.type, n.facts::jsonb, n.pending
@@ -57,8 +59,8 @@ _PENDING = """
     ORDER BY w.received_at, w.event_id, w.lead_id, o.steps, o.cycle DESC
 """
 _MERGED = """
-    SELECT t.tenant, t.lead_id FROM handoff.touches t JOIN router.leads l USING (tenant, lead_id)
-    WHERE t.pending AND t.received_at > $1 AND l.merged_into IS NOT NULL
+    SELECT updated_at, tenant, lead_id FROM router.leads
+    WHERE merged_into IS NOT NULL AND (updated_at, tenant, lead_id) > ($1, $2, $3) ORDER BY updated_at, tenant, lead_id LIMIT $4
 """
 _CLAIM = (
     "UPDATE handoff.touches SET pending = false"
@@ -116,12 +118,10 @@ async def pending(
     ]
 
 
-async def merged(workers: Pool, since: int) -> dict[str, set[str]]:
-    """By tenant, leads that were merged into others, with something that was received since (ms) and is no activity yet."""
-    found: dict[str, set[str]] = {}
-    for row in await workers.fetch(_MERGED, since):
-        found.setdefault(row["tenant"], set()).add(row["lead_id"])
-    return found
+async def merged(workers: Pool, after: Merged) -> list[Merged]:
+    """Leads that are merged into others and became other after that one, a few hundred at a time, in this order."""
+    rows = await workers.fetch(_MERGED, *after, MERGED_AT_ONCE)
+    return [(row["updated_at"], row["tenant"], row["lead_id"]) for row in rows]
 
 
 async def claim(connection: Connection, tenant: str, heard: Heard) -> bool:

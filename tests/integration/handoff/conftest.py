@@ -277,11 +277,12 @@ def merge(world: World, owner: Any) -> Callable[..., Any]:
 
     async def merge(lead: str, into: str | None, tenant: str = world.tenant) -> None:
         await owner.execute(
-            "INSERT INTO router.leads (tenant, lead_id, merged_into) VALUES ($1, $2, $3)"
-            " ON CONFLICT (tenant, lead_id) DO UPDATE SET merged_into = excluded.merged_into",
+            "INSERT INTO router.leads (tenant, lead_id, merged_into, updated_at) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (tenant, lead_id) DO UPDATE SET merged_into = excluded.merged_into, updated_at = excluded.updated_at",
             tenant,
             lead,
             into,
+            world.clock.now(),
         )
 
     return merge

@@ -144,11 +144,11 @@ async def test_touches_of_a_lead_that_is_merged_only_later_count_then(world, mer
     await world.told(world.touch("lead-0"), world.touch("lead-9", "e-9"))
     assert await activities(world) == []
     await merge("lead-0", "middle")
+    world.clock.advance(seconds=60)
     await merge("middle", "lead-1")
-    since = world.clock.now() - 1
-    assert world.tenant not in await store.merged(world.workers, since + 1)
-    assert (await store.merged(world.workers, since))[world.tenant] == {"lead-0"}
     hearing = Hearing(world.app, world.desk())
+    await hearing.catch_up_merged(world.workers, world.clock.now() + 1)
+    assert await activities(world) == []
     async with asyncio.TaskGroup() as tasks:
         sweeping = tasks.create_task(hearing.keep_catching_up(world.workers, world.clock))
         async with asyncio.timeout(30):
@@ -157,7 +157,20 @@ async def test_touches_of_a_lead_that_is_merged_only_later_count_then(world, mer
         sweeping.cancel()
     assert await activities(world) == [("e-1", "call_connected", "sato", "ingest/pbx")]
     assert await first_touch(world) == ["met"]
-    assert world.tenant not in await store.merged(world.workers, since)
+
+
+async def test_only_what_was_merged_lately_is_looked_at_and_with_it_all_that_was_merged_into_it_before(
+    world, merge, monkeypatch
+):
+    monkeypatch.setattr(store, "MERGED_AT_ONCE", 1)
+    await accepted(world)
+    await world.told(world.touch("lead-0"))
+    await merge("lead-0", "middle")
+    world.clock.advance(seconds=3600)
+    for lead in ("lead-8", "lead-9", "middle"):
+        await merge(lead, "lead-1")
+    await Hearing(world.app, world.desk()).catch_up_merged(world.workers, world.clock.now() - 1)
+    assert [row[0] for row in await activities(world)] == ["e-1"]
 
 
 async def test_wherever_either_dies_and_whichever_comes_first_the_touch_counts_once(
