@@ -130,7 +130,8 @@ _TOUCH_NAME = "concat_ws('/', '0', x.kind, x.lead_id, x.event_id)"
 # that became an activity is told as that, and one that is known of two leads of a family once: by subqueries of which the planner
 # cannot make joins, for whose sake it would read all touches of the lead.
 _TOUCHES = f"""
-    SELECT f.* FROM unnest($7::text[]) AS one(lead_id) CROSS JOIN LATERAL (
+    SELECT f.* FROM unnest(CASE WHEN $3::text[] IS NULL OR $3 && ARRAY['touch', 'identity'] THEN $7::text[] END) AS one(lead_id)
+    CROSS JOIN LATERAL (
       SELECT x.at, {_TOUCH_NAME} AS name, x.kind, CASE x.kind WHEN 'touch' THEN 'touch' ELSE 'identity-linked' END AS what,
         NULL::uuid AS opportunity_id, x.facts->>'rep_id' AS who,
         x.facts || jsonb_build_object('id', x.event_id, 'type', x.type, 'received_at', x.received_at) AS facts, x.lead_id
@@ -171,7 +172,8 @@ _OF_LEAD = f"""
       AND {shown("o", "$3", "$4", "$5")}
 """
 _HEARD_OF = """
-    SELECT EXISTS (SELECT FROM handoff.touches WHERE tenant = $1 AND lead_id = ANY($2))
+    SELECT EXISTS (SELECT FROM unnest($2::text[]) AS one(lead_id) CROSS JOIN LATERAL (
+            SELECT FROM handoff.touches t WHERE (t.tenant, t.lead_id) = ($1, one.lead_id) OFFSET 0) t)
         OR EXISTS (SELECT FROM handoff.decisions WHERE tenant = $1 AND lead_id = ANY($2))
 """
 
