@@ -447,7 +447,7 @@ async def test_a_deal_that_waits_is_told_to_its_rep_then_to_the_manager_and_to_n
         await world.desk().accept(world.tenant, world.opportunity_id(lead), "sato")
         await step(lead, date(2025, 11, 18))
     await telling.tell()
-    receiver.told.clear()
+    receiver.bodies.clear()
     world.clock.advance(seconds=14 * HOUR)
     await world.firing().fire_due()
     await step("lead-2", date(2025, 11, 28))
