@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from baton.demo.inbox import ALLOW, HOST, MOST_BYTES, NAME, Inbox
+from baton.demo import inbox as inboxes
+from baton.demo.inbox import ALLOW, HOST, MOST_BYTES, NAME, USUAL, Inbox
 from services.handoff.outbound.addresses import Allowed
 
 
@@ -41,7 +42,11 @@ def test_what_comes_is_said_in_a_line_and_kept_whole_for_its_owner(
     assert file.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"title": "x"}', b"\xff", b"x" * (MOST_BYTES + 1)])
+LONE = b'{"title": "\\ud800", "message": "x"}'  # half a character, which no file can hold
+NESTED = b"[" * MOST_BYTES
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"title": "x"}', b"\xff", LONE, NESTED, b"x" * (MOST_BYTES + 1)])
 def test_what_is_no_message_is_refused(inbox: Inbox, said: list[str], body: bytes) -> None:
     assert httpx.post(url(inbox, "sato"), content=body).status_code in (400, 413)
     assert said == []
@@ -56,3 +61,15 @@ def test_handoff_may_reach_it_beside_what_the_operator_allows_and_nothing_else_o
 ) -> None:
     assert inbox.environment({ALLOW: given})[ALLOW] == expected
     assert not Allowed.parse(inbox.environment({})[ALLOW]).may_be("127.0.0.1")
+
+
+def test_where_the_loopback_network_has_one_address_alone_it_listens_there(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inboxes, "HOST", "192.0.2.1")  # nobody's
+    made = Inbox(tmp_path / "inbox", said.append)
+    try:
+        assert made.environment({})[ALLOW] == USUAL
+        assert httpx.post(url(made, "sato"), json={"title": "a", "message": "b"}).status_code == 200
+    finally:
+        made.close()
