@@ -12,8 +12,8 @@ from shared.kit.problems import Problem
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"([0-9]{{1,15}})\.({UUID.pattern})")
 
-# Names of what others gave may have 200 characters, of four bytes each and in base64 a third more.
-Cursor = Annotated[str, Field(max_length=2000)]
+# Names of what others gave may have 200 characters, of four bytes each and in base64 a third more; some rows have two of them.
+Cursor = Annotated[str, Field(max_length=3000)]
 
 
 class Place(NamedTuple):

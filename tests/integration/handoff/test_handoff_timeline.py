@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from shared.schemas.policies import SlaPolicy
@@ -228,3 +230,10 @@ async def test_a_touch_that_is_known_of_two_leads_of_a_family_is_told_once(world
     await merge("lead-1", "lead-2")
     whole = await pages(await clients("api"), "/v1/leads/lead-2/timeline", limit=1)
     assert [one["what"] for one in whole] == ["touch", "identity-linked"]
+
+
+async def test_however_long_the_names_of_a_lead_and_of_its_touches_are_pages_lead_on(world, clients):
+    lead, events = "😀" * 200, ["😀" * 199 + str(n) for n in range(3)]
+    await world.told(*(world.touch(lead, event_id, type="page_viewed") for event_id in events))
+    whole = await pages(await clients("api"), f"/v1/leads/{quote(lead)}/timeline", limit=1)
+    assert [one["facts"]["id"] for one in reversed(whole)] == events
