@@ -15,9 +15,9 @@ run: venv ## Start everything, play the demo, stay up until Ctrl-C (DEMO=0 start
 	@exec $(BIN)/baton up $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 test: EXAMPLES := thorough
-test: check ## Check, of more random examples, then every other test; starts its own servers (two sets, where tests mostly wait)
-	$(BIN)/pytest -n 2 --dist loadfile tests/integration tests/ops
-	$(BIN)/pytest tests/e2e
+test: check ## Check, of more random examples, then every other test; starts its own servers (three sets, where tests mostly wait)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/ops
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 check: venv ## Format, lint, types, import contracts and the tests that need no server
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from baton.migrations import upgrade
 from shared.kit.kafka import ensure_topics
@@ -48,6 +51,47 @@ for name, examples in EXAMPLES.items():
     )
 settings.load_profile("quick")
 mend()  # as in the process of a service
+
+
+# What `make test` begins late, each minutes of work that cannot be divided: what shares a Baton that it starts, which runs until
+# its worker ends, and then what makes a world of its own to hurt.
+SHARED = {
+    "tests/integration/cli/": "cli",
+    "tests/e2e/test_one_lead.py": "e2e",
+    "tests/e2e/test_the_caveats.py": "e2e",
+    "tests/e2e/test_the_whole_story.py": "e2e",
+    "tests/e2e/test_under_fire.py": "e2e",
+}
+
+
+class Together(LoadFileScheduling):
+    """What shares a Baton, or else a module, goes to one worker, in the order in which workers collect."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together | None:
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under xdist: in the order in which groups are to be begun, those of many tests first."""
+    groups = {item: _group(item.nodeid.partition("::")[0]) for item in items}
+    sizes = Counter(groups.values())
+    if "PYTEST_XDIST_WORKER" not in os.environ or sizes.keys().isdisjoint(SHARED.values()):
+        return
+
+    def order(item: pytest.Item) -> tuple[int, int, str]:
+        group = groups[item]
+        late = 1 if group in SHARED.values() else 2 if group.startswith("tests/e2e/") else 0
+        return late, -sizes[group], group
+
+    items.sort(key=order)
+
+
+def _group(path: str) -> str:
+    return next((group for start, group in SHARED.items() if path.startswith(start)), path)
 
 
 @dataclass(frozen=True, slots=True)
