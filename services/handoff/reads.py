@@ -33,24 +33,28 @@ _STORY = f""",
     (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.at, v.assignment), '[]') FROM {HANDED_OVER}) AS handovers
 """
 _LIST = f"""
-    SELECT {_HEAD} FROM handoff.opportunities o
+    SELECT {_HEAD} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id IN ({{found}})
+    ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7
+"""
+_FOUND = """
+    (SELECT o.opportunity_id FROM handoff.opportunities o
     WHERE o.tenant = $1
       AND ($2::text[] IS NULL OR o.lead_id = ANY($2))
       AND ($3::text IS NULL OR o.stage = $3)
       AND ($4::text IS NULL OR EXISTS (
           SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
           AND f.rep_id = $4 AND f.state IN ('open', 'accepted')))
-      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid)){{seen}}
-    ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7
+      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid))
+      AND {seen}
+    ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7)
 """
-# What a sight shows, of nothing but the parts that it has: one that is empty would cost the index of the other.
-_SEEN = "\n      AND o.opportunity_id IN ({})\n"
-_PARTS = {
-    "reps": "SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND f.rep_id = ANY({0}::text[])"
-    " UNION ALL SELECT m.opportunity_id FROM handoff.deal_members m WHERE m.tenant = $1 AND m.rep_id = ANY({0}::text[])",
-    "led": "SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND f.pool_id = ANY({0}::text[])",
-}
-_NOTHING = "SELECT NULL::uuid WHERE false"
+# What a sight shows, of nothing but the parts that it has: one that is empty would cost the index of the other. Each table is asked
+# by itself for a page: of both together Postgres reads all that anybody on the team ever had, before it takes the newest. Of deals
+# that somebody works on beside its owner there are few, and they may be old: these are all looked at.
+_OFFERED = "o.opportunity_id IN (SELECT f.opportunity_id FROM handoff.offers f WHERE f.tenant = $1 AND ({tests}))"
+_WORKED_ON = """o.opportunity_id = ANY(ARRAY(
+          SELECT f.opportunity_id FROM handoff.deal_members f WHERE f.tenant = $1 AND {tests}))"""
+_PARTS = {"reps": "f.rep_id = ANY({}::text[])", "led": "f.pool_id = ANY({}::text[])"}
 _ONE = f"SELECT {_HEAD}{_STORY} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id = $2"
 
 
@@ -79,10 +83,11 @@ class Reads:
     ) -> list[dict[str, Any]]:
         """The newest opportunities first that `sight` shows; at most `limit`."""
         seen, values = _seen(sight, 8)
+        found = " UNION ".join(_FOUND.format(seen=one) for one in seen)
         async with tenant_transaction(self._pool, tenant) as connection:
             leads = None if wanted.lead_id is None else await family(connection, tenant, wanted.lead_id)
             rows = await connection.fetch(
-                _LIST.format(seen=seen),
+                _LIST.format(found=found),
                 tenant,
                 leads,
                 wanted.stage,
@@ -95,10 +100,13 @@ class Reads:
             return [dict(row) for row in rows]
 
 
-def _seen(sight: Sight, first: int) -> tuple[str, list[list[str]]]:
-    """The test of what `sight` shows, and its values; `first` is the number of the first of them."""
+def _seen(sight: Sight, first: int) -> tuple[list[str], list[list[str]]]:
+    """Tests of what `sight` shows, any of which suffices, and their values; `first` is the number of the first of them."""
     if sight.everything:
-        return "", []
-    parts = [(test, list(values)) for name, test in _PARTS.items() if (values := getattr(sight, name))]
-    found = " UNION ALL ".join(test.format(f"${first + n}") for n, (test, _) in enumerate(parts))
-    return _SEEN.format(found or _NOTHING), [values for _, values in parts]
+        return ["true"], []
+    parts = {name: values for name in _PARTS if (values := list(getattr(sight, name)))}
+    tests = {name: _PARTS[name].format(f"${first + n}") for n, name in enumerate(parts)}
+    seen = [_OFFERED.format(tests=" OR ".join(tests.values()) or "false")]
+    if "reps" in tests:
+        seen.append(_WORKED_ON.format(tests=tests["reps"]))
+    return seen, list(parts.values())

@@ -217,10 +217,19 @@ READ = (
 )
 
 
+TENS = range(MANY // 10 + 1)
+
+
 @pytest.mark.parametrize(
-    "sight", [Sight(reps=("rep7",)), Sight(reps=("rep7", "x"), led=("pool7",))], ids=["rep", "manager"]
+    ("sight", "newest"),
+    [
+        (Sight(reps=("rep7",)), range(79, 69, -1)),
+        (Sight(reps=("rep7", "x"), led=("pool7",)), range(79, 69, -1)),
+        (Sight(reps=("rep7",), led=tuple(f"pool{n}" for n in TENS)), range(MANY, MANY - 51, -1)),
+    ],
+    ids=["rep", "manager", "manager of all"],
 )
-async def test_a_list_reads_no_more_than_its_caller_sees(world, owner, sight):
+async def test_a_list_reads_no_more_than_its_caller_sees_nor_much_more_than_it_shows(world, owner, sight, newest):
     columns = [
         row["column_name"]
         for row in await owner.fetch(
@@ -256,7 +265,7 @@ async def test_a_list_reads_no_more_than_its_caller_sees(world, owner, sight):
         before = await connection.fetchval(READ)
         rows = await Reads(_One(connection)).page(world.tenant, sight, Filter(), None, 51)
         read = await connection.fetchval(READ) - before
-    assert [row["lead_id"] for row in rows] == [f"l{n}" for n in range(79, 69, -1)]
+    assert [row["lead_id"] for row in rows] == [f"l{n}" for n in newest]
     assert 0 < read < 500, "a part of the sight without an index reads all offers of the tenant"
 
 
