@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from baton.explaining.telling import WORDS, words
+from services.handoff.domain.terms import ClockKind
 
 NOW = datetime(2026, 4, 1, 5, 20, tzinfo=UTC)
 
@@ -159,6 +162,15 @@ def test_clocks_of_an_earlier_offer_are_not_told() -> None:
 def test_an_overdue_clock_says_so() -> None:
     late = {**OPPORTUNITY, "clocks": [{**OPPORTUNITY["clocks"][2], "due_at": "2026-04-01T05:19:30Z"}]}
     assert "accept by 14:19 JST, 30 seconds overdue" in _told(opportunity=late)
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("kind", get_args(ClockKind))
+def test_a_clock_of_every_kind_is_told_running_and_ended(kind: str, lang: str) -> None:
+    running = {**OPPORTUNITY["clocks"][2], "kind": kind}
+    ended = {**running, "state": "breached", "ended_at": running["due_at"]}
+    assert "14:32 JST" in _told(opportunity={**OPPORTUNITY, "clocks": [running]}, lang=lang)
+    assert "14:32 JST" in _told(opportunity={**OPPORTUNITY, "clocks": [ended]}, lang=lang)
 
 
 def test_an_overdue_clock_is_not_also_what_is_left_in_japanese() -> None:
