@@ -1,4 +1,7 @@
-"""Pretended reps of one tenant: they look at their offers and answer, each in a way of its own, through the public API."""
+"""Pretended reps of one tenant: they look at their offers and answer, each in a way of its own, through the public API.
+
+They answer for people of the cast alone: whatever lead of somebody else's comes to the tenant is left to whoever sent it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from zlib import crc32
 
 import httpx
 
+from baton.demo.cast import CAST
 from baton.home import token_of
 
 LOOK_SECONDS = 1.0
@@ -58,6 +62,7 @@ class Reps:
     ) -> None:
         self._url, self._token, self._say = names["HANDOFF_URL"], token_of(names, tenant), say
         self._stopping, self._home = stopping, threading.Event()
+        self._cast = frozenset(person.email for person in CAST if person.tenant == tenant)
         self._due: dict[tuple[str, int], float] = {}  # (opportunity, assignment) -> when its rep answers
         self._owners: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name=f"reps-{tenant}", daemon=True)
@@ -76,12 +81,15 @@ class Reps:
                     answer = client.get("/v1/opportunities", params={"stage": "offered", "limit": 200})
                     answer.raise_for_status()
                     for item in answer.json()["items"]:
-                        self._look(client, item)
+                        self.look(client, item)
                 except httpx.HTTPError:
                     continue  # handoff is away for a moment; the offers are still there when it is back
 
-    def _look(self, client: httpx.Client, item: Mapping[str, Any]) -> None:
+    def look(self, client: httpx.Client, item: Mapping[str, Any]) -> None:
+        """Answer for one opportunity, as the API shows it, where its rep would by now."""
         owner = item["owner"]
+        if item["person"].get("email", "").casefold() not in self._cast:
+            return
         clocks = [clock for clock in item["clocks"] if clock["state"] == "running"]
         if not owner or not clocks:
             return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 
+import httpx
+import pytest
+
+from baton.demo import reps
 from baton.demo.cast import CAST
-from baton.demo.reps import LIVE, habit
+from baton.demo.reps import LIVE, Reps, habit
 from baton.demo.script import LENGTH, script
 
 
@@ -60,3 +65,42 @@ def test_reps_differ_and_most_accept() -> None:
     moods = Counter(habit(f"lead-{n}", "rep", 1, "hand_raise").mood for n in range(400))
     assert set(moods) == {"accepts", "declines", "touches", "forgets"}
     assert moods["accepts"] + moods["touches"] > 200
+
+
+@pytest.fixture
+def floor(monkeypatch):
+    """What reps of northstar did and said, who answer at once; and what shows them an offer to this address."""
+    monkeypatch.setattr(reps, "habit", lambda *_: reps.Habit("accepts", 0.0))
+    asked: list[str] = []
+    said: list[str] = []
+    cast = Reps({"HANDOFF_URL": "http://handoff", "DEMO_API_TOKEN": "t"}, "northstar", said.append, threading.Event())
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, json={})
+
+    def offer(email: str | None) -> None:
+        item = {
+            "id": email or "nobody", "lead_id": "l", "lead_class": "hand_raise", "score": {"grade": "A1"}, "attributes": {},
+            "owner": {"rep_id": "sato", "name": "佐藤"}, "clocks": [{"state": "running", "assignment": 1}],
+            "person": {"email": email} if email else {},
+        }  # fmt: skip
+        with httpx.Client(base_url="http://handoff", transport=httpx.MockTransport(answered)) as client:
+            for _ in range(2):
+                cast.look(client, item)
+
+    return asked, said, offer
+
+
+def test_reps_answer_for_people_of_the_cast(floor):
+    asked, said, offer = floor
+    offer("Mei.Tanabe@aozora-kikai.example")
+    assert asked == ["/v1/opportunities/Mei.Tanabe@aozora-kikai.example/accept"]
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize("email", ["kato@aoba.example", "k.nishida@umibe-seiyaku.example", "", None])
+def test_reps_leave_leads_alone_that_are_not_the_demos_or_are_another_tenants(floor, email):
+    asked, said, offer = floor
+    offer(email)
+    assert (asked, said) == ([], [])
