@@ -138,7 +138,7 @@ async def heirs(
         into |= {row["lead_id"]: row["merged_into"] for row in rows}
         unknown = {row["merged_into"] for row in rows} - asked
     found = {}
-    for lead_id in leads:
+    for lead_id in sorted(leads):  # so that every process decides in the same order
         last, met = lead_id, {lead_id}
         while last in into and into[last] not in met:  # a circle ends
             last = into[last]
