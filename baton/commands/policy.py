@@ -28,7 +28,8 @@ def apply(
     dry_run: bool = typer.Option(
         False,
         "--dry-run",
-        help="Only say what would change, thing by thing, and which rules would count from then on only.",
+        help="Only say what would change, thing by thing, and which rules would count from then on only; what apply would refuse"
+        " is refused.",
     ),
     secrets_elsewhere: bool = typer.Option(
         False, "--secrets-elsewhere", help="Do not look whether write keys and secrets are there: ingest has them."
@@ -53,28 +54,26 @@ def apply(
             print(f"{found.tenant}: {len(found.bodies)} policies are good.")
         return
     names = environment(here())
-    if dry_run:
-        try:
-            _foretell(asyncio.run(policies.preview(path, names["DATABASE_URL"])))
-        except OSError as error:
-            raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
-        return
+    database, bootstrap = names["DATABASE_URL"], names["KAFKA_BOOTSTRAP_SERVERS"]
+    known = None if secrets_elsewhere else all_names(here())
+    doubtful_names = only_here(here())
     try:
         report = asyncio.run(
-            policies.apply(
-                path,
-                names["DATABASE_URL"],
-                names["KAFKA_BOOTSTRAP_SERVERS"],
-                republish=republish,
-                environment=None if secrets_elsewhere else all_names(here()),
-                doubtful=only_here(here()),
+            policies.preview(path, database, bootstrap, environment=known, doubtful=doubtful_names)
+            if dry_run
+            else policies.apply(
+                path, database, bootstrap, republish=republish, environment=known, doubtful=doubtful_names
             )
         )
     except (KafkaError, OSError) as error:
-        raise OperatorError(f"Kafka or Postgres cannot be reached ({error}): is Baton up? Then apply again") from error
+        again = "" if dry_run else " Then apply again"
+        raise OperatorError(f"Kafka or Postgres cannot be reached ({error}): is Baton up?{again}") from error
     if secrets_elsewhere:
         print("note: nobody looked whether the write keys and secrets that sources refer to are there.")
-    _tell(report, "new version")
+    if dry_run:
+        _foretell(report)
+    else:
+        _tell(report, "new version")
 
 
 @app.command()
@@ -109,6 +108,8 @@ def lint(
 
 def _foretell(report: Report) -> None:
     """What would be new, thing by thing; of what stays as it is the number."""
+    for warning in report.warnings:
+        print(f"warning: {warning}")
     for entry in report.changed():
         print(f"{entry.tenant} {entry.kind}: would be version {entry.sequence} ({entry.hash[:12]})")
         for change in entry.changes[:MOST_CHANGES]:

@@ -79,10 +79,7 @@ async def apply(
     doubtful: names of it that ingest may not have, which is told
     """
     sets = read_all(path)
-    noted = []
-    if environment is not None:
-        sources, teams = await published(bootstrap)
-        noted = check_secrets(sets, sources, environment, doubtful, teams)
+    noted = await _looked_at(sets, bootstrap, environment, doubtful)
     pool = await open_pool(database_url, "baton_app", application="baton-policy", size=2)
     publisher = KafkaPublisher(bootstrap)
     try:
@@ -95,15 +92,33 @@ async def apply(
     return Report(tuple(applied), tuple(noted))
 
 
-async def preview(path: Path, database_url: str) -> Report:
-    """What `apply` would store of the policies at `path`; nothing is. Raises PolicyErrors."""
+async def preview(
+    path: Path,
+    database_url: str,
+    bootstrap: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    doubtful: Collection[str] = (),
+) -> Report:
+    """What `apply` would store of the policies at `path`; nothing is. Raises PolicyErrors where `apply` would."""
     sets = read_all(path)
+    noted = await _looked_at(sets, bootstrap, environment, doubtful)
     pool = await open_pool(database_url, "baton_app", application="baton-policy", size=1)
     try:
         applied = [entry for each in sets for entry in await _preview(pool, each)]
     finally:
         await pool.close()
-    return Report(tuple(applied))
+    return Report(tuple(applied), tuple(noted))
+
+
+async def _looked_at(
+    sets: Sequence[PolicySet], bootstrap: str, environment: Mapping[str, str] | None, doubtful: Collection[str]
+) -> list[Problem]:
+    """What should be looked at of write keys and secrets; nothing where they are elsewhere. Raises PolicyErrors."""
+    if environment is None:
+        return []
+    sources, teams = await published(bootstrap)
+    return check_secrets(sets, sources, environment, doubtful, teams)
 
 
 async def show(tenant: str, kind: str, version: int | None = None, *, database_url: str) -> Stored:

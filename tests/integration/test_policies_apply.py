@@ -232,14 +232,14 @@ async def test_tenants_count_their_versions_apart(
 
 
 async def test_a_preview_says_what_would_change_and_changes_nothing(
-    versions: Versions, directory: Path, database_url: str, pool: Pool
+    versions: Versions, directory: Path, database_url: str, kafka_url: str, pool: Pool
 ) -> None:
-    assert all(entry.stored for entry in (await preview(directory, database_url)).applied)
+    assert all(entry.stored for entry in (await preview(directory, database_url, kafka_url)).applied)
     await versions.apply(read(directory))
     path = directory / "scoring.yaml"
     text = path.read_text()
     path.write_text(re.sub(r"limit: \d+", "limit: 17", text, count=1))
-    seen = await preview(directory, database_url)
+    seen = await preview(directory, database_url, kafka_url)
     assert [(entry.kind, entry.sequence) for entry in seen.changed()] == [("scoring", len(KINDS) + 1)]
     (change,) = next(entry.changes for entry in seen.applied if entry.kind == "scoring")
     assert re.fullmatch(r"~ engagement\.rules\.\S+\.limit: \d+ → 17", change)
@@ -250,8 +250,24 @@ async def test_a_preview_says_what_would_change_and_changes_nothing(
     assert not any(entry.notes for entry in await versions.apply(read(directory)))
 
 
+async def test_a_preview_refuses_a_secret_that_is_not_there_as_apply_does(
+    directory: Path, tenant: str, database_url: str, kafka_url: str
+) -> None:
+    sources = directory / "sources.yaml"
+    sources.write_text(sources.read_text().replace("OLIST_WRITE_KEY", "NOPE_KEY"))
+    known = {name: f"{tenant}-{name}" for name in ("OLIST_WRITE_KEY", "OLIST_SERVER_WRITE_KEY", "OLIST_IMPORT_KEY")}
+    told = []
+    for foretell_or_do in (preview, apply):
+        with pytest.raises(PolicyErrors, match="there is no NOPE_KEY") as refused:
+            await foretell_or_do(directory, database_url, kafka_url, environment=known)
+        told.append(str(refused.value))
+    assert told[0] == told[1]
+    good = await preview(directory, database_url, kafka_url, environment=known | {"NOPE_KEY": f"{tenant}-nope"})
+    assert all(entry.stored for entry in good.applied)
+
+
 async def test_a_stage_that_is_taken_away_is_told_with_the_open_deals_that_stand_in_it(
-    versions: Versions, directory: Path, database_url: str, pool: Pool, tenant: str
+    versions: Versions, directory: Path, database_url: str, kafka_url: str, pool: Pool, tenant: str
 ) -> None:
     await versions.apply(read(directory))
     path = directory / "pipeline.yaml"
@@ -264,7 +280,9 @@ async def test_a_stage_that_is_taken_away_is_told_with_the_open_deals_that_stand
     async with tenant_transaction(pool, tenant) as connection:
         for lead, stage in (("l1", "accepted"), ("l2", "offered"), ("l3", "recycled")):
             await connection.execute(insert, tenant, lead, stage)
-    seen = [entry.notes for entry in (await preview(directory, database_url)).applied if entry.kind == "pipeline"]
+    seen = [
+        entry.notes for entry in (await preview(directory, database_url, kafka_url)).applied if entry.kind == "pipeline"
+    ]
     told = "stage `discovery` of `new` is gone: 2 open deals are in it"
     assert [note.startswith(told) for note in seen[0]] == [True]
     applied = [entry.notes for entry in await versions.apply(read(directory)) if entry.kind == "pipeline"]

@@ -283,8 +283,9 @@ def test_a_source_without_its_secret_does_not_come_into_force(acme: Acme, tmp_pa
     sources = folder / "sources.yaml"
     text = sources.read_text()
     sources.write_text(text.replace(f"file:{acme.secret}", "env:DEMO_WRITE_KYE"))
+    foretold = acme.baton.run("policy", "apply", "--dry-run", str(folder))
     done = acme.baton.run("policy", "apply", str(folder))
-    assert done.returncode == 1
+    assert (done.returncode, foretold.returncode, foretold.stderr) == (1, 1, done.stderr)
     line = next(n for n, each in enumerate(sources.read_text().splitlines(), 1) if "DEMO_WRITE_KYE" in each)
     assert (
         f"sources.yaml:{line}: source `hook`: there is no DEMO_WRITE_KYE in the environment or in .baton/secrets. Did you mean"
