@@ -10,7 +10,9 @@ from datetime import datetime
 
 import asyncpg
 
+from baton import policies
 from baton.home import TENANTS, token_of
+from baton.policies.problems import suggest
 from shared.kit.auth import token_hash
 
 
@@ -22,6 +24,44 @@ class Issued:
     name: str
     roles: tuple[str, ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a new token comes to: the tenant's reps, by the teams policy in force, and how many tokens the name has already."""
+
+    reps: frozenset[str] = frozenset()
+    of_the_name: int = 0
+
+
+async def around(database: str, tenant: str, name: str) -> Around:
+    """Raises LookupError where the tenant has no policies, which would be none to whom leads can come."""
+    try:
+        teams = await policies.show(tenant, "teams", database_url=database)
+    except LookupError as error:
+        async with _owner(database) as connection:
+            known = await connection.fetch("SELECT tenant FROM auth.tokens UNION SELECT tenant FROM policy.versions")
+        near = suggest(tenant, {row["tenant"] for row in known} - {tenant})
+        raise LookupError(f"{error.args[0]}.{near}" if near else error.args[0]) from None
+    held = [one for one in await issued(database, tenant) if one.name == name]
+    return Around(frozenset(rep["id"] for rep in teams.record.body["reps"]), len(held))
+
+
+def remarks(found: Around, tenant: str, name: str, roles: Sequence[str]) -> list[str]:
+    """What whoever makes the token should know: who has it may see nothing, or have another one."""
+    told = []
+    if "rep" in roles and name not in found.reps:
+        told.append(
+            f"no policy of {tenant} names a rep `{name}`: this token sees no leads until one does."
+            + suggest(name, found.reps)
+        )
+    if found.of_the_name:
+        several = "a token" if found.of_the_name == 1 else f"{found.of_the_name} tokens"
+        told.append(
+            f"`{name}` has {several} already, good as before; `baton token revoke {name}` takes all of them back,"
+            " its number one alone."
+        )
+    return told
 
 
 async def seed(database: str, names: Mapping[str, str]) -> None:

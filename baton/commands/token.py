@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Coroutine
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -38,7 +39,14 @@ def create(
             near = get_close_matches(one, ROLES, 1)
             hint = f", did you mean {near[0]}?" if near else ""
             raise OperatorError(f"there is no role {one!r}{hint}: {', '.join(sorted(ROLES))}")
-    print(_on_database(tokens.create(environment(here())["DATABASE_URL"], tenant, name, role)))
+    database = environment(here())["DATABASE_URL"]
+    try:
+        found = _on_database(tokens.around(database, tenant, name))
+    except LookupError as error:
+        raise OperatorError(str(error.args[0])) from None
+    for remark in tokens.remarks(found, tenant, name, role):
+        print(f"warning: {remark}", file=sys.stderr)
+    print(_on_database(tokens.create(database, tenant, name, role)))
 
 
 @app.command("list")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from starlette.requests import Request
 
-from baton import tokens
+from baton import policies, tokens
+from baton.policies.store import Versions
 from shared.kit.auth import Tokens
+from shared.kit.clock import SystemClock
 from shared.kit.database import open_pool
+from shared.kit.kafka import FakePublisher
 from shared.kit.problems import Problem
 
 pytestmark = pytest.mark.servers
@@ -63,3 +68,25 @@ async def test_a_viewer_may_ask_and_do_nothing_else(pool, database_url, tenant):
         assert (refused.value.status, refused.value.code) == (403, "read_only")
     both = await tokens.create(database_url, tenant, "boss", ["viewer", "manager"])
     assert (await asked(pool, both, "POST")).roles == ("manager", "viewer")
+
+
+async def test_before_a_token_is_made_its_tenant_and_its_rep_are_looked_for(pool, database_url, tenant, tmp_path):
+    with pytest.raises(LookupError, match="has no policies"):
+        await tokens.around(database_url, tenant, "suzuki")
+    folder = Path(shutil.copytree(Path(__file__).parents[2] / "policies" / "hinode", tmp_path / tenant))
+    await Versions(pool, FakePublisher(), SystemClock()).apply(policies.read(folder))
+    with pytest.raises(LookupError, match=rf"tenant `{tenant}0` has no policies.* Did you mean `{tenant}`\?$"):
+        await tokens.around(database_url, f"{tenant}0", "suzuki")
+    found = await tokens.around(database_url, tenant, "suzuki")
+    assert tokens.remarks(found, tenant, "suzuki", ["rep"]) == []
+    await tokens.create(database_url, tenant, "suzuki", ["rep"])
+    found = await tokens.around(database_url, tenant, "suzuki")
+    [again] = tokens.remarks(found, tenant, "suzuki", ["rep"])
+    assert again.startswith("`suzuki` has a token already")
+
+
+def test_a_rep_whom_no_policy_names_is_told_with_the_nearest_and_a_program_is_none():
+    found = tokens.Around(frozenset({"suzuki", "kato"}), 0)
+    [told] = tokens.remarks(found, "hinode", "suzuky", ["rep"])
+    assert told.endswith("sees no leads until one does. Did you mean `suzuki`?")
+    assert tokens.remarks(found, "hinode", "crm", ["api"]) == []
