@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,12 +23,22 @@ log = structlog.get_logger(__name__)
 SERVERS = {"Kafka": "KAFKA_BOOTSTRAP_SERVERS", "Postgres": "DATABASE_URL", "Redis": "REDIS_URL"}
 USUAL_PORTS = {"Kafka": 9092, "Postgres": 5432, "Redis": 6379}
 GROUPS = ("scoring", "router", "handoff", "handoff-touches")
+# What each of them answers at once, whoever asks: which requests Kafka knows, whether Postgres speaks TLS, Redis's own echo.
+# A server that hangs takes connections all the same, and answers nothing.
+QUESTIONS = {
+    "Kafka": struct.pack("!ihhih", 10, 18, 0, 1, -1),
+    "Postgres": struct.pack("!ii", 8, 80877103),
+    "Redis": b"PING\r\n",
+}
+PATIENCE_SECONDS = 5.0  # for each answer; all are asked at the same time
 CALM = 100  # records behind that are nothing to speak of
 
 
 @dataclass(slots=True)
 class Report:
-    """pid: of the supervisor; None for a Baton that was started otherwise.  lags: group -> topic -> records not yet read"""
+    """pid: of the supervisor; None for a Baton that was started otherwise
+    lags: group -> topic -> records not yet read; None where Kafka did not say
+    """
 
     home: Home
     pid: int | None = None
@@ -34,16 +46,17 @@ class Report:
     killed: bool = False
     servers: dict[str, bool] = field(default_factory=dict)
     services: dict[str, tuple[bool, str]] = field(default_factory=dict)
-    lags: dict[str, dict[str, int]] = field(default_factory=dict)
+    lags: dict[str, dict[str, int]] | None = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
         """Everything is there and ready."""
         ready = [*self.servers.values(), *(ready for ready, _ in self.services.values())]
-        return bool(ready) and all(ready)
+        return bool(ready) and all(ready) and self.lags is not None
 
 
-async def gather(home: Home) -> Report:
+async def gather(home: Home, patience: float = PATIENCE_SECONDS) -> Report:
+    """All of them at the same time, each for so many seconds (Kafka once more for what the services have read)."""
     state = running(home.path)
     report = Report(home, pid=state["pid"] if state else None)
     try:
@@ -56,12 +69,28 @@ async def gather(home: Home) -> Report:
     if state is None and (home.path / "state.json").exists():
         report.killed = True
         return report
-    report.servers = {name: await _listens(names[variable], USUAL_PORTS[name]) for name, variable in SERVERS.items()}
+    servers = [answers(name, names[variable], patience) for name, variable in SERVERS.items()]
     probes = [asyncio.to_thread(probe, names[f"{name.upper()}_URL"]) for name in ORDER]
-    report.services = dict(zip(ORDER, await asyncio.gather(*probes), strict=True))
+    answered, found = await asyncio.gather(asyncio.gather(*servers), asyncio.gather(*probes))
+    report.servers = dict(zip(SERVERS, answered, strict=True))
+    report.services = dict(zip(ORDER, found, strict=True))
     if report.servers["Kafka"]:
-        report.lags = await lags(names["KAFKA_BOOTSTRAP_SERVERS"])
+        report.lags = await _lags_in_time(names["KAFKA_BOOTSTRAP_SERVERS"], patience)
     return report
+
+
+async def _lags_in_time(bootstrap: str, patience: float) -> dict[str, dict[str, int]] | None:
+    """None where Kafka does not say in time, or not at all."""
+    from shared.kit.service import cancel  # late, as in `lags`
+
+    asking = asyncio.create_task(lags(bootstrap))
+    await asyncio.wait({asking}, timeout=patience)
+    if not asking.done():
+        await cancel({asking}, again_seconds=1)
+        return None
+    with suppress(OperatorError):
+        return asking.result()
+    return None
 
 
 async def lags(bootstrap: str) -> dict[str, dict[str, int]]:
@@ -91,15 +120,21 @@ async def lags(bootstrap: str) -> dict[str, dict[str, int]]:
         await admin.close()
 
 
-async def _listens(address: str, usual: int) -> bool:
+async def answers(server: str, address: str, patience: float) -> bool:
+    """Whether the server there says anything to its QUESTIONS within so many seconds."""
     parts = urlsplit(address if "://" in address else f"kafka://{address.split(',')[0]}")
     try:
-        async with asyncio.timeout(2):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port or usual)
+        async with asyncio.timeout(patience):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or USUAL_PORTS[server])
+            try:
+                if parts.scheme == "rediss":  # it wants TLS first: that it listens is enough
+                    return True
+                writer.write(QUESTIONS[server])
+                return bool(await reader.read(1))
+            finally:
+                writer.close()
     except (OSError, TimeoutError):
         return False
-    writer.close()
-    return True
 
 
 def tell(report: Report) -> str:
@@ -110,7 +145,9 @@ def tell(report: Report) -> str:
     lines = [f"Baton in {report.home.path}" + (f", process {report.pid}" if report.pid else "")]
     lines += [f"  {name:<9} {'answers' if up else 'DOES NOT ANSWER'}" for name, up in report.servers.items()]
     lines += [f"  {name:<9} {_readiness(*found)}" for name, found in report.services.items()]
-    lines += [f"  {group:<15} {_lag(behind)}" for group, behind in report.lags.items()]
+    if report.lags is None:
+        lines.append("  Kafka does not say what the services have read")
+    lines += [f"  {group:<15} {_lag(behind)}" for group, behind in (report.lags or {}).items()]
     return "\n".join(lines)
 
 

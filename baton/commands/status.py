@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import typer
 
@@ -14,6 +15,7 @@ from baton.status import gather, tell
 def status() -> None:
     """Say what runs, whether it is ready, and how far each service is behind."""
     home = here()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what does not answer is told below, in its row
     report = asyncio.run(gather(home))
     print(tell(report))
     if not report.good:
