@@ -16,7 +16,9 @@ from shared.schemas.person import SealedPerson
 _FACTS = """
     SELECT w.id::text, o.person, o.attributes, o.reasons, o.score, f.rep_name, f.mode, f.state, f.rep_id,
         (SELECT jsonb_object_agg(c.kind, c.due_at) FROM handoff.clocks c
-         WHERE (c.tenant, c.opportunity_id, c.assignment) = (f.tenant, f.opportunity_id, f.assignment)) AS due
+         WHERE (c.tenant, c.opportunity_id, c.assignment) = (f.tenant, f.opportunity_id, f.assignment)) AS due,
+        EXISTS (SELECT FROM handoff.offers n WHERE (n.tenant, n.opportunity_id) = (f.tenant, f.opportunity_id)
+          AND n.assignment > f.assignment AND n.rep_id <> f.rep_id AND n.state IN ('open', 'accepted')) AS elsewhere
     FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) AS w(id, opportunity_id, assignment)
     JOIN handoff.opportunities o ON (o.tenant, o.opportunity_id) = ($1, w.opportunity_id)
     JOIN handoff.offers f ON (f.tenant, f.opportunity_id, f.assignment) = ($1, w.opportunity_id, w.assignment)
@@ -71,6 +73,7 @@ class Gathering:
             share=one.about.get("share"),
             reason=said.get(code, {"en": code}) if code else {},
             link=self._link(one, row, to, now),
+            elsewhere=row["elsewhere"],
         )
 
     def _link(self, one: Notification, row: Mapping[str, Any], to: Reached, now: int) -> str | None:

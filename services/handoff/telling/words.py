@@ -27,6 +27,7 @@ class Facts:
 
     concerns: the name of the rep whose lead it is;  company, person, grade: of the lead, where they may be told
     reasons:  of the router, by language;  due_at: of the clock, ms;  link: by which the rep answers
+    elsewhere: somebody else has the lead by now
     """
 
     kind: Kind
@@ -40,13 +41,14 @@ class Facts:
     share: int | None = None
     reason: Mapping[str, str] = field(default_factory=dict)
     link: str | None = None
+    elsewhere: bool = False
 
 
 _KINDS: Mapping[Kind, Word] = {
     "offer": Word("A lead for you", "リードのご案内"),
     "assigned": Word("A lead is yours", "担当リードのお知らせ"),
     "reminder": Word("Reminder", "期限のリマインド"),
-    "taken_back": Word("A lead went on to somebody else", "期限切れによる担当変更"),
+    "taken_back": Word("A lead is no longer yours", "期限切れによる担当解除"),
     "withdrawn": Word("A lead is no longer yours", "ご案内の取り下げ"),
     "sent_back": Word("A lead came back from field sales", "リードの差し戻し"),
     "late": Word("A lead is late", "対応遅れのお知らせ"),
@@ -61,8 +63,8 @@ _SAID: Mapping[Kind, Word] = {
     ),
     "reminder": Word("{share}% of the time {clock} have passed.", "{clock}期限までの時間の{share}%が経過しました。"),
     "taken_back": Word(
-        "The time {clock} is over, and the lead went on to somebody else.",
-        "{clock}期限を過ぎたため、ほかの担当者に移りました。",
+        "The time {clock} is over: the lead is no longer yours.",
+        "{clock}期限を過ぎたため、担当から外れました。",
     ),
     "withdrawn": Word(
         "This lead was taken elsewhere: there is nothing left to do.",
@@ -85,6 +87,10 @@ _SAID: Mapping[Kind, Word] = {
         "{concerns}さんが受注し、本日よりご担当となるお客様です。引継ぎ内容(約束事項など)をご確認ください。",
     ),
 }
+_ELSEWHERE = Word(
+    "The time {clock} is over, and the lead went on to somebody else.",
+    "{clock}期限を過ぎたため、ほかの担当者に移りました。",
+)
 _SOON_LATE = Word(
     "{share}% of the time {clock} have passed, and {concerns} has the lead.",
     "{clock}期限までの時間の{share}%が経過しましたが、まだ対応がありません。担当は{concerns}さんです。",
@@ -143,7 +149,11 @@ def _title(facts: Facts, language: Language) -> str:
 
 def _said(facts: Facts, language: Language) -> str:
     clock = _CLOCKS.get(facts.clock or "", Word("", ""))
-    said = _SOON_LATE if facts.kind == "late" and (facts.share or 100) < 100 else _SAID[facts.kind]
+    said = _SAID[facts.kind]
+    if facts.kind == "late" and (facts.share or 100) < 100:
+        said = _SOON_LATE
+    elif facts.kind == "taken_back" and facts.elsewhere:
+        said = _ELSEWHERE
     return _word(said, language).format(
         share=facts.share or 0, clock=_word(clock, language), concerns=harmless(facts.concerns)
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from email import message_from_bytes
 from email.policy import default
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -17,6 +18,7 @@ import orjson
 import pytest
 from aiosmtpd.smtp import SMTP
 
+from baton.policies import check
 from services.handoff.app import http_app
 from services.handoff.domain.rep import Activity
 from services.handoff.links.signing import Signer
@@ -43,6 +45,7 @@ from tests.hinode_deals import PIPELINE, SAID
 
 pytestmark = pytest.mark.servers
 
+HERE = Path(__file__).parents[3]
 MASTER = b"m" * 32
 PUBLIC = "https://baton.example.jp"
 HOUR = 3600
@@ -396,14 +399,59 @@ async def test_what_happens_after_the_offer_is_told_to_who_heard_of_it(telling, 
     assert told == [
         ("/sato@hinode.example", "【Baton】リードのご案内"),
         ("/sato@hinode.example", "【Baton】期限のリマインド"),
-        ("/sato@hinode.example", "【Baton】期限切れによる担当変更"),
+        ("/sato@hinode.example", "【Baton】期限切れによる担当解除"),
         ("/tanaka@hinode.example", "[Baton] A lead for you"),
         ("/tanaka@hinode.example", "[Baton] A lead is no longer yours"),
     ]
     reminder = receiver.told[1][2].splitlines()
     assert reminder[0] == "佐藤 花子さん、受領期限までの時間の50%が経過しました。"
     assert reminder[1] == "受領期限: 11月18日(火) 10:01 (JST)"
-    assert receiver.told[2][2].splitlines()[0] == "佐藤 花子さん、受領期限を過ぎたため、ほかの担当者に移りました。"
+    assert receiver.told[2][2].splitlines()[0] == "佐藤 花子さん、受領期限を過ぎたため、担当から外れました。"
+
+
+async def test_only_where_somebody_else_has_the_lead_is_it_said_to_have_gone_on(telling, receiver, world):
+    await telling.apply(teams(await telling.reach(receiver)))
+    await telling.offer()
+    await telling.tell()
+    world.clock.advance(seconds=61)
+    await world.firing().fire_due()
+    await telling.offer(assignment=2, rep="tanaka")
+    await telling.tell()
+    said = {path: text.splitlines()[0] for path, _, text in receiver.told}
+    assert said["/sato@hinode.example"] == "佐藤 花子さん、受領期限を過ぎたため、ほかの担当者に移りました。"
+    assert said["/tanaka@hinode.example"] == "Taro Tanaka: There is a lead for you."
+
+
+async def test_a_chat_that_the_duty_desk_of_hinode_leaves_waiting_is_told_to_the_manager_though_all_sleep(
+    telling, receiver, world
+):
+    hinode = next(one for one in check(HERE / "policies", datetime.now(UTC)) if one.tenant == "hinode")
+    people, channel = hinode.policies["teams"], await telling.reach(receiver, personal=True)
+    await telling.apply(hinode.policies["sla"])
+    await telling.apply(people.model_copy(update={"channels": (channel,)}))
+    world.clock.advance(days=4, seconds=11 * HOUR)  # Saturday at nine in the evening
+    record = world.routed(rep="toban").model_copy(update={"lead_class": "live", "rep_name": "営業当番デスク"})
+    await world.handler().handle([record])
+    await telling.tell()
+    world.clock.advance(seconds=16)
+    await world.firing().fire_due()
+    await telling.tell()
+    world.clock.advance(seconds=4)
+    await world.firing().fire_due()
+    await telling.tell()
+    told = [(path.split("@")[0], title, text.splitlines()[0]) for path, title, text in receiver.told]
+    assert told[1:] == [
+        (
+            "/yamamoto",
+            "【Baton】対応遅れのお知らせ",
+            "山本 直子さん、受領期限までの時間の80%が経過しましたが、まだ対応がありません。担当は営業当番デスクさんです。",
+        ),
+        (
+            "/toban",
+            "【Baton】期限切れによる担当解除",
+            "営業当番デスクさん、受領期限を過ぎたため、担当から外れました。",
+        ),
+    ]
 
 
 async def test_what_is_late_is_told_to_the_manager_until_it_is_done(telling, receiver, world, publish):

@@ -93,6 +93,19 @@ def test_every_kind_of_thing_has_words_of_one_line_for_every_clock(kind, clock, 
     assert "{" not in title + text
 
 
+@pytest.mark.parametrize(
+    ("elsewhere", "ja", "en"),
+    [
+        (False, "担当から外れました。", "the lead is no longer yours."),
+        (True, "ほかの担当者に移りました。", "the lead went on to somebody else."),
+    ],
+)
+def test_who_lost_a_lead_hears_of_somebody_else_only_where_there_is_one(elsewhere, ja, en):
+    facts = Facts("taken_back", concerns="Sato", clock="accept", elsewhere=elsewhere)
+    assert told(facts)[1].splitlines()[0].endswith(ja)
+    assert told(facts, language="en")[1].splitlines()[0].endswith(en)
+
+
 def test_a_time_is_told_by_the_reps_clock_across_the_change_of_summer_time():
     before, after = 1_774_746_000_000, 1_774_749_600_000  # 2026-03-29, 01:00 and 02:00 UTC
     assert when(before - 3_600_000, "en", "Europe/Berlin") == "Sun 29 Mar 01:00 CET"
