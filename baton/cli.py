@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -81,7 +83,11 @@ def main() -> None:
         _tell(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
+    except (
+        BrokenPipeError
+    ):  # whoever read us has read enough; what is left in the buffer would be told at the end once more
+        with suppress(OSError, ValueError):  # it is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
         if _debug:

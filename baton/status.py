@@ -31,6 +31,7 @@ QUESTIONS = {
     "Redis": b"PING\r\n",
 }
 PATIENCE_SECONDS = 5.0  # for each answer; all are asked at the same time
+READING_SECONDS = 20.0  # for how much the groups have read: a dozen answers, of a Kafka that does answer
 CALM = 100  # records behind that are nothing to speak of
 
 
@@ -56,7 +57,7 @@ class Report:
 
 
 async def gather(home: Home, patience: float = PATIENCE_SECONDS) -> Report:
-    """All of them at the same time, each for so many seconds (Kafka once more for what the services have read)."""
+    """All of them at the same time, each for so many seconds; then Kafka for what the services have read."""
     state = running(home.path)
     report = Report(home, pid=state["pid"] if state else None)
     try:
@@ -75,16 +76,16 @@ async def gather(home: Home, patience: float = PATIENCE_SECONDS) -> Report:
     report.servers = dict(zip(SERVERS, answered, strict=True))
     report.services = dict(zip(ORDER, found, strict=True))
     if report.servers["Kafka"]:
-        report.lags = await _lags_in_time(names["KAFKA_BOOTSTRAP_SERVERS"], patience)
+        report.lags = await _lags_in_time(names["KAFKA_BOOTSTRAP_SERVERS"])
     return report
 
 
-async def _lags_in_time(bootstrap: str, patience: float) -> dict[str, dict[str, int]] | None:
+async def _lags_in_time(bootstrap: str) -> dict[str, dict[str, int]] | None:
     """None where Kafka does not say in time, or not at all."""
     from shared.kit.service import cancel  # late, as in `lags`
 
     asking = asyncio.create_task(lags(bootstrap))
-    await asyncio.wait({asking}, timeout=patience)
+    await asyncio.wait({asking}, timeout=READING_SECONDS)
     if not asking.done():
         await cancel({asking}, again_seconds=1)
         return None

@@ -10,6 +10,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from rich.cells import cell_len
+from rich.console import Console
 from rich.text import Text
 
 from baton import masks
@@ -19,6 +20,13 @@ from shared.schemas.topics import INGEST_REJECTED, TOUCHPOINTS
 Record = dict[str, Any]
 AT_ONCE = 10_000
 _TOPICS = (TOUCHPOINTS.name, INGEST_REJECTED.name)
+
+
+class Lines(Console):
+    """Raises BrokenPipeError where nobody reads any more (`| head`): Rich would end the process, in the midst of the event loop."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 async def follow(

@@ -58,8 +58,8 @@ def remarks(found: Around, tenant: str, name: str, roles: Sequence[str]) -> list
     if found.of_the_name:
         several = "a token" if found.of_the_name == 1 else f"{found.of_the_name} tokens"
         told.append(
-            f"`{name}` has {several} already, good as before; `baton token revoke {name}` takes all of them back,"
-            " its number one alone."
+            f"`{name}` has {several} already, good as before; `baton token revoke {name} --tenant {tenant}` takes all of"
+            " them back, a number of `baton token list` one alone."
         )
     return told
 

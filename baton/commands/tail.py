@@ -55,15 +55,13 @@ async def _tail(
 ) -> None:
     from contextlib import aclosing
 
-    from rich.console import Console
-
+    from baton.tail import Lines, follow, line
     from baton.tail import as_json as in_json
-    from baton.tail import follow, line
 
     def ready() -> None:
         print(f"Following {source} of {tenant}; Ctrl-C ends it.", file=sys.stderr, flush=True)
 
-    console, shown = Console(), 0
+    console, shown = Lines(), 0
     begin = None if since is None else round((time.time() - since * 60) * 1000)
     async with aclosing(follow(bootstrap, tenant, source, since=begin, ready=ready)) as records:
         async for record in records:

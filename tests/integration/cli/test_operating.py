@@ -153,6 +153,11 @@ def test_a_source_is_followed_as_it_is_understood(acme: Acme) -> None:
     assert "t***@hinode.example" in text
     revealed = acme.run("tail", web(acme), "--tenant", "acme", "--since", "10", "--most", "1", "--json")
     assert json.loads(revealed)["source_id"] == web(acme)
+    piped = f"{sys.executable} -m baton tail {web(acme)} --tenant acme --since 10 | head -c 0; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(
+        ["bash", "-c", piped], cwd=ROOT, env=acme.baton.environ, capture_output=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr.count(b"\n")) == (0, 1), ended.stderr.decode()
     mistyped = acme.baton.run("tail", f"{web(acme)}s", "--tenant", "acme")
     assert (mistyped.returncode, f"Did you mean `{web(acme)}`?" in mistyped.stderr) == (1, True)
 

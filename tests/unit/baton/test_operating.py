@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from typing import Any
 
@@ -175,3 +176,15 @@ def test_of_a_refused_event_the_shape_alone_is_shown() -> None:
     }
     assert "太郎" in refusals.body(raw, reveal=True)
     assert refusals.body(b"\xff", reveal=False) == "(1 bytes that are no JSON; --reveal shows them)"
+
+
+class _Unread(io.StringIO):
+    """A pipe that nobody reads any more."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_who_has_read_enough_ends_a_tail_without_ending_the_process() -> None:
+    with pytest.raises(BrokenPipeError):  # and no SystemExit
+        tail.Lines(file=_Unread()).print("a line")
