@@ -8,7 +8,7 @@ from typing import Any
 from services.handoff.links.signing import LIVES, OfferLink, Signer
 from services.handoff.telling.queue import Notification
 from services.handoff.telling.recipients import Reached
-from services.handoff.telling.words import Facts, without_names
+from services.handoff.telling.words import Facts, once, without_names
 from shared.kit import person
 from shared.kit.database import Pool
 from shared.schemas.person import SealedPerson
@@ -65,9 +65,7 @@ class Gathering:
             company=str(company) if company and named else None,
             person=name or None,
             grade=(row["score"] or {}).get("grade") if offered else None,
-            reasons=tuple(
-                [reason["text"] for reason in reasons] if named else without_names(reasons, company and str(company))
-            ),
+            reasons=tuple(once(reasons if named else without_names(reasons, company and str(company)))),
             clock=clock,
             due_at=((row["due"] or {}).get(clock) or one.about.get("due_at")) if clock else None,
             share=one.about.get("share"),

@@ -184,23 +184,44 @@ def _details(facts: Facts, language: Language, zone: str, *, whole: bool) -> lis
 
 
 def when(at: int, language: Language, zone: str) -> str:
-    """A moment (ms) by the clock on the wall in `zone`: 11月24日(火) 12:00, or Tue 24 Nov 12:00, with the name of the zone."""
+    """A moment (ms) by the clock on the wall in `zone`: 11月24日(火) 12:00, or Tue 24 Nov 12:00, with the name of the zone.
+
+    The moment at which a day ends is that day, and not the first of the next.
+    """
     local = datetime.fromtimestamp(at / 1000, ZoneInfo(zone))
-    day = _word(_WEEKDAYS, language).split()[local.weekday()]
+    before = datetime.fromtimestamp((at - 1) / 1000, ZoneInfo(zone))
+    whole = before.date() != local.date()
+    shown = before if whole else local
+    day = _word(_WEEKDAYS, language).split()[shown.weekday()]
     if language == "ja":
-        return f"{local.month}月{local.day}日({day}) {local:%H:%M} ({local.tzname()})"
-    return f"{day} {local.day} {_MONTHS[local.month - 1]} {local:%H:%M} {local.tzname()}"
+        return f"{shown.month}月{shown.day}日({day}){'中' if whole else f' {local:%H:%M}'} ({shown.tzname()})"
+    hour = f"(end of day, {shown.tzname()})" if whole else f"{local:%H:%M} {local.tzname()}"
+    return f"{day} {shown.day} {_MONTHS[shown.month - 1]} {hour}"
 
 
-def without_names(reasons: Sequence[Mapping[str, Any]], company: str | None) -> list[Mapping[str, str]]:
-    """Texts of reasons that name no company: neither the lead's, nor the account that the router found. reasons: of the router"""
+def once(reasons: Sequence[Mapping[str, Any]]) -> list[Mapping[str, str]]:
+    """Texts of reasons, without what the sentence that sums them up says already. reasons: of the router, in its order"""
+    said: Mapping[str, str] = next((one["text"] for one in reasons if one.get("code") == "sentence"), {})
+    if not said:
+        return [one["text"] for one in reasons]
+    turn = reasons[-1] if reasons[-1].get("code") == "fair_turn" else None  # a sentence ends with it, without the sums
+    return [
+        one["text"]
+        for one in reasons
+        if one.get("code") == "sentence"
+        or (one is not turn and not all(text in said.get(language, "") for language, text in one["text"].items()))
+    ]
+
+
+def without_names(reasons: Sequence[Mapping[str, Any]], company: str | None) -> list[Mapping[str, Any]]:
+    """Reasons that name no company: neither the lead's, nor the account that the router found. reasons: of the router"""
     account: Mapping[str, str] = next((one["text"] for one in reasons if one.get("code") == "account"), {})
     quoted = {
         name for text in account.values() for name in re.findall(r"“(.+?)”|「(.+?)」", text) for name in name if name
     }
     names = {name.casefold() for name in (*quoted, company or "") if name}
     return [
-        one["text"]
+        one
         for one in reasons
         if one.get("code") != "account"
         and not any(name in text.casefold() for name in names for text in one["text"].values())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.handoff.telling.media import as_text
-from services.handoff.telling.words import Facts, message, when, without_names
+from services.handoff.telling.words import Facts, message, once, when, without_names
 
+HOUR = 3_600_000
 DUE = 1_763_434_800_000  # 2025-11-18T12:00+09:00
 OFFER = Facts(
     "offer",
@@ -124,4 +125,42 @@ def test_reasons_that_name_the_company_or_the_account_are_left_out():
         {"code": "b", "text": {"en": "wrote from aoba kk", "ja": "問い合わせ"}},
         {"code": "rule", "text": {"en": "rule “Tokyo”", "ja": "ルール「東京」"}},
     ]
-    assert without_names(reasons, "Aoba KK") == [{"en": "rule “Tokyo”", "ja": "ルール「東京」"}]
+    assert without_names(reasons, "Aoba KK") == reasons[-1:]
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "ja", "en"),
+    [
+        (DUE + 12 * HOUR, "Asia/Tokyo", "11月18日(火)中 (JST)", "Tue 18 Nov (end of day, JST)"),
+        (DUE + 12 * HOUR + 1, "Asia/Tokyo", "11月19日(水) 00:00 (JST)", "Wed 19 Nov 00:00 JST"),
+        (DUE + 12 * HOUR, "UTC", "11月18日(火) 15:00 (UTC)", "Tue 18 Nov 15:00 UTC"),
+        (
+            1_725_768_000_000,
+            "America/Santiago",
+            "9月7日(土)中 (-04)",
+            "Sat 7 Sep (end of day, -04)",
+        ),  # no midnight then
+    ],
+)
+def test_the_moment_at_which_a_day_ends_is_told_as_that_day(at, zone, ja, en):
+    assert (when(at, "ja", zone), when(at, "en", zone)) == (ja, en)
+
+
+def test_what_the_sentence_says_is_not_told_again_and_all_else_is():
+    def reason(code, ja):
+        return {"code": code, "text": {"ja": ja, "en": f"the {code}"}}
+
+    sentence = {
+        "code": "sentence",
+        "text": {
+            "ja": "加藤 由美 が担当: グレード A3 はインサイドセールス確認、プール「IS」での順番。",
+            "en": "Kato gets this lead: the grade; it was their turn in pool “IS”.",
+        },
+    }
+    grade, rule = reason("grade", "グレード A3 はインサイドセールス確認"), reason("rule", "ルール「IS」")
+    turn, fit = reason("fair_turn", "順番(受け取るべき分との差 0.5)"), reason("best_fit", "順番")
+    assert once([sentence, grade, rule, turn]) == [sentence["text"], rule["text"]]
+    assert once([grade, rule, turn]) == [grade["text"], rule["text"], turn["text"]]
+    assert once([sentence, turn, rule]) == [sentence["text"], turn["text"], rule["text"]]
+    assert once([sentence, fit]) == [sentence["text"], fit["text"]]  # in one language alone it is by chance
+    assert once([]) == []
