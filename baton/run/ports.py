@@ -8,9 +8,23 @@ from collections.abc import Callable, Mapping
 from baton.errors import OperatorError
 from baton.stack.ports import FALLBACK, HOST, holder, is_free
 
-__all__ = ["USUAL", "choose", "holder", "is_free"]
+__all__ = ["USUAL", "check_pins", "choose", "holder", "is_free"]
 
 USUAL = {"ingest": 8181, "scoring": 8182, "router": 8183, "handoff": 8184}
+
+
+def check_pins(environ: Mapping[str, str]) -> None:
+    """Raises OperatorError when a pinned port is taken, pinned twice, or no port."""
+    holders: dict[int, str] = {}
+    for name in USUAL:
+        variable = f"{name.upper()}_PORT"
+        if pinned := environ.get(variable):
+            port = _pinned(variable, pinned)
+            if port in holders:
+                raise OperatorError(
+                    f"port {port} is pinned by {holders[port]} and {variable}: give one of them another number"
+                )
+            holders[port] = variable
 
 
 def choose(environ: Mapping[str, str], say: Callable[[str], None] = lambda line: None) -> dict[str, int]:

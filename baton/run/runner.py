@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -26,11 +27,12 @@ from baton.demo.play import Demo
 from baton.errors import OperatorError
 from baton.home import Home
 from baton.migrations import upgrade
+from baton.run import links, ports
 from baton.run.numbers import Reader
 from baton.run.rules import apply_the_good
 from baton.run.screen import Screen
 from baton.run.services import ORDER, Services
-from baton.stack import Addresses, Stack, StackError
+from baton.stack import Addresses, Stack, StackError, running
 from shared.kit.kafka import ensure_topics
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
@@ -53,6 +55,8 @@ class Runner:
 
     def run(self, *, demo: bool) -> None:
         """Until SIGINT, SIGTERM or SIGHUP. Raises OperatorError or StackError when it cannot start; nothing is left then."""
+        if not running(self._home.path):  # else that is the better reason to refuse
+            ports.check_pins(self._environ)
         _hush()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
@@ -92,6 +96,8 @@ class Runner:
         self._services.start()
         self._services.await_ready()
         urls = self._services.urls()
+        if warning := links.warning(self._home.inbox, urlsplit(urls["HANDOFF_URL"]).port or 0):
+            step(warning)
         # There is no console yet: until there is one, CONSOLE_URL leads to the documentation of the router's API.
         names = {**servers, **urls, "CONSOLE_URL": f"{urls['ROUTER_URL']}/docs", **keys, **reached}
         self._wrote = True

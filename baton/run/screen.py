@@ -48,7 +48,7 @@ class Screen:
             self.say(line)
             return
         with self._lock:
-            self.console.print(Text(f"{time.monotonic() - self._started:6.1f} s  {line}"))
+            self.console.print(Text(f"{time.monotonic() - self._started:6.1f} s  {line}"), soft_wrap=True)
 
     def say(self, line: str) -> None:
         """Something happened."""
@@ -75,6 +75,8 @@ class Screen:
                 room = self.console.height - len(self.console.render_lines(shown))
                 self._live.update(Group(shown, *(list(self._recent)[-room:] if room > 0 else ())), refresh=True)
                 return
+        if not numbers.tenants:  # nothing was read yet: noughts would be made up
+            return
         line = sentence(numbers)
         if line != self._plain and time.monotonic() - self._told >= PLAIN_EVERY_SECONDS:
             self._told, self._plain = time.monotonic(), line

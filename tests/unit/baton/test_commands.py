@@ -131,6 +131,26 @@ def test_a_pinned_port_that_is_taken_is_told_with_its_holder() -> None:
             OperatorError, match=rf"port {port} on 127.0.0.1, pinned by INGEST_PORT, is in use by process"
         ):
             ports.choose({"INGEST_PORT": str(port)})
+        with pytest.raises(OperatorError, match="pinned by INGEST_PORT"):
+            ports.check_pins({"INGEST_PORT": str(port)})
+
+
+def test_a_taken_pin_stops_the_start_before_any_server(baton: Baton, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("ROUTER_PORT", str(taken.getsockname()[1]))
+        done = baton("up", "--no-demo")
+    assert (done.returncode, done.stdout) == (1, ""), "not a step was made"
+    assert "pinned by ROUTER_PORT" in done.stderr
+
+
+def test_a_port_is_pinned_for_one_service_alone() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        free = str(one.getsockname()[1])
+    with pytest.raises(OperatorError, match="by INGEST_PORT and ROUTER_PORT"):
+        ports.check_pins({"INGEST_PORT": free, "ROUTER_PORT": free})
 
 
 def test_a_pinned_port_that_is_no_port_is_told() -> None:

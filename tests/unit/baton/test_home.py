@@ -9,6 +9,7 @@ import pytest
 
 from baton.errors import OperatorError
 from baton.home import SECRET_NAMES, Home, environment, keys, read_names, token_of, write_key_of, write_names
+from baton.run import links
 
 
 @pytest.fixture
@@ -67,3 +68,15 @@ def test_each_tenant_has_its_own_keys(home: Home) -> None:
     assert write_key_of(names, "hinode", trusted=True) == names["HINODE_SERVER_WRITE_KEY"]
     with pytest.raises(OperatorError, match="known tenants are northstar, hinode, olist"):
         token_of(names, "nobody")
+
+
+def test_links_that_lead_to_a_port_of_before_are_told(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    assert links.warning(inbox, 8184) is None
+    inbox.write_text("リードのご案内 http://127.0.0.1:9999/o/abc?x\nhttp://127.0.0.1:8184/o/def\n")
+    assert links.warning(inbox, 8184) is None, "the latest is what counts"
+    told = links.warning(inbox, 20554)
+    assert told
+    assert "lead to port 8184, and handoff listens on 20554 now" in told
+    inbox.write_text("https://baton.hinode.example/o/abc\n")
+    assert links.warning(inbox, 20554) is None

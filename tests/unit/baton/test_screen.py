@@ -64,3 +64,20 @@ def test_where_there_is_no_terminal_lines_are_plain() -> None:
     screen.end()
     assert "x" * 100 in out.getvalue()
     assert "\x1b" not in out.getvalue()
+
+
+def test_a_step_is_one_line_in_a_log() -> None:
+    out = io.StringIO()
+    Screen(Console(file=out, width=80)).step("x" * 100)
+    assert "x" * 100 in out.getvalue()
+
+
+def test_nothing_is_counted_before_anything_was_read() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80))
+    screen.begin()
+    screen.show(Numbers())
+    screen.show(Numbers(problem="ConnectError"))
+    assert out.getvalue() == ""
+    screen.show(NUMBERS)
+    assert "12 accepted" in out.getvalue(), "and then at once"
