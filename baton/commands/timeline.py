@@ -16,14 +16,14 @@ def timeline(
     touches: bool = typer.Option(
         True, help="Touches, and to which lead identities belong, as well; there may be many."
     ),
+    links: bool = typer.Option(
+        False, "--links", help="Where there is more of each: a path of handoff's API or, of decisions, of the router's."
+    ),
 ) -> None:
-    """Tell all that happened to a lead, the earliest first: touches, decisions, offers, clocks, calls, tasks, the deal.
-
-    In square brackets stands where there is more of it: a path of the API of handoff, or, for decisions, of the router.
-    """
+    """Tell all that happened to a lead, the earliest first: touches, decisions, offers, clocks, calls, tasks, the deal."""
     check_language(lang)
     shown = zone_of(tenant, zone)
     names = environment(here())
     from baton.explaining.timeline import gather, words
 
-    print(words(gather(names, tenant, lead, touches=touches), lang=lang, zone=shown))
+    print(words(gather(names, tenant, lead, touches=touches), lang=lang, zone=shown, links=links))

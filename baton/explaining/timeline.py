@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+from rich.cells import cell_len, set_cell_size
 
 from baton.explaining.present import ask, get
 from baton.home import token_of
@@ -143,12 +144,15 @@ def handed(items: Sequence[Body]) -> list[Row]:
     ]
 
 
-def words(told: Told, *, lang: str, zone: str) -> str:
-    """The whole of it, the earliest first, with the times of `zone`."""
+def words(told: Told, *, lang: str, zone: str, links: bool = False) -> str:
+    """The whole of it, the earliest first, with the times of `zone`. links: in each row where there is more of it"""
     pick, shown = (1 if lang == "ja" else 0), ZoneInfo(zone)
+    kinds = max(cell_len(both[pick]) for both in KINDS.values())
 
     def at(millis: int) -> str:
-        return f"{datetime.fromtimestamp(millis / 1000, UTC).astimezone(shown):%Y-%m-%d %H:%M:%S}"
+        return f"{datetime.fromtimestamp(millis / 1000, UTC).astimezone(shown):%Y-%m-%d %H:%M:%S %Z}"
+
+    zones = max((len(at(row.at)) for _, rows in told.leads for row in rows), default=0)  # CET and CEST
 
     lines = [_SAID["begins"][pick].format(at=at(told.begins))] if told.begins is not None else []
     for number, (lead, rows) in enumerate(told.leads):
@@ -157,7 +161,10 @@ def words(told: Told, *, lang: str, zone: str) -> str:
         if not rows:
             lines.append(_SAID["nothing"][pick].format(lead=lead))
         for row in sorted(rows, key=Row.place):
-            lines.append(f"{at(row.at)}  {KINDS[row.kind][pick]:<8}  {row.words[pick]}  [{row.link}]")
+            lines.append(
+                f"{at(row.at):<{zones}}  {set_cell_size(KINDS[row.kind][pick], kinds)}  {row.words[pick]}"
+                f"{f'  [{row.link}]' if links else ''}"
+            )
     return "\n".join(lines)
 
 

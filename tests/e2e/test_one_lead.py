@@ -126,8 +126,8 @@ def test_timeline_tells_what_led_to_the_offer_in_order(baton, send, person):
         return done.stdout
 
     baton.until(lambda: " touch " in told(), "the touches at handoff", 30)
-    kinds = [line[21:29].strip() for line in told().splitlines()]
+    kinds = [line.split()[3] for line in told().splitlines()]
     assert kinds.index("touch") < kinds.index("decision") < kinds.index("offer")
     without = subprocess.run([*command, "--no-touches"], capture_output=True, text=True, env=baton.own_environment())
-    assert not {"touch", "identity"} & {line[21:29].strip() for line in without.stdout.splitlines()}
+    assert not {"touch", "identity"} & {line.split()[3] for line in without.stdout.splitlines()}
     assert "offer" in without.stdout

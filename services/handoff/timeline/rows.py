@@ -43,7 +43,8 @@ _BREACHED, _DONE = (
     _UNTOLD.format(what="'clock-met-late'", at="x.done_at"),
 )
 _TASK = (
-    "'task_id', x.task_id, 'task', CASE WHEN x.stakeholder_id IS NULL THEN x.kind ELSE 'verify' END, 'due_at', x.due_at"
+    "'task_id', x.task_id, 'task', CASE WHEN x.stakeholder_id IS NULL THEN x.kind ELSE 'verify' END, 'due_at', x.due_at,"
+    " 'due_on', x.due_on"
 )
 _PAUSE = "'reason', x.reason, 'assignment', x.assignment, 'until', x.until"
 _ENDED = (

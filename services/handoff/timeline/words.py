@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.handoff.timeline.fields import in_words
 from shared.schemas.vocabulary import TOUCH_TYPES
 
 Facts = Mapping[str, Any]
@@ -60,7 +61,7 @@ _SAID = {
     "clock-escalated": ("{clock} was escalated: {share} % had passed", "{clock}をエスカレーション({share} %経過)"),
     "clocks-paused": ("{who} paused the clocks{reason}", "{who}が期限を一時停止{reason}"),
     "clocks-resumed": ("{who} resumed the clocks", "{who}が期限の計測を再開"),
-    "task-created": ("{who} is to do {task}", "{who}の予定: {task}"),
+    "task-created": ("{who} is to do {task}{due}", "{who}の予定: {task}{due}"),
     "task-done": ("{who} did {task}", "{who}が{task}を完了"),
     "task-cancelled": ("{who} cancelled {task}", "{who}が{task}を取消"),
     "lead-qualified": ("{who} qualified it and passed it on", "{who}が見極め、営業へ引き渡し"),
@@ -107,7 +108,8 @@ def _say(what: str, who: str | None, facts: Facts, reasons: Mapping[str, Mapping
         clock=_pick(_CLOCKS, facts.get("clock"), lang),
         task=_pick(_TASKS, facts.get("task"), lang),
         share=facts.get("share"),
-        fields=", ".join(facts.get("fields") or ()),
+        due=(f" by {facts['due_on']}", f"(期日 {facts['due_on']})")[lang] if facts.get("due_on") else "",
+        fields=in_words(facts.get("fields") or (), lang),
         question=facts.get("question"),
         stakeholder=facts.get("stakeholder"),
         said=_decided(what, name, facts, lang),
@@ -122,7 +124,8 @@ def _activity(who: str, facts: Facts, lang: int) -> str:
     label = TOUCH_TYPES.get(facts["type"])
     touch = (label.ja if lang else label.en) if label else facts["type"]
     outcome = facts.get("outcome")
-    how = _pick(_OUTCOMES, outcome, lang) if outcome else ""
+    plain = (facts["type"], outcome) == ("call_connected", "connected")  # which says the same twice
+    how = _pick(_OUTCOMES, outcome, lang) if outcome and not plain else ""
     if lang:
         return f"{who}: {touch}" + (f"({how})" if how else "")
     return f"{who}: {touch[:1].lower()}{touch[1:]}" + (f" ({how})" if how else "")

@@ -84,6 +84,8 @@ async def test_each_row_says_who_in_words_and_leads_to_more_and_tells_nothing_pe
     assert by_what["offer-declined"]["words"]["en"] == "田中 太郎 gave it back (not now)"
     assert by_what["stage-changed"]["words"]["ja"].startswith("ステージ: 打診")
     assert by_what["clock-reminder"]["facts"]["share"] == 50
+    told = {one["words"]["ja"] for one in whole if one["what"] == "task-created"}
+    assert "田中 太郎の予定: タスク(期日 2023-11-16)" in told
     assert by_what["offer-declined"]["facts"]["reason"] == "not_now"
     for one in whole:
         assert one["words"]["ja"]
@@ -134,7 +136,7 @@ async def test_what_is_passed_on_who_decides_and_how_the_approval_goes_is_told(w
     by_what = {one["what"]: one for one in whole}
     assert by_what["lead-qualified"]["words"]["en"] == "佐藤 花子 qualified it and passed it on"
     assert by_what["approval-approved"]["words"]["ja"] == "稟議の決裁完了(crm)"
-    assert by_what["stakeholder-changed"]["words"]["ja"] == "Crmが関係者yamadaを更新: name, stance"
+    assert by_what["stakeholder-changed"]["words"]["ja"] == "Crmが関係者yamadaを更新: 氏名、スタンス"
     drawn = [one["facts"]["fields"] for one in whole if one["what"] == "approval-changed"]
     assert drawn == [["pack.roi"], ["state", "steps"]]
     await world.handler().handle([world.routed(assignment=2)])
@@ -142,7 +144,11 @@ async def test_what_is_passed_on_who_decides_and_how_the_approval_goes_is_told(w
     for doing in ("moved", None):
         await (crm.post(f"{path}/stakeholders/mori/{doing}") if doing else crm.delete(f"{path}/stakeholders/mori"))
     told = await pages(crm, f"{path}/timeline", kind=["person", "task"])
-    assert {one["words"]["ja"] for one in told if one["what"] in ("task-created", "stakeholder-removed")} == {
+    assert {
+        one["words"]["ja"].partition("(期日")[0]
+        for one in told
+        if one["what"] in ("task-created", "stakeholder-removed")
+    } == {
         "佐藤 花子の予定: 在籍確認",
         "Crmが関係者を削除: mori",
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from baton.explaining.timeline import Told, anew, decided, handed, words
+import pytest
+from rich.cells import cell_len
+
+from baton.explaining.timeline import KINDS, Row, Told, anew, decided, handed, words
 
 LEAD = "11111111-1111-5111-8111-111111111111"
 AT = 1_775_020_500_000  # 2026-04-01T05:15Z
@@ -44,12 +47,24 @@ def test_things_stand_in_order_and_of_one_moment_causes_stand_before_what_they_c
         *decided(DECISIONS, "/v1/leads/x/decisions"),
     ]
     lines = words(Told([(LEAD, rows)]), lang="en", zone="Asia/Tokyo").splitlines()
-    assert [line[:19] for line in lines] == ["2026-03-01 14:15:00", *["2026-04-01 14:15:00"] * 5, "2026-04-01 14:15:01"]
-    assert [line[21:29].strip() for line in lines] == [
+    assert [line[:23] for line in lines] == [
+        "2026-03-01 14:15:00 JST", *["2026-04-01 14:15:00 JST"] * 5, "2026-04-01 14:15:01 JST",
+    ]  # fmt: skip
+    assert [line[25:33].strip() for line in lines] == [
         "decision", "identity", "touch", "decision", "stage", "offer", "touch",
     ]  # fmt: skip
     assert "inquiry / nurture" in lines[0]
-    assert lines[2].endswith("touch  [/v1/opportunities/o]")
+    assert lines[2].endswith("touch     touch")
+    linked = words(Told([(LEAD, rows)]), lang="en", zone="Asia/Tokyo", links=True).splitlines()
+    assert linked[2] == f"{lines[2]}  [/v1/opportunities/o]"
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_columns_stand_below_each_other_whatever_kind_and_however_long_the_name_of_the_zone(lang):
+    rows = [Row(AT - winter, kind, "n", ("|", "|"), "") for kind in KINDS for winter in (0, 60 * 86_400_000)]
+    lines = words(Told([(LEAD, rows)]), lang=lang, zone="Europe/Berlin").splitlines()
+    assert {cell_len(line) for line in lines} == {cell_len(lines[0])}
+    assert {line.split()[2] for line in lines} == {"CET", "CEST"}
 
 
 def test_what_is_no_longer_kept_is_said_and_what_the_lead_became_follows():
