@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ from shared.schemas.policies.routing import COMES_BACK, DeclineReason
 from shared.sight import Sight, sight_of
 
 LATEST = 3 * 366 * 86_400_000  # ms ahead that a lead may want to be called again
+DAY = 86_400_000  # ms
 AHEAD = 5 * 60_000  # ms by which a caller's clock may be ahead of ours
 
 _COMMON = described(_401="no token, or an unknown one", _403="the token may not do this", _422="the request is wrong")
@@ -143,9 +144,21 @@ class Api:
         """Pass a lead that inside sales has accepted and qualified on to field sales, with what they are to know of it; the router
         chooses whom."""
         caller, rep_id = await self._actor(request, opportunity_id, body.rep_id)
+        handover = _handover(body)
+        if handover.first_meeting is not None and handover.first_meeting < self._clock.now():
+            await self._must_be_since_opened(caller, opportunity_id, handover.first_meeting)
         with refusals(opportunity_id):
-            await self._desk.qualify(caller.tenant, known_form(opportunity_id), rep_id, _handover(body))
+            await self._desk.qualify(caller.tenant, known_form(opportunity_id), rep_id, handover)
         return await self._detail(caller, opportunity_id)
+
+    async def _must_be_since_opened(self, caller: Caller, opportunity_id: str, first_meeting: int) -> None:
+        """They may have met already, but not before there was anything to meet for. Raises Problem 422, and 404."""
+        row = await self._reads.find(caller.tenant, known_form(opportunity_id))
+        if row is None:
+            raise not_found(opportunity_id)
+        if first_meeting < row["created_at"] - DAY:  # whoever met them may be the one who brought the lead in
+            opened = datetime.fromtimestamp(row["created_at"] / 1000, UTC).date()
+            raise Problem(422, "in_the_past", f"`first_meeting` lies before the opportunity was opened, on {opened}")
 
     async def pause(self, request: Request, opportunity_id: str, body: Pause) -> views.Detail:
         """Let the clocks of an accepted lead stand while the rep waits for somebody else, until `until` or until resumed."""

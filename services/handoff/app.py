@@ -60,6 +60,7 @@ from services.handoff.touches.store import forget as forget_touches
 from services.handoff.touches.stream import decode as decode_touch
 from services.handoff.turns import DAY
 from shared.kit import problems
+from shared.kit.asked import only_known_parameters
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
@@ -99,6 +100,7 @@ def http_app(
         description="Opportunities: offers that reps accept or decline, and the SLA clocks on them. `Authorization: Bearer TOKEN`.",
     )
     problems.install(app)
+    only_known_parameters(app)
     probes.install(app)
     desk, reads, tokens = Desk(pool, clock, policies), Reads(pool), Tokens(pool)
     # For OnceRoute, by which every POST under /v1 takes an Idempotency-Key.

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from fastapi import HTTPException
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.kit.asked import Asked
 
 LARGEST_BODY = 64 * 1024  # bytes
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -41,11 +43,11 @@ RepId = Annotated[
 ]
 
 
-class Accept(BaseModel):
+class Accept(Asked):
     rep_id: RepId | None = None
 
 
-class Decline(BaseModel):
+class Decline(Asked):
     reason: Annotated[ShortText, Field(description="one of the `decline_reasons` of the tenant's routing policy")]
     note: Note | None = None
     rep_id: RepId | None = None
@@ -57,7 +59,7 @@ class Decline(BaseModel):
     )
 
 
-class Qualify(BaseModel):
+class Qualify(Asked):
     """What field sales is to know; the qualification policy (`handover`) says what of it has to be said."""
 
     model_config = ConfigDict(
@@ -80,7 +82,7 @@ class Qualify(BaseModel):
     memo: Note | None = None
 
 
-class Pause(BaseModel):
+class Pause(Asked):
     reason: Annotated[ShortText, Field(description="one of the `pauses` of the tenant's SLA policy")]
     until: AwareDatetime | None = Field(
         default=None, description="when the clocks go on by themselves; as late as policy lets, if absent or later"
@@ -88,11 +90,11 @@ class Pause(BaseModel):
     rep_id: RepId | None = None
 
 
-class Resume(BaseModel):
+class Resume(Asked):
     rep_id: RepId | None = None
 
 
-class LogActivity(BaseModel):
+class LogActivity(Asked):
     type: Annotated[ShortText, Field(description="what was done, such as `call_connected`")]
     at: Moment | None = Field(default=None, description="when it was done; now, if absent")
     id: Annotated[ShortText, Field(description="the caller's own id: sent again, nothing is logged twice")] | None = (

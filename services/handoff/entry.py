@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import Request
 
 from services.handoff.paging import UUID
-from services.handoff.policies import Policies, nearest
+from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
 from shared.kit.auth import Caller, Tokens
+from shared.kit.near import nearest
 from shared.kit.problems import Problem
 from shared.sight import FOR_OTHERS, Sight, sight_of
 

@@ -4,10 +4,9 @@ pipeline (deals)."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import structlog
-from rapidfuzz import fuzz, process
 
 from services.handoff.domain.activities import ACTIVITY_TYPES
 from services.handoff.domain.terms import Promises
@@ -138,9 +137,3 @@ class Policies:
     def rep_names(self, tenant: str) -> dict[str, str]:
         found = self._book.find(tenant, TeamsPolicy)
         return {rep.id: rep.name for rep in found[0].reps} if found else {}
-
-
-def nearest(wrong: str, valid: Sequence[str]) -> str | None:
-    """The one of `valid` that `wrong` is a slip of, if any."""
-    found = process.extractOne(wrong, valid, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60)
-    return found[0] if found else None

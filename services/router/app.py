@@ -29,8 +29,9 @@ from services.router.sweep import Sweep
 from services.router.traces import Traces
 from services.router.why_not_api import why_not_routes
 from shared.kit import problems
+from shared.kit.asked import only_known_parameters
 from shared.kit.auth import Tokens
-from shared.kit.clock import SystemClock
+from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.database import Pool, open_pool
 from shared.kit.dead_letters import DeadLetters
@@ -48,6 +49,27 @@ DESCRIPTION = (
 WORKER_CONNECTIONS = (
     SHARDS + 3
 )  # one per shard of the outbox, its listener, the sweep, one to spare and to forget answers
+
+
+def http_app(
+    pool: Pool, workers: Pool, policies: Policies, clock: Clock, probes: Probes, master_secret: bytes
+) -> FastAPI:
+    """The API alone. pool: of baton_app;  workers: of baton_worker"""
+    app = FastAPI(title="Baton router", version="1", description=DESCRIPTION)
+    problems.install(app)
+    only_known_parameters(app)
+    probes.install(app)
+    tokens, follow, changed = Tokens(pool), policies.following, policies.changed.set
+    app.include_router(account_routes(pool, tokens))
+    app.include_router(availability_routes(pool, tokens, follow, clock, changed))
+    moving = Offboarding(pool, workers, follow, clock)
+    app.include_router(offboarding_routes(pool, tokens, follow, moving, clock, changed))
+    app.include_router(why_not_routes(pool, tokens, follow, clock))
+    app.include_router(rep_routes(pool, tokens, follow, clock))
+    app.include_router(fairness_routes(pool, tokens, follow, clock))
+    app.include_router(order_routes(Orders(follow, clock), Once(pool, "router", clock), tokens, follow, changed))
+    app.include_router(routes(Leads(pool, follow, clock), tokens, master_secret))
+    return app
 
 
 async def run(settings: RouterSettings) -> int:
@@ -93,31 +115,7 @@ async def run(settings: RouterSettings) -> int:
             "partitions assigned": source.assigned,
             "postgres answers": database_answers,
         }
-        app = FastAPI(title="Baton router", version="1", description=DESCRIPTION)
-        problems.install(app)
-        probes.install(app)
-        app.include_router(account_routes(pool, Tokens(pool)))
-        app.include_router(availability_routes(pool, Tokens(pool), policies.following, clock, policies.changed.set))
-        app.include_router(
-            offboarding_routes(
-                pool,
-                Tokens(pool),
-                policies.following,
-                Offboarding(pool, workers, policies.following, clock),
-                clock,
-                policies.changed.set,
-            )
-        )
-        app.include_router(why_not_routes(pool, Tokens(pool), policies.following, clock))
-        app.include_router(rep_routes(pool, Tokens(pool), policies.following, clock))
-        app.include_router(fairness_routes(pool, Tokens(pool), policies.following, clock))
-        once = Once(pool, "router", clock)
-        app.include_router(
-            order_routes(
-                Orders(policies.following, clock), once, Tokens(pool), policies.following, policies.changed.set
-            )
-        )
-        app.include_router(routes(Leads(pool, policies.following, clock), Tokens(pool), settings.master_secret()))
+        app = http_app(pool, workers, policies, clock, probes, settings.master_secret())
         tasks = {
             "policies": following.run(),
             "consume": consume(),

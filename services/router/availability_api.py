@@ -13,6 +13,7 @@ from services.router.domain.playbook import Following, Playbook
 from services.router.store import availability as rows
 from services.router.store.availability import Said
 from shared.availability.people import Away
+from shared.kit.asked import Asked
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import Pool, tenant_transaction
@@ -22,7 +23,7 @@ from shared.sight import FOR_OTHERS
 AHEAD = 366 * 86_400_000  # ms; for longer there are absences in the policy
 
 
-class SetAway(BaseModel):
+class SetAway(Asked):
     """Away from now on where `away_from` is not given or has passed, and until it is taken back where `away_until` is not given."""
 
     away_from: AwareDatetime | None = None

@@ -17,6 +17,7 @@ from services.router.offboarding import Moves, Offboarding
 from services.router.sight import sight_of
 from services.router.store import departures as rows
 from services.router.store.departures import Departure
+from shared.kit.asked import Asked
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.database import HOPELESS, Connection, Pool, tenant_transaction
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 SHOWN = 500  # leads that a dry run looks at: it locks what the router needs to decide, and so must not last
 
 
-class Offboard(BaseModel):
+class Offboard(Asked):
     reason: Word | None = Field(default=None, examples=["moves to marketing"])
     dry_run: bool = Field(default=False, description="only say what would become of each lead; nothing is changed")
 

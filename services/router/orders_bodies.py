@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.router.bodies import DecisionBody, LeadSummary, Word
+from shared.kit.asked import Asked
 from shared.schemas.touches import Scalar
 
 Grade = Annotated[str, StringConstraints(pattern=r"^[A-D][1-4]$")]
 Overlooked = Literal[
     "earlier_holder", "language", "skill", "closed", "absent", "away", "at_capacity", "daily_cap", "weekly_cap"
 ]
-
-
-class Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class Assign(Asked):

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from shared.kit import faults
+
 log = structlog.get_logger(__name__)
 RETRY_AFTER = "2"  # seconds
 
@@ -64,10 +66,12 @@ def install(app: FastAPI) -> None:
         return answer(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}")
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [{"at": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()]
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = faults.told(error.errors(), request.scope.get("route"))
         words = "; ".join(f"{item['at']}: {item['message']}" for item in problems)
-        return answer(422, "invalid_request", words, problems=problems)
+        unknown = next((item for item in problems if "valid" in item), {})
+        hint = {name: unknown[name] for name in ("valid", "suggestion") if name in unknown}
+        return answer(422, "invalid_request", words, problems=problems, **hint)
 
     @app.exception_handler(TimeoutError)
     async def _late(request: Request, error: TimeoutError) -> JSONResponse:

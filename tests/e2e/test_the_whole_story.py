@@ -34,7 +34,7 @@ PHONE_KEY = f"wk_{uuid4().hex}"
 ACCEPT = 10  # seconds in which an offer by score is to be accepted; whoever asks to be called is given long enough
 INSIDE, FIELD, MANAGER, ACCOUNTS = ("mori", "noda"), ("sato", "tanaka"), "ueda", "abe"
 HANDOVER = {
-    "first_meeting": "2026-12-01T14:00:00+09:00",
+    "first_meeting": (datetime.now(UTC) + timedelta(days=10)).isoformat(timespec="seconds"),
     "participants": ["田辺 舞", "木村 部長"],
     "memo": "棚卸の手間が課題。来期の予算化を検討中",
 }
@@ -344,7 +344,7 @@ def stages_ask_for_what_is_missing(company, deal, rep):
     known = {
         "problem": "棚卸に毎月120時間",
         "amount": "12000",
-        "expected_close": "2027-03-31",
+        "expected_close": (datetime.now(UTC) + timedelta(days=120)).date().isoformat(),
     }
     company.does(rep, "PATCH", f"{deal}/deal", json=known, status=428)
     company.does(rep, "PATCH", f"{deal}/deal", json=known, headers={"if-match": '"0"'})

@@ -130,6 +130,9 @@ class ActivitiesApi:
         now = self._clock.now()
         if due_at > now + LATEST:
             raise Problem(422, "too_far_ahead", "`due` lies more than three years ahead")
+        today = datetime.fromtimestamp(now / 1000, ZoneInfo(self._policies.zone(caller.tenant, rep_id))).date()
+        if due_on < today if due_on else due_at < self._end_of(caller.tenant, rep_id, today - timedelta(days=1)):
+            raise Problem(422, "in_the_past", f"`due` lies in the past: today is {today}")
         on = due_on.isoformat() if due_on else None
         task = Task(str(uuid4()), opportunity_id, body.kind, body.title, due_at, on, rep_id, caller.name)
         try:

@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field
 from services.handoff.activities.calls import Result, TaskKind
 from services.handoff.bodies import Day, Moment, Note, RepId, ShortText, Text
 from shared.kit import person
+from shared.kit.asked import Asked
 from shared.kit.clock import iso
 from shared.schemas.person import SealedPerson
 
 State = Literal["open", "done", "cancelled"]
 
 
-class Call(BaseModel):
+class Call(Asked):
     result: Result = Field(
         description="`no_answer` 不在, `call_back` 折返し, `appointment` アポ, `connected` 通話, `send_back` 差し戻し",
         examples=["no_answer"],
@@ -37,7 +38,7 @@ class Call(BaseModel):
     rep_id: RepId | None = None
 
 
-class NewTask(BaseModel):
+class NewTask(Asked):
     title: Annotated[Text, Field(min_length=1, max_length=200, description="kept as personal data")]
     due: Moment | Day = Field(
         description="when; or the day, by the end of which in the rep's zone", examples=["2027-04-01"]

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.handoff.bodies import Moment, Note, RepId, ShortText
+from shared.kit.asked import Asked
 from shared.schemas.vocabulary import ANSWER_SOURCES
 
 SOURCES = {name.partition("/")[2]: name for name in ANSWER_SOURCES}  # as callers name them
 
 
-class RecordAnswer(BaseModel):
+class RecordAnswer(Asked):
     """An answer that a rep was given: to a question, or to a criterion that one question alone can meet."""
 
     model_config = ConfigDict(

@@ -49,7 +49,9 @@ def _on(
     if day is None or not opportunity.is_open():
         return change
     rep_id, lead_class = opportunity.worker().rep_id, opportunity.clocks[0].lead_class if opportunity.clocks else ""
-    started = Clock(DEAL, kind, now, now, rep_id=rep_id, lead_class=lead_class, due_on=day, counted_to=stands)
+    # Never due before it was set: a day whose work has ended by then is late when the next one's has.
+    since = max(stands, now)
+    started = Clock(DEAL, kind, now, now, rep_id=rep_id, lead_class=lead_class, due_on=day, counted_to=since)
     started = started.on_days(promises)
     others = tuple(clock for clock in change.opportunity.clocks if (clock.assignment, clock.kind) != (DEAL, kind))
     return replace(change, opportunity=replace(change.opportunity, clocks=(*others, started)))

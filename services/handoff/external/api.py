@@ -20,6 +20,7 @@ from services.handoff.pipeline.desk import Asker, DealDesk
 from services.handoff.pipeline.refusals import must_be_reps, refusals
 from services.handoff.pipeline.views import DealView, deal_view
 from services.handoff.policies import Policies
+from shared.kit.asked import Asked
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.database import Pool, one_transaction, tenant_transaction
@@ -31,13 +32,12 @@ System = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", examples=["s
 ExternalId = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd/]{1,200}$", examples=["0065g00000XyZ"])]
 
 
-class Upsert(BaseModel):
+class Upsert(Asked):
     """opportunity_id or lead_id: what the id stands for, the first time; of a lead, its last cycle, or the
     latest of the leads merged into it. Linked only if all else is
     done, too."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr
 
 from services.handoff.bodies import ShortText, Text
 from services.handoff.outbound.messages import EVENT_TYPES
+from shared.kit.asked import Asked
 from shared.kit.clock import iso
+from shared.kit.faults import unknown_word
 
 DAY = 86_400
 
 
 def _known(event_type: str) -> str:
     if event_type not in EVENT_TYPES:
-        raise ValueError(f"is none of {', '.join(EVENT_TYPES)}")
+        raise unknown_word("event type", event_type, EVENT_TYPES)
     return event_type
 
 
@@ -36,14 +38,10 @@ EventTypes = Annotated[
 DeliveryState = Literal["pending", "delivered", "failed"]
 
 
-class Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 class Create(Asked):
     url: Url
     description: Description = ""
-    event_types: EventTypes = []
+    event_types: EventTypes = Field(default=[])
     secret: SecretStr | None = Field(
         default=None,
         description="yours, where you have one already: `whsec_` and 24 to 64 random bytes in base64; else one is made",

@@ -12,6 +12,7 @@ from services.handoff.bodies import Day, Note, ShortText
 from services.handoff.people.risks import Risk
 from services.handoff.people.stakeholder import ROLES, Prepared, Role, Stakeholder, Stance
 from services.handoff.people.words import NEMAWASHI_WORDS, RISKS, ROLE_WORDS, STANCE_WORDS
+from shared.kit.asked import Asked
 from shared.kit.clock import iso
 from shared.schemas.vocabulary import Word
 
@@ -28,17 +29,15 @@ PersonId = Annotated[
 Influence = Literal[1, 2, 3] | Literal["low", "medium", "high"]
 
 
-class NemawashiBody(BaseModel):
+class NemawashiBody(Asked):
     """How far somebody was prepared (根回し)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Prepared = "untouched"
     on: Day | None = None
     by: ShortText | None = Field(default=None, description="who of ours spoke to them")
 
 
-class PersonFields(BaseModel):
+class PersonFields(Asked):
     """What is known of a person, as far as it is said."""
 
     title: ShortText | None = None
@@ -58,7 +57,6 @@ class PutPerson(PersonFields):
     """A person: what is left out is not known."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -85,19 +83,19 @@ class PostPerson(PutPerson):
 class PatchPerson(PersonFields):
     """What changes of a person: what is left out stays, and null is not known."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"stance": "concern"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"stance": "concern"}]})
     name: ShortText | None = None
 
 
-class Moved(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"successor": "suzuki-it"}]})
+class Moved(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"successor": "suzuki-it"}]})
 
     successor: ShortText | None = Field(default=None, description="who has the post now: another stakeholder, by id")
     left: bool = Field(default=False, description="the company, not only the post")
 
 
-class Verified(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"gone": True}]})
+class Verified(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"gone": True}]})
 
     gone: bool = Field(description="whether they have moved indeed")
 

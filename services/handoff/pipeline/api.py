@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Annotated, Any
 
@@ -48,6 +48,7 @@ _PATCH = described(_428="`if_match_required`: send the `ETag` of the deal as you
 _TOTALS = described(_409="`no_pipeline_policy`") | _COMMON
 _ANY = '"3": only if the deal is this version; `*`: whichever it is'
 IfMatch = Annotated[str | None, Header(alias="If-Match", description=_ANY, examples=['"3"'])]
+NOTHING_SAID: Mapping[str, Any] = {}
 
 
 class DealsApi:
@@ -116,7 +117,7 @@ class DealsApi:
         def act(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
             return steps.edit(deal, given, policy, moment)
 
-        return await self._do(request, response, opportunity_id, act, if_match, people=body.people())
+        return await self._do(request, response, opportunity_id, act, if_match, said=given, people=body.people())
 
     async def move(
         self, request: Request, response: Response, opportunity_id: str, body: Move, if_match: IfMatch = None
@@ -183,16 +184,22 @@ class DealsApi:
         if_match: str | None,
         *,
         wrong: str | None = None,
+        said: Mapping[str, Any] = NOTHING_SAID,
         people: Collection[str] = (),
         note: str | None = None,
     ) -> DealView:
-        """wrong: what a slip may be in;  people: who have to be reps"""
+        """wrong: what a slip may be in;  said: of the deal, by a person;  people: who have to be reps"""
         caller, sight, row = await self._seen(request, opportunity_id)
         must_be_reps(self._policies, caller.tenant, people)
         asker = _asker(caller, sight, row)
+
+        def checked(deal: Deal, policy: PipelinePolicy, moment: steps.Moment) -> Deal:
+            steps.must_lie_ahead(deal, said, moment, row["created_at"])
+            return act(deal, policy, moment)
+
         with refusals(opportunity_id, wrong):
             deal = await self._desk.change(
-                caller.tenant, opportunity_id, act, asker, versions=_versions(if_match), note=note
+                caller.tenant, opportunity_id, checked, asker, versions=_versions(if_match), note=note
             )
         return self._answer(caller, response, opportunity_id, deal)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from services.handoff.bodies import Day, ShortText, Text
 from services.handoff.pipeline.deal import Member
+from shared.kit.asked import Asked
 from shared.schemas.currencies import Currency
 from shared.schemas.policies.pipeline import DealType, Forecast
 
@@ -18,9 +19,7 @@ Items = Annotated[dict[ShortText, LongText], Field(max_length=50)]
 Amount = Annotated[Decimal, Field(ge=0, lt=Decimal(10) ** 15, allow_inf_nan=False)]
 
 
-class MemberBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class MemberBody(Asked):
     rep_id: ShortText
     role: Annotated[ShortText, Field(description="such as `presales`, `technical`")]
 
@@ -28,11 +27,10 @@ class MemberBody(BaseModel):
         return Member(rep_id=self.rep_id, role=self.role)
 
 
-class DealPatch(BaseModel):
+class DealPatch(Asked):
     """What becomes other; null empties it, what is absent stays. A deal always has a `type`: null is none."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [{"amount": "1200000", "expected_close": "2027-03-31", "confirmed": {"users-met": True}}]
         },
@@ -76,22 +74,21 @@ class DealPatch(BaseModel):
         return [one.rep_id for one in self.team or ()]
 
 
-class Move(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "proposal"}]})
+class Move(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "proposal"}]})
 
     to: Annotated[ShortText, Field(description="a stage of the pipeline policy for this type of deal")]
     reason: LongText | None = Field(default=None, description="why it goes back; needed for that")
 
 
-class Win(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ordered_on": "2027-03-25"}]})
+class Win(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ordered_on": "2027-03-25"}]})
 
     ordered_on: Day | None = Field(default=None, description="the date of the order or contract")
 
 
-class Lose(BaseModel):
+class Lose(Asked):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"reason": "competitor_won", "rival": "他社A", "contract_end": "2029-03-31"}]},
     )
 
@@ -104,18 +101,16 @@ class Lose(BaseModel):
     )
 
 
-class HandOver(BaseModel):
+class HandOver(Asked):
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"account_manager": "kato", "items": {"contract": "署名済"}}]}
+        json_schema_extra={"examples": [{"account_manager": "kato", "items": {"contract": "署名済"}}]}
     )
 
     account_manager: ShortText | None = Field(default=None, description="a rep of the teams policy")
     items: Items = Field(default_factory=dict, description="items of the policy's `handover`")
 
 
-class Review(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"answers": {"why": "導入実績が決め手"}}]}
-    )
+class Review(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"answers": {"why": "導入実績が決め手"}}]})
 
     answers: Annotated[Items, Field(min_length=1, description="by item of the policy's `review`")]

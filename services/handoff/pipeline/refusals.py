@@ -8,12 +8,13 @@ from services.handoff.desk import UnknownOpportunityError
 from services.handoff.entry import not_found
 from services.handoff.pipeline.desk import StaleError
 from services.handoff.pipeline.steps import RefusedError
-from services.handoff.policies import Policies, nearest
+from services.handoff.policies import Policies
+from shared.kit.near import nearest
 from shared.kit.problems import Problem
 
 _WRONG = frozenset(
     {"unknown_stage", "unknown_type", "unknown_item", "unknown_reason", "unknown_rep", "bad_amount", "reason_required"}
-    | {"in_the_future", "not_in_the_future"}
+    | {"in_the_future", "not_in_the_future", "in_the_past"}
 )  # 422: the request is wrong; what else is refused does not fit how things stand: 409
 
 

@@ -90,6 +90,19 @@ def edit(deal: Deal, given: Mapping[str, Any], policy: PipelinePolicy, moment: M
     return _noted(_priced(edited, policy), policy, moment.now)
 
 
+def must_lie_ahead(deal: Deal, given: Mapping[str, Any], moment: Moment, opened: int) -> None:
+    """What a person says of days to come, and the deal does not have already, is no slip; days are those of its holder.
+
+    opened: when the opportunity was (ms)
+    Raises RefusedError: in_the_past, for a next step before today, and for an expected close before the opportunity was opened.
+    """
+    begun = replace(moment, now=opened).today
+    for name, first, of in (("next_step_on", moment.today, "today is"), ("expected_close", begun, "it was opened on")):
+        day = given.get(name)
+        if day is not None and day < first and day != getattr(deal, name):
+            raise RefusedError("in_the_past", f"`{name}` lies in the past: {of} {first}")
+
+
 def move(deal: Deal, to: str, reason: str | None, policy: PipelinePolicy, moment: Moment) -> Deal:
     """The deal in another stage: forward if all is so that the stages on the way ask for, backward for a reason. What was said of
     its chances was of the stage before. Raises RefusedError: closed, unknown_stage, reason_required, guard."""

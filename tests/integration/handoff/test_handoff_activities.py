@@ -171,6 +171,14 @@ async def test_a_deal_that_is_an_sql_does_not_end_because_nobody_answers(sato, o
     assert (last["stage"], last["given_back_for"]) == (("accepted", None) if kept else ("recycled", "unreachable"))
 
 
+@pytest.mark.parametrize("due", ["2020-01-01", "2023-11-14", "2023-11-14T14:59:59Z"])
+async def test_no_task_is_set_for_a_day_that_has_passed(sato, opportunity, due):
+    refused = await sato.post(f"{opportunity}/tasks", json={"title": "x", "due": due})
+    assert code_of(refused) == (422, "in_the_past")
+    for still in ("2023-11-15", "2023-11-14T15:00:00Z"):  # it is the 15th in Tokyo
+        assert (await sato.post(f"{opportunity}/tasks", json={"title": "x", "due": still})).status_code == 201
+
+
 @pytest.mark.parametrize("due", ["9999-12-31", "0001-01-01", "2031-01-01", "9999-12-31T23:59:59Z", "soon", 1e300])
 async def test_a_task_that_is_due_at_no_time_of_ours_is_refused(sato, opportunity, due):
     refused = await sato.post(f"{opportunity}/tasks", json={"title": "x", "due": due})
@@ -263,7 +271,8 @@ async def test_whoever_does_not_see_the_lead_sees_none_of_it(clients, sato, oppo
         ("POST", f"/v1/tasks/{uuid4()}/done"),
         ("POST", "/v1/tasks/nonsense/cancel"),
     ):
-        body = {"result": "no_answer", "title": "x", "due": "2023-11-16"} if method == "POST" else None
+        sent = {"calls": {"result": "no_answer"}, "tasks": {"title": "x", "due": "2023-11-16"}}
+        body = sent.get(path.rpartition("/")[2]) if method == "POST" else None
         assert code_of(await stranger.request(method, path, json=body)) == (404, "not_found"), path
     nobody = await clients("viewer-of-nothing")
     assert code_of(await nobody.get("/v1/tasks")) == (403, "no_role")
@@ -315,7 +324,8 @@ async def test_lists_are_paged_on_past_the_longest_ids(sato, opportunity):
     for path in (f"{opportunity}/activities", f"{opportunity}/timeline"):
         found, after = [], None
         for _ in range(3):
-            wanted = {"limit": 1, "kind": "activity"} | ({"after": after} if after else {})
+            wanted = {"limit": 1} | ({"kind": "activity"} if path.endswith("timeline") else {})
+            wanted |= {"after": after} if after else {}
             page = await sato.get(path, params=wanted)
             assert page.status_code == 200, page.text
             found += page.json()["items"]

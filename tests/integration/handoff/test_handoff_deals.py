@@ -382,8 +382,22 @@ async def test_no_deal_takes_a_day_that_no_clock_can_tell(crm, path, world, day)
 
 async def test_the_first_and_the_last_day_are_told(crm, path, world):
     for day in ("2000-01-01", "2100-12-31"):
-        assert (await patched(crm, path, next_step_on=day, expected_close=day)).json()["next_step_on"] == day
+        said = {"lead_id": "lead-1", "deal": {"next_step_on": day, "expected_close": day}}
+        assert (await crm.put("/v1/external/crm/1", json=said)).json()["deal"]["next_step_on"] == day
         await world.firing().fire_due()
+
+
+async def test_a_person_who_names_a_day_that_has_passed_is_told_so_and_a_system_is_not(crm, path, world):
+    for wrong in ({"next_step_on": "2023-11-14"}, {"expected_close": "2023-11-14"}):  # in Tokyo it is the 15th
+        refused = await patched(crm, path, **wrong)
+        assert code_of(refused) == (422, "in_the_past")
+        assert "2023-11-15" in refused.json()["detail"]
+    stale = {"next_step_on": "2023-11-01", "expected_close": "2023-11-01", "amount": "900"}
+    kept = await crm.put("/v1/external/crm/1", json={"lead_id": "lead-1", "deal": stale})
+    assert kept.json()["deal"]["amount"] == "900"
+    again = await patched(crm, path, next_step_on="2023-11-01", problem="棚卸")
+    assert again.status_code == 200, "what the deal has already may be sent with the rest"
+    assert (await patched(crm, path, next_step_on="2023-11-15")).status_code == 200, "today"
 
 
 @pytest.mark.parametrize(

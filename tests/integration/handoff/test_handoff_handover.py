@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -80,6 +81,13 @@ async def test_the_deal_begins_with_the_first_meeting_that_was_handed_over(clien
     await world.handler().handle([world.routed(assignment=2, rep="tanaka")])
     assert (await tanaka.post(f"{lead}/accept", json={})).status_code == 200
     assert (await tanaka.get(f"{lead}/deal")).json()["first_meeting"] == day
+
+
+@pytest.mark.parametrize(("before", "status"), [(0.5, 200), (2, 422)], ids=["the day it came", "before it came"])
+async def test_a_first_meeting_may_have_been_but_not_before_there_was_a_lead(client, lead, world, before, status):
+    said = datetime.fromtimestamp(world.clock.now() / 1000 - before * 86_400, UTC).isoformat()
+    answer = await (await client("sato")).post(f"{lead}/qualify", json=SAID | {"first_meeting": said})
+    assert (answer.status_code, answer.json().get("code")) == (status, None if status == 200 else "in_the_past")
 
 
 async def test_without_a_policy_a_lead_is_passed_on_without_a_word(client, lead, world):

@@ -68,6 +68,15 @@ def test_who_looks_late_tells_both_of_their_own_moments(deal):
     assert [at for *_, at in told(fire(deal, tokyo(date(2026, 6, 30))))] == [tokyo(FRIDAY), tokyo(TUESDAY)]
 
 
+@pytest.mark.parametrize("hour", [10, 17, 18, 20])
+def test_no_next_step_is_late_before_it_was_set(deal, hour):
+    now = tokyo(FRIDAY, hour)
+    for day in (date(2020, 1, 1), date(2026, 5, 21), FRIDAY):
+        set_ = watched(deal, {"next_step": day}, promises(), now).opportunity
+        assert of(set_, "next_step").due_at == tokyo(FRIDAY if hour <= 18 else MONDAY), day
+        assert of(set_.by_promises(promises(), now), "next_step").due_at >= now
+
+
 @pytest.mark.parametrize(("day", "due"), [(date(2026, 5, 23), MONDAY), (MONDAY, MONDAY)])
 def test_a_day_off_is_due_at_the_end_of_the_next_working_day(deal, day, due):
     assert of(watched(deal, {"next_step": day}, promises(), 0).opportunity, "next_step").due_at == tokyo(due)

@@ -16,6 +16,7 @@ from services.handoff.people.bodies import RiskView, risk_view
 from services.handoff.people.risks import Risk
 from services.handoff.people.words import MATERIAL_WORDS, PART_WORDS, STATE_WORDS
 from shared.kit import person
+from shared.kit.asked import Asked
 from shared.kit.clock import iso
 from shared.schemas.currencies import Currency
 from shared.schemas.person import SealedPerson
@@ -26,10 +27,8 @@ Link = Annotated[
 ]
 
 
-class StepBody(BaseModel):
+class StepBody(Asked):
     """One who has to put the seal: a stakeholder, or a title as long as nobody is known."""
-
-    model_config = ConfigDict(extra="forbid")
 
     part: Part
     stakeholder: ShortText | None = Field(default=None, description="by id")
@@ -44,11 +43,10 @@ class StepBody(BaseModel):
         return self
 
 
-class PutApproval(BaseModel):
+class PutApproval(Asked):
     """The route, whole. The drafter comes first, the approver last; circulators in their order between."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -96,12 +94,10 @@ class PutApproval(BaseModel):
         )
 
 
-class GoOn(BaseModel):
+class GoOn(Asked):
     """Where the approval has gone on to."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"state": "submitted", "on": "2026-12-01"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"state": "submitted", "on": "2026-12-01"}]})
 
     state: State
     on: Day | None = Field(
@@ -112,9 +108,8 @@ class GoOn(BaseModel):
     note: Note | None = Field(default=None, description="who rejected it, and why")
 
 
-class PutMaterial(BaseModel):
+class PutMaterial(Asked):
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"link": "https://example.com/roi.pdf", "given_on": "2026-11-20"}]},
     )
 
