@@ -20,6 +20,7 @@ from services.handoff.paging import UUID
 from services.handoff.policies import Policies
 from services.handoff.reads import Reads
 from services.handoff.seeing import must_be_theirs, sees
+from services.handoff.telling.recipients import language
 from shared.kit.auth import BEARER, Tokens
 from shared.kit.clock import Clock, iso
 from shared.kit.idempotency import OnceRoute
@@ -94,15 +95,13 @@ class LinksApi:
         return LinkBody(path=path, url=url, rep_id=link.rep_id, expires_at=iso(link.expires_at))
 
     async def show(self, request: Request, token: str) -> Response:
-        said = page.words(request.headers.get("accept-language", ""))
-        link = self._read(said, token)
+        said, link = self._read(request, token)
         if isinstance(link, Response):
             return link
         return await self._state(said, link)
 
     async def act(self, request: Request, token: str) -> Response:
-        said = page.words(request.headers.get("accept-language", ""))
-        link = self._read(said, token)
+        said, link = self._read(request, token)
         if isinstance(link, Response):
             return link
         form = parse_qs((await request.body()).decode(errors="replace"))
@@ -116,18 +115,24 @@ class LinksApi:
                     link.tenant, link.opportunity_id, link.rep_id, reasons[reason], None, assignment=link.assignment
                 )
             else:
-                return _html(page.message(said, "choose"), 422)
+                return _html(page.message(said, "choose" if do == "decline" else "undecided"), 422)
         except (UnknownOpportunityError, NotTheHolderError, OfferNotOpenError):
             return await self._state(said, link, 409)
         return _html(page.message(said, "accepted" if do == "accept" else "declined"))
 
-    def _read(self, said: Words, token: str) -> OfferLink | Response:
-        """What the link names; else why it names nothing."""
+    def _read(self, request: Request, token: str) -> tuple[Words, OfferLink | Response]:
+        """In which words, and what the link names; else why it names nothing. Where the browser asks for no language of ours, it is
+        the one in which the rep is written to."""
+        asked = request.headers.get("accept-language", "")
         try:
             link = self._signer.read(token)
         except BadLinkError:
-            return _html(page.message(said, "bad"), 404)
-        return link if link.expires_at > self._clock.now() else _html(page.message(said, "expired"), 410)
+            said = page.words(asked)
+            return said, _html(page.message(said, "bad"), 404)
+        teams = self._policies.teams(link.tenant)
+        rep = next((one for one in teams.reps if one.id == link.rep_id), None) if teams else None
+        said = page.words(asked, language(rep) if rep else "en")
+        return said, link if link.expires_at > self._clock.now() else _html(page.message(said, "expired"), 410)
 
     async def _state(self, said: Words, link: OfferLink, status: int = 200) -> Response:
         """The question while it is open, else what became of it."""
@@ -136,7 +141,8 @@ class LinksApi:
         if row is None or offer is None or offer["state"] not in ("open", "accepted", "declined"):
             return _html(page.message(said, "gone"), status)
         if offer["state"] != "open":
-            return _html(page.message(said, offer["state"]), status)
+            before = " before" if status == 409 else ""
+            return _html(page.message(said, f"{offer['state']}{before}"), status)
         reasons = {
             code: reason.label.texts().get(said["lang"]) or next(iter(reason.label.texts().values()), code)
             for code, reason in self._policies.decline_reasons(link.tenant).items()

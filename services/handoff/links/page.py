@@ -22,7 +22,10 @@ _EN = {
     "gone": "It is too late: this offer has been answered, or somebody else has the lead.",
     "expired": "This link has expired.",
     "bad": "This is not a link of ours, or it was cut short.",
-    "choose": "Choose a reason.",
+    "choose": "Nothing was changed: choose a reason for giving the lead back.",
+    "undecided": "Nothing was changed: take the lead, or give it back, with one of the two buttons.",
+    "accepted before": "Nothing was changed: you took this lead before, and this link works once.",
+    "declined before": "Nothing was changed: you gave this lead back before, and this link works once.",
 }
 _JA = {
     "lang": "ja",
@@ -38,7 +41,10 @@ _JA = {
     "gone": "このご案内は回答済みか、ほかの担当者に移っています。",
     "expired": "このリンクの有効期限が切れています。",
     "bad": "リンクが正しくないか、途中で切れています。",
-    "choose": "理由を選んでください。",
+    "choose": "変更はありません。差し戻す理由を選んでください。",
+    "undecided": "変更はありません。受け取るか差し戻すかを、ボタンで選んでください。",
+    "accepted before": "変更はありません。このリードはすでに受け取り済みです。このリンクで回答できるのは一度だけです。",
+    "declined before": "変更はありません。このリードはすでに差し戻し済みです。このリンクで回答できるのは一度だけです。",
 }
 # Scripts, pictures and frames: none. A form goes back to us alone, and the link is told to nobody.
 HEADERS = {
@@ -51,13 +57,13 @@ HEADERS = {
 }
 
 
-def words(accept_language: str) -> Words:
-    """Of the language that a browser asks for first, as far as it is one of ours; else English."""
+def words(accept_language: str, otherwise: str = "en") -> Words:
+    """Of the language that a browser asks for first, as far as it is one of ours; else of the other one."""
     for part in accept_language.lower().split(","):
         language = part.partition(";")[0].strip().partition("-")[0]
         if language in ("ja", "en"):
             return _JA if language == "ja" else _EN
-    return _EN
+    return _JA if otherwise == "ja" else _EN
 
 
 def question(said: Words, *, rep: str, company: str | None, due: str | None, reasons: Mapping[str, str]) -> str:

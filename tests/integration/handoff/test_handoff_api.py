@@ -569,12 +569,15 @@ async def test_whoever_looks_at_a_link_changes_nothing_and_the_button_takes_the_
         assert "山田" not in page.text, "nothing personal for who only looks"
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert (await crm.get(opportunity)).json()["owner"]["state"] == "offered"
-        assert (await browser.post(path, data={"do": "explode"})).status_code == 422
+        for nothing in ({"do": "explode"}, {}):
+            unsaid = await browser.post(path, data=nothing)
+            assert (unsaid.status_code, "受け取るか差し戻すか" in unsaid.text) == (422, True)
+        assert "理由を選んで" in (await browser.post(path, data={"do": "decline"})).text
         taken = await browser.post(path, data={"do": "accept"})
         assert (taken.status_code, "担当です" in taken.text) == (200, True)
         assert (await crm.get(opportunity)).json()["owner"]["state"] == "accepted"
         again = await browser.post(path, data={"do": "decline", "reason": "at_capacity"})
-        assert again.status_code == 409
+        assert (again.status_code, "すでに受け取り済み" in again.text) == (409, True)
         assert "<button" not in again.text
     assert (await crm.get(opportunity)).json()["owner"]["state"] == "accepted"
     assert (await crm.post(f"{opportunity}/link")).json()["code"] == "offer_not_open"
@@ -582,12 +585,16 @@ async def test_whoever_looks_at_a_link_changes_nothing_and_the_button_takes_the_
 
 async def test_a_link_gives_the_lead_back_with_a_reason_that_policy_knows(live, crm, opportunity):
     path = await _link(crm, opportunity)
-    async with httpx.AsyncClient(base_url=live.url) as browser:
+    async with httpx.AsyncClient(base_url=live.url, headers={"accept-language": "en"}) as browser:
         page = (await browser.get(path)).text
         assert '<option value="at_capacity">at capacity</option>' in page
         assert (await browser.post(path, data={"do": "decline", "reason": "bored"})).status_code == 422
         assert (await browser.post(path, data={"do": "decline", "reason": "at_capacity"})).status_code == 200
         assert "gave this lead back" in (await browser.get(path)).text
+        assert "before" in (await browser.post(path, data={"do": "accept"})).text
+        for unsaid in ("", "fr"):
+            same = await browser.get(path, headers={"accept-language": unsaid})
+            assert "差し戻しました" in same.text, "the language in which 佐藤 is written to"
     offers = (await crm.get(opportunity)).json()["offers"]
     assert [(offer["state"], offer["reason"]) for offer in offers] == [("declined", "at_capacity")]
 
@@ -595,7 +602,7 @@ async def test_a_link_gives_the_lead_back_with_a_reason_that_policy_knows(live, 
 async def test_a_link_ends_with_its_offer_and_its_time(live, world, crm, opportunity):
     path = await _link(crm, opportunity)
     await world.handler().handle([world.routed(assignment=2, rep="tanaka")])
-    async with httpx.AsyncClient(base_url=live.url) as browser:
+    async with httpx.AsyncClient(base_url=live.url, headers={"accept-language": "en"}) as browser:
         assert "too late" in (await browser.get(path)).text
         assert (await browser.post(path, data={"do": "accept"})).status_code == 409
         assert (await crm.get(opportunity)).json()["owner"]["rep_id"] == "tanaka"
