@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from baton.commands.shown import check_language, zone_of
+from baton.errors import OperatorError
 from baton.home import Names, environment, here
 
 
@@ -70,16 +71,32 @@ def _now(names: Names, tenant: str, lead: str, lang: str, zone: str) -> None:
 
 
 def _again(names: Names, tenant: str, lead: str, lang: str, zone: str, rep: str | None) -> None:
-    """Why not a rep; or, where none is named, whether decisions come out the same. Ends with 1 where one does not."""
+    """Why not a rep; or, where none is named, whether decisions come out the same. Ends with 1 where one does not.
+
+    Raises OperatorError for a rep whom no policy names.
+    """
     from baton.explaining.again import ask_replay, ask_why_not, replay_words, why_not_words
 
     if rep is not None:
-        print(why_not_words(ask_why_not(names, tenant, lead, rep), lang))
+        found = ask_why_not(names, tenant, lead, rep)
+        if found["why"]["code"] == "unknown_rep" and (refusal := asyncio.run(_unknown(names, tenant, rep))):
+            raise OperatorError(refusal)
+        print(why_not_words(found, lang))
         return
     found = ask_replay(names, tenant, lead)
     print(replay_words(found, lang=lang, zone=zone))
     if any(one["same"] is False for one in found["decisions"]):
         raise typer.Exit(1)
+
+
+async def _unknown(names: Names, tenant: str, rep: str) -> str | None:
+    """What to say where the policy in force names no such rep either; None where it does, though the one that decided did not."""
+    from baton import policies
+    from baton.policies.problems import suggest
+
+    teams = await policies.show(tenant, "teams", database_url=names["DATABASE_URL"])
+    reps = {each["id"] for each in teams.record.body["reps"]}
+    return None if rep in reps else f"the teams policy of {tenant} has no rep `{rep}`.{suggest(rep, reps)}"
 
 
 def _then(

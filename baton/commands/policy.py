@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,7 +21,9 @@ app = typer.Typer(no_args_is_help=True, help="Bring policies into force, and see
 
 @app.command()
 def apply(
-    path: Path = typer.Argument(Path("policies"), help="One tenant's directory (policies/northstar), or that of all."),
+    given: str = typer.Argument(
+        "policies", metavar="[TENANT|DIR]", help="One tenant, or a directory of one or of all."
+    ),
     republish: bool = typer.Option(False, help="Publish again what did not change, too."),
     check: bool = typer.Option(False, "--check", help="Only say what is wrong with the files; nothing has to run."),
     dry_run: bool = typer.Option(
@@ -35,7 +36,7 @@ def apply(
         False, "--secrets-elsewhere", help="Do not look whether write keys and secrets are there: ingest has them."
     ),
 ) -> None:
-    """Check the policies at PATH, store what changed for ever, and publish it to the services.
+    """Check the policies, store what changed for ever, and publish it to the services.
 
     Write keys and secrets have to be there: in `.baton/secrets`, which ingest reads again by itself, or in its environment.
 
@@ -46,7 +47,9 @@ def apply(
 
     from baton import policies
     from baton.lint import refuse, telling
+    from baton.policies.reading import named
 
+    path = named(given)
     for doubtful in refuse(path):
         print("\n".join(telling.lines(doubtful)))
     if check:
@@ -93,10 +96,10 @@ def lint(
     import json
 
     from baton.lint import lint, telling
+    from baton.policies.reading import named
 
     check_language(lang)
-    below = Path("policies") / given
-    problems = lint(below if not Path(given).is_dir() and below.is_dir() else Path(given))
+    problems = lint(named(given))
     for problem in problems:
         told = [json.dumps(telling.record(problem), ensure_ascii=False)] if as_json else telling.lines(problem, lang)
         print("\n".join(told))

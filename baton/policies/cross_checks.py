@@ -102,7 +102,8 @@ def _pools_and_reps(policies: Policies) -> Iterator[Finding]:
     for base, rule in routing_rules(policies.routing):
         if rule.pool not in pools:
             message = f"rule `{rule.id}` names pool `{rule.pool}`, which teams.yaml does not have."
-            yield Finding("routing", (*base, "pool"), message + suggest(rule.pool, pools), code="unknown-pool")
+            ja = f"ルール `{rule.id}` のプール `{rule.pool}` は teams.yaml にありません。{suggest(rule.pool, pools, 'ja')}"
+            yield Finding("routing", (*base, "pool"), message + suggest(rule.pool, pools), code="unknown-pool", ja=ja)
     for index, pool in enumerate(teams.pools):
         for number, member in enumerate(pool.members):
             if member.rep not in reps:

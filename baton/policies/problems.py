@@ -49,12 +49,13 @@ class PolicyErrors(OperatorError):  # noqa: N818 - all of them at once, so that 
         self.problems = tuple(problems)
 
 
-def suggest(wrong: str, valid: Iterable[str]) -> str:
+def suggest(wrong: str, valid: Iterable[str], lang: str = "en") -> str:
     """` Did you mean `x`?` for the valid name nearest to `wrong`, else the valid ones if they are few, else nothing."""
     names = sorted(set(valid))
     found = process.extractOne(wrong.casefold(), names, scorer=fuzz.ratio, processor=str.casefold, score_cutoff=NEAR)
     if found:
-        return f" Did you mean `{found[0]}`?"
+        return f"`{found[0]}` ではありませんか。" if lang == "ja" else f" Did you mean `{found[0]}`?"
     if names and len(names) <= 8:
-        return f" Valid: {', '.join(f'`{name}`' for name in names)}."
+        told = [f"`{name}`" for name in names]
+        return f"有効な値: {'、'.join(told)}。" if lang == "ja" else f" Valid: {', '.join(told)}."
     return ""

@@ -141,6 +141,12 @@ def read_all(path: Path, now: datetime | None = None) -> list[PolicySet]:
     return sets
 
 
+def named(given: str | Path, base: Path = Path("policies")) -> Path:
+    """The directory that is meant: as it is given, or the tenant of that name below `base`, also one that is not there."""
+    path = Path(given)
+    return base / path if not path.is_dir() and len(path.parts) == 1 and base.is_dir() else path
+
+
 def directories(path: Path) -> Sequence[Path]:
     """The directories of the tenants that `path` names. Raises PolicyErrors where there is none."""
     if not path.is_dir():

@@ -63,6 +63,9 @@ def _who_has_it_leaves(baton: Any, address: str) -> None:
     """Why not somebody, whether decisions repeat, and the lead's way to another when its rep leaves; who comes back at the end."""
     asked = baton.run("explain", address, "--why-not", "kobayashi")
     assert "Ren Kobayashi is not in pool" in asked.stdout, asked.stdout + asked.stderr
+    mistyped = baton.run("explain", address, "--why-not", "kobayasi")
+    assert (mistyped.returncode, mistyped.stdout) == (1, "")
+    assert "has no rep `kobayasi`. Did you mean `kobayashi`?" in mistyped.stderr
     names = baton.names()
     headers = {"Authorization": f"Bearer {names['DEMO_API_TOKEN']}"}
     lead = httpx.get(f"{names['ROUTER_URL']}/v1/leads", params={"email": address}, headers=headers, timeout=10).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -110,6 +111,18 @@ def test_policies_can_be_checked_with_nothing_running(baton: Baton) -> None:
     done = baton("policy", "apply", "--check", str(Path(__file__).parents[3] / "policies"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "northstar: 8 policies are good." in done.stdout
+
+
+@pytest.mark.parametrize("command", [("lint",), ("apply", "--check")])
+def test_a_tenant_names_its_policies_and_a_mistyped_one_is_told_with_the_nearest(
+    baton: Baton, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    shutil.copytree(Path(__file__).parents[3] / "policies" / "olist", tmp_path / "policies" / "olist")
+    monkeypatch.chdir(tmp_path)
+    assert baton("policy", *command, "olist").returncode == 0
+    done = baton("policy", *command, "olits")
+    assert done.returncode == 1
+    assert "there is no such directory. Did you mean `olist`?" in done.stdout + done.stderr
 
 
 def test_a_broken_policy_is_told_without_a_traceback(baton: Baton, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -139,3 +140,11 @@ def test_a_rule_of_too_many_cases_is_said_to_be_skipped_and_the_others_are_compa
 def test_text_that_may_be_a_number_is_too_hard(base: Path, edit: Edit) -> None:
     edit("sources", "{gte: 1000}", "{gte: 1000, contains: '5'}")
     assert [problem.code for problem in lint(base, NOW)] == ["check-skipped"]
+
+
+def test_a_pool_that_is_not_there_is_told_in_japanese_with_the_nearest(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ROOT / "policies" / "olist", tmp_path / "olist"))
+    routing = folder / "routing.yaml"
+    routing.write_text(routing.read_text().replace("pool: sdr", "pool: sdrr", 1))
+    told = [line for problem in lint(folder, NOW) for line in lines(problem, "ja") if "[unknown-pool]" in line]
+    assert "のプール `sdrr` は teams.yaml にありません。`sdr` ではありませんか。" in told[0]
