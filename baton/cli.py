@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 
 import typer
 
@@ -67,8 +68,17 @@ app.add_typer(token.app, name="token")
 _debug = False
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"Baton {version('baton')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error.")) -> None:
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
+    _asked: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say which Baton this is."),
+) -> None:
     global _debug
     _debug = debug
 

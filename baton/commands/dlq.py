@@ -59,6 +59,10 @@ def show(
     """Show one letter or refused event: why it was refused, where it came from, and its body."""
     from baton import dlq, refusals
 
+    if letter.count("/") != 2:
+        raise OperatorError(
+            f"{letter} names no letter: that is topic/partition/offset, as `baton dlq list --each` shows it"
+        )
     if letter.startswith(f"{refusals.TOPIC}/"):
         print(refusals.told(_refusal(letter), reveal=reveal))
         return

@@ -193,3 +193,14 @@ def test_a_token_wants_a_role_that_there_is(baton: Baton) -> None:
     done = baton("token", "create", "sato", "--tenant", "hinode", "--role", "mangaer")
     assert (done.returncode, done.stdout) == (1, "")
     assert "there is no role 'mangaer', did you mean manager?" in done.stderr
+
+
+def test_the_version_is_told(baton: Baton) -> None:
+    done = baton("--version")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "Baton")
+
+
+def test_a_letter_is_named_by_its_place(baton: Baton) -> None:
+    done = baton("dlq", "show", "ingest-rejected")
+    assert done.returncode == 1
+    assert "topic/partition/offset" in done.stderr
