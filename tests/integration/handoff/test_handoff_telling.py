@@ -509,7 +509,7 @@ async def test_a_deal_that_waits_is_told_to_its_rep_then_to_the_manager_and_to_n
     ]
     assert receiver.told[0][2].splitlines()[:2] == [
         "佐藤 花子さん、次回行動の期限を過ぎました。次回行動と期日をご入力ください。",
-        "次回行動の期日: 11月19日(水) 00:00 (JST)",
+        "次回行動の期日: 11月18日(火)中 (JST)",
     ]
 
 
@@ -520,11 +520,12 @@ async def test_the_account_manager_hears_of_a_customer_who_is_handed_over_to_the
         await telling.apply(policy)
     crm = await calling("crm", "api")
     full = {item.id: "済" for item in PIPELINE.handover}
+    said = SAID | {"expected_close": "2026-03-31"}
     for lead, manager in (("lead-1", "boss"), ("lead-2", "sato")):
         await telling.offer(lead, person=AOBA)
         await world.desk().accept(world.tenant, world.opportunity_id(lead), "sato")
         deal = f"/v1/opportunities/{world.opportunity_id(lead)}/deal"
-        assert (await crm.patch(deal, json=SAID, headers={"If-Match": "*"})).status_code == 200
+        assert (await crm.patch(deal, json=said, headers={"If-Match": "*"})).status_code == 200
         assert (await crm.post(f"{deal}/win", json={"ordered_on": "2025-11-18"})).status_code == 200
         await telling.tell()
         receiver.bodies.clear()
