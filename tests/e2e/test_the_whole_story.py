@@ -284,7 +284,7 @@ def nobody_reacts_and_the_next_rep_takes_it_by_the_link(company, mail):
     missed = link_in(company.hears(first, "リードのご案内", "tanabe 機械"))
     company.hears(first, "期限のリマインド", "50%")
     company.hears(MANAGER, "対応遅れのお知らせ", "75%", first.title())
-    company.hears(first, "期限切れによる担当変更")
+    company.hears(first, "期限切れによる担当解除")
 
     link = link_in(company.hears(second, "リードのご案内", "tanabe 機械"))
     opportunity = company.offered(mail, "is")["id"]
