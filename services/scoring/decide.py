@@ -44,12 +44,14 @@ class Now:
     moment: int = 0
     epoch: int = 0
 
-    def saying(self, rules: Rules, as_of: int, *subject: str) -> wire.Saying:
-        change = None
-        if self.cause == "time":
+    def saying(self, rules: Rules, heard: int, *subject: str) -> wire.Saying:
+        """heard: as of which the subject was heard of last, ms. What is said as of no later than that is what an input says by the
+        same version, so it is said in the same words."""
+        as_of, cause, change = max(heard, self.moment), self.cause if self.moment > heard else "input", None
+        if cause == "time":
             change = str(uuid5(CHANGES, orjson.dumps([*subject, as_of, rules.ref.sequence]).decode()))
         version = Version(rules.generation + self.epoch, rules.ref.sequence, self.position, as_of)
-        return wire.Saying(version, wire.PolicyRef(rules.ref.sequence, rules.ref.hash), self.cause, change)
+        return wire.Saying(version, wire.PolicyRef(rules.ref.sequence, rules.ref.hash), cause, change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
     if merged_into is None and not state.is_known(owned):  # touches of nobody are kept, and emit nothing
         return Decision(state, records, "silent", refused=refused)
     scored = score(state, told.lead, rules, now.moment)
-    saying = now.saying(rules, scored.as_of, told.tenant, told.lead)
+    heard = scored.as_of if scored.as_of > now.moment else state.as_of(owned)
+    saying = now.saying(rules, heard, told.tenant, told.lead)
     record = wire.lead_scored(told.tenant, told.lead, saying, scored, merged_into)
     records.append(Outgoing(LEAD_SCORED.name, record_key(told.tenant, told.lead), wire.encode(record)))
     moved = now.cause == "policy" or any(_names_companies(record) for record, _ in told.inputs)
@@ -93,8 +96,8 @@ def decide(told: Told, base: LeadState, rules: Rules | None, now: Now) -> Decisi
 def decide_account(told: ToldAccount, base: People, rules: Rules, now: Now) -> Decision:
     """Join the people's registers, and say what they are worth together."""
     people, refused = base.join(told.people)
-    scored = score_account(people, rules.account, max(people.as_of(), now.moment))
-    saying = now.saying(rules, scored.as_of, told.tenant, told.account)
+    saying = now.saying(rules, people.as_of(), told.tenant, told.account)
+    scored = score_account(people, rules.account, saying.version.as_of)
     record = wire.account_scored(told.tenant, told.account, saying, scored)
     return Decision(
         people,

@@ -9,17 +9,18 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from services.scoring import wire
-from services.scoring.batch import Told
-from services.scoring.decide import Decision, Now, decide
+from services.scoring.batch import Told, ToldAccount
+from services.scoring.decide import Decision, Now, decide, decide_account
 from services.scoring.domain.codec import decode_memory, decode_state
 from services.scoring.domain.companies import accounts_of
 from services.scoring.domain.memory import MOST_ACCOUNTS
+from services.scoring.domain.people import People, Person
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.state import LeadState
 from services.scoring.subjects import account_key, lead_key
 from shared.schemas.ids import lead_id
 from shared.schemas.policies import ScoringPolicy
-from shared.schemas.scores import AccountScored, AccountSignal, PolicyRef
+from shared.schemas.scores import AccountScored, AccountSignal, Cause, PolicyRef, Version
 from shared.schemas.topics import ACCOUNT_SCORED, ACCOUNT_SIGNALS, SCORE_TRANSFERS, TOUCHPOINTS
 
 DAY = 86_400_000
@@ -299,6 +300,27 @@ def test_a_new_policy_says_all_again_and_time_only_what_changed() -> None:
         said[cause] = here(signals(decision))
     assert said["policy"] == {("a.example", ANN): False, ("b.example", ANN): True}
     assert said["time"] == {("b.example", ANN): True}
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1])
+@pytest.mark.parametrize("cause", ["policy", "time"])
+def test_what_is_said_again_by_the_same_version_is_said_in_the_same_words(cause: Cause, later: int) -> None:
+    """After a loss all are said once more; where something waits to be read, as of a moment at which they were heard of already."""
+    world = World()
+    world.touch(attributes=A)
+    people = People({ANN: Person(Version(1, 1, 4, NOW), engagement=3_000)})
+
+    def lead(now: Now) -> bytes:
+        return decide(Told("acme", ANN), world.states[ANN], RULES, now).records[0].value
+
+    def account(now: Now) -> bytes:
+        return decide_account(ToldAccount("acme", "a.example"), people, RULES, now).records[0].value
+
+    for said in (lead, account):
+        heard = orjson.loads(said(Now(9)))
+        again = orjson.loads(said(Now(9, cause, heard["as_of"] + later)))
+        assert (again["version"] == heard["version"]) is (later <= 0)
+        assert (again == heard) is (later <= 0)
 
 
 def test_every_field_of_a_signal_is_read_as_it_was_written() -> None:
