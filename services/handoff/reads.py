@@ -32,21 +32,19 @@ _STORY = f""",
      FROM handoff.pauses p WHERE (p.tenant, p.opportunity_id) = (o.tenant, o.opportunity_id)) AS pauses,
     (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.at, v.assignment), '[]') FROM {HANDED_OVER}) AS handovers
 """
-_LIST = f"""
-    SELECT {_HEAD} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id IN ({{found}})
-    ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7
-"""
-_FOUND = """
-    (SELECT o.opportunity_id FROM handoff.opportunities o
-    WHERE o.tenant = $1
+_ASKED = """o.tenant = $1
       AND ($2::text[] IS NULL OR o.lead_id = ANY($2))
       AND ($3::text IS NULL OR o.stage = $3)
       AND ($4::text IS NULL OR EXISTS (
           SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
           AND f.rep_id = $4 AND f.state IN ('open', 'accepted')))
-      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid))
-      AND {seen}
-    ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7)
+      AND ($5::bigint IS NULL OR (o.created_at, o.opportunity_id) < ($5, $6::uuid))"""
+_NEWEST = "ORDER BY o.created_at DESC, o.opportunity_id DESC LIMIT $7"
+_ALL = f"SELECT {_HEAD} FROM handoff.opportunities o WHERE {_ASKED} {_NEWEST}"
+_FOUND = f"(SELECT o.opportunity_id FROM handoff.opportunities o WHERE {_ASKED} AND {{seen}} {_NEWEST})"
+# An array, so that they are looked up one by one: whoever prepares the query does not know how few they are.
+_SEEN = f"""
+    SELECT {_HEAD} FROM handoff.opportunities o WHERE o.tenant = $1 AND o.opportunity_id = ANY(ARRAY({{found}})) {_NEWEST}
 """
 # What a sight shows, of nothing but the parts that it has: one that is empty would cost the index of the other. Each table is asked
 # by itself for a page: of both together Postgres reads all that anybody on the team ever had, before it takes the newest. Of deals
@@ -84,10 +82,11 @@ class Reads:
         """The newest opportunities first that `sight` shows; at most `limit`."""
         seen, values = _seen(sight, 8)
         found = " UNION ".join(_FOUND.format(seen=one) for one in seen)
+        query = _ALL if sight.everything else _SEEN.format(found=found)
         async with tenant_transaction(self._pool, tenant) as connection:
             leads = None if wanted.lead_id is None else await family(connection, tenant, wanted.lead_id)
             rows = await connection.fetch(
-                _LIST.format(found=found),
+                query,
                 tenant,
                 leads,
                 wanted.stage,
@@ -101,9 +100,10 @@ class Reads:
 
 
 def _seen(sight: Sight, first: int) -> tuple[list[str], list[list[str]]]:
-    """Tests of what `sight` shows, any of which suffices, and their values; `first` is the number of the first of them."""
+    """Tests of what `sight` shows where that is not all, any of which suffices, and their values; `first` is the number of the
+    first of them."""
     if sight.everything:
-        return ["true"], []
+        return [], []
     parts = {name: values for name in _PARTS if (values := list(getattr(sight, name)))}
     tests = {name: _PARTS[name].format(f"${first + n}") for n, name in enumerate(parts)}
     seen = [_OFFERED.format(tests=" OR ".join(tests.values()) or "false")]
