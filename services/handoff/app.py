@@ -77,7 +77,8 @@ log = structlog.get_logger(__name__)
 
 GROUP, TOUCHES_GROUP = "handoff", "handoff-touches"
 RETRY_SECONDS = 1.0
-TOUCHES_AT_ONCE, TOUCHES_WAIT_MS = 2_000, 200  # one statement keeps them all; nobody waits for them
+# One statement keeps them all, and nobody waits for them: so many bytes at once, or what came within that time.
+TOUCHES_AT_ONCE, TOUCHES_WAIT_MS, TOUCHES_BYTES = 2_000, 200, 1_048_576
 NOWHERE_ELSE = Allowed()
 T = TypeVar("T")
 
@@ -141,7 +142,7 @@ async def run(settings: HandoffSettings) -> int:
     )
     closing.push_async_callback(workers.close)
     publisher, source = KafkaPublisher(kafka), KafkaSource(kafka, GROUP, [LEAD_ROUTED])
-    heard = KafkaSource(kafka, TOUCHES_GROUP, [TOUCHPOINTS], wait_ms=TOUCHES_WAIT_MS)
+    heard = KafkaSource(kafka, TOUCHES_GROUP, [TOUCHPOINTS], wait_ms=TOUCHES_WAIT_MS, gather=TOUCHES_BYTES)
     await _until_up("kafka", publisher.start)
     closing.push_async_callback(publisher.stop)
     await _until_up("kafka", source.start)

@@ -216,9 +216,12 @@ class KafkaSource:
     """An aiokafka consumer: reads batches, commits by hand, starts at the oldest record that the group has not committed.
 
     wait_ms: how long the broker may wait for something to read; for whom it is in no hurry, longer costs less
+    gather: bytes that it waits for, no longer than that; fewer and larger batches cost less
     """
 
-    def __init__(self, bootstrap: str, group: str, topics: Iterable[Topic], *, wait_ms: int = FETCH_WAIT_MS) -> None:
+    def __init__(
+        self, bootstrap: str, group: str, topics: Iterable[Topic], *, wait_ms: int = FETCH_WAIT_MS, gather: int = 1
+    ) -> None:
         self._consumer = AIOKafkaConsumer(
             *(topic.name for topic in topics),
             bootstrap_servers=bootstrap,
@@ -231,6 +234,7 @@ class KafkaSource:
             max_poll_interval_ms=300_000,
             max_partition_fetch_bytes=4 * 1_048_576,
             fetch_max_wait_ms=wait_ms,
+            fetch_min_bytes=gather,
         )
         self._stopping = False
 
