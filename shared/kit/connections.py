@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 from contextlib import nullcontext
 from functools import partial
+from math import ceil
 from typing import Any
 
 import uvicorn
@@ -15,6 +16,10 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_SECONDS = 10.0
+# Longer than whoever sends keeps a connection that it does not use (httpx 5 s, load balancers 60): it is theirs to close. Were it
+# ours, a request that is on its way at that moment would get no answer, and a POST is not sent again by itself.
+IDLE_SECONDS = 75.0
+CROWDED_IDLE_SECONDS = 5.0  # when half of all connections are taken: browsers leave theirs open and do not come back
 MOST_HEAD_BYTES = 65_536
 MOST_CONNECTIONS = 4096
 _SPARE_FILES = 128  # descriptors for everything but senders: Kafka, Redis, databases, log
@@ -26,25 +31,29 @@ def http_server(
     host: str = "127.0.0.1",
     port: int = 0,
     head_seconds: float = HEAD_SECONDS,
+    idle_seconds: float = IDLE_SECONDS,
     connections: int = MOST_CONNECTIONS,
 ) -> uvicorn.Server:
     """A server for `app`; port 0: any that is free.
 
-    head_seconds: for which a connection may be open without a whole request head (idle ones uvicorn closes after 5 s)
+    head_seconds: for which a connection may be open without a whole request head, from its first byte on
+    idle_seconds: for which it may be open between two requests
     connections: more than these at once are answered 503 unread; fewer where the process may not open that many files
     """
+    most = _allowed(connections)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=partial(Connection, most=_allowed(connections)),  # type: ignore[arg-type] # it only ever calls it
+        http=partial(Connection, most=most),  # type: ignore[arg-type] # it only ever calls it
         ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",
+        timeout_keep_alive=ceil(idle_seconds),  # which an empty line puts off for ever: hence a look of our own
         timeout_graceful_shutdown=10,
     )
-    return Server(config, head_seconds)
+    return Server(config, head_seconds, idle_seconds, crowd=most // 2)
 
 
 def _allowed(connections: int) -> int:
@@ -55,18 +64,22 @@ def _allowed(connections: int) -> int:
 class Server(uvicorn.Server):
     """Signals are the caller's; connections that do not get to the point are closed."""
 
-    def __init__(self, config: uvicorn.Config, head_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, head_seconds: float, idle_seconds: float, crowd: int) -> None:
         super().__init__(config)
         self._head_seconds = head_seconds
+        self._idle_seconds = idle_seconds
+        self._crowd = crowd
 
     def capture_signals(self) -> Any:
         return nullcontext()
 
     async def on_tick(self, counter: int) -> bool:
         # One look at all connections ten times a second costs less than a timer per request.
-        for connection in list(self.server_state.connections):
+        connections = list(self.server_state.connections)
+        idle = min(self._idle_seconds, CROWDED_IDLE_SECONDS) if len(connections) > self._crowd else self._idle_seconds
+        for connection in connections:
             if isinstance(connection, Connection):
-                connection.close_if_idle(self._head_seconds)
+                connection.close_if_idle(self._head_seconds, idle)
         return await super().on_tick(counter)
 
 
@@ -79,6 +92,7 @@ class Connection(HttpToolsProtocol):
         self._most = most
         self._message_ended = False  # in the chunk at hand
         self._in_head = True  # the next bytes are of a head, or of nothing yet
+        self._between = False  # a request has come whole, and nothing of the next
         self._head_bytes = 0  # in whole chunks that brought no end of it
         self._since: float | None = None  # nothing of ours is under way since then
 
@@ -98,12 +112,18 @@ class Connection(HttpToolsProtocol):
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"a request line and its headers may have {MOST_HEAD_BYTES} bytes")
 
+    def on_message_begin(self) -> None:
+        self._between = False
+        if self._since is not None:
+            self._since = self.loop.time()
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes, self._since = False, 0, None
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._message_ended = True, True
+        self._in_head = self._between = self._message_ended = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -111,15 +131,17 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete:  # else another request waits in the pipeline
             self._since = self.loop.time()
 
-    def close_if_idle(self, seconds: float) -> None:
-        """Close a connection that has shown no whole head for so long, or sends on what nobody reads any more; give up one whose
-        sender does not take its answer."""
-        if self._since is None or self.loop.time() - self._since <= seconds:
+    def close_if_idle(self, head_seconds: float, idle_seconds: float) -> None:
+        """Close a connection that has shown no whole head for so long, or sends on what nobody reads any more, or rests too long
+        between two requests; give up one whose sender does not take its answer."""
+        if self._since is None:
             return
-        if self.transport.is_closing():
-            self.transport.abort()
-        else:
-            self.transport.close()
+        closing = self.transport.is_closing()
+        if self.loop.time() - self._since > (idle_seconds if self._between and not closing else head_seconds):
+            if closing:
+                self.transport.abort()
+            else:
+                self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """To what is no HTTP. As JSON, like all errors."""

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.kit import connections
 from shared.kit.connections import MOST_HEAD_BYTES, http_server
 
 DEADLINE = 30
@@ -76,6 +77,39 @@ async def test_after_an_answer_the_next_head_has_its_time_too(start: Start) -> N
     reader, writer = await say(port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcPOS")
     assert (await all_of(reader)).endswith(b"\r\n\r\n3")
     writer.close()
+
+
+@pytest.mark.parametrize("then", [b"", b"\r\n"], ids=["nothing", "an empty line"])
+async def test_between_two_requests_a_connection_may_rest_longer_but_not_for_ever(start: Start, then: bytes) -> None:
+    call = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
+    port = await start(head_seconds=0.2, idle_seconds=1)
+    loop = asyncio.get_running_loop()
+    reader, writer = await say(port, call + b"a")
+    answered = loop.time()
+    silent, its_writer = await say(port, b"P")
+    assert await all_of(silent) == b"", "so long no head may take"
+    writer.write(then + call + b"b" + then)
+    said = await all_of(reader)
+    assert said.count(b"HTTP/1.1 200") == 2, "it was still open"
+    assert loop.time() - answered >= 1
+    for done in (writer, its_writer):
+        done.close()
+
+
+async def test_connections_that_rest_make_room_when_half_are_taken(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CROWDED_IDLE_SECONDS", 0.2)
+    port = await start(connections=16)
+    call = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
+    resting = [await say(port, call) for _ in range(9)]
+    ended = {asyncio.create_task(all_of(reader)) for reader, _ in resting}
+    async with asyncio.timeout(DEADLINE):
+        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+    for done in ended:
+        done.cancel()
+    for _, writer in resting:
+        writer.close()
 
 
 async def test_the_rest_of_a_body_that_nobody_reads_is_not_waited_for(start: Start) -> None:
