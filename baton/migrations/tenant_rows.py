@@ -1,4 +1,4 @@
-"""Row-level security as every table of tenants has it; for migrations from 0039 on."""
+"""Row-level security as every table of tenants has it; for migrations from 0036 on."""
 
 from __future__ import annotations
 

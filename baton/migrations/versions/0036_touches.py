@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from alembic import op
 
+from baton.migrations.tenant_rows import own_rows
+
 revision = "0036"
 down_revision = "0035"
 branch_labels = None
 depends_on = None
-
-TABLES = {  # rights of baton_app and of baton_worker
-    "touches": ("SELECT, INSERT, UPDATE", "SELECT, DELETE"),
-    "decisions": ("SELECT, INSERT", "SELECT, DELETE"),
-}
 
 
 def upgrade() -> None:
@@ -57,17 +54,8 @@ def upgrade() -> None:
         " WHERE opportunity_id IS NOT NULL"
     )
     op.execute("CREATE INDEX decisions_by_age ON handoff.decisions (at) WHERE opportunity_id IS NULL")
-    for table, (app, worker) in TABLES.items():
-        op.execute(f"ALTER TABLE handoff.{table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"ALTER TABLE handoff.{table} FORCE ROW LEVEL SECURITY")
-        op.execute(
-            f"CREATE POLICY tenant_rows ON handoff.{table} TO baton_app"
-            " USING (tenant = current_setting('baton.tenant', true))"
-            " WITH CHECK (tenant = current_setting('baton.tenant', true))"
-        )
-        op.execute(f"CREATE POLICY worker_rows ON handoff.{table} TO baton_worker USING (true) WITH CHECK (true)")
-        op.execute(f"GRANT {app} ON handoff.{table} TO baton_app")
-        op.execute(f"GRANT {worker} ON handoff.{table} TO baton_worker")
+    own_rows("handoff.touches", baton_app="SELECT, INSERT, UPDATE", baton_worker="SELECT, DELETE")
+    own_rows("handoff.decisions", baton_app="SELECT, INSERT", baton_worker="SELECT, DELETE")
 
 
 def downgrade() -> None:

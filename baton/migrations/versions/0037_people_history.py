@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from baton.migrations.tenant_rows import own_rows
+
 revision = "0037"
 down_revision = "0036"
 branch_labels = None
@@ -29,14 +31,7 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("ALTER TABLE handoff.people_changes ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE handoff.people_changes FORCE ROW LEVEL SECURITY")
-    op.execute(
-        "CREATE POLICY tenant_rows ON handoff.people_changes TO baton_app"
-        " USING (tenant = current_setting('baton.tenant', true))"
-        " WITH CHECK (tenant = current_setting('baton.tenant', true))"
-    )
-    op.execute("GRANT SELECT, INSERT ON handoff.people_changes TO baton_app")
+    own_rows("handoff.people_changes", baton_app="SELECT, INSERT")
     op.execute("GRANT UPDATE (before, after) ON handoff.people_changes TO baton_app")
     op.execute("ALTER TABLE handoff.tasks ADD COLUMN stakeholder_id text")
 

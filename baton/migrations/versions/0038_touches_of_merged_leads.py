@@ -1,5 +1,4 @@
-"""Touches that wait to be somebody's first touch, by when they were received: those whose lead was merged meanwhile are looked at
-again. Built while touches are written."""
+"""Handoff's sweeps look which leads were merged: touches that wait may belong to the lead that is left."""
 
 from __future__ import annotations
 
@@ -13,9 +12,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("GRANT SELECT (tenant, lead_id, merged_into) ON router.leads TO baton_worker")
-    with op.get_context().autocommit_block():
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS handoff.touches_pending_by_age")
-        op.execute("CREATE INDEX CONCURRENTLY touches_pending_by_age ON handoff.touches (received_at) WHERE pending")
 
 
 def downgrade() -> None:

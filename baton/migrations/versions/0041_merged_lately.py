@@ -1,5 +1,4 @@
-"""Leads that were merged, by when: whoever waits for merges looks at the latest alone,
-and no more at all touches that wait. Built while leads are written."""
+"""Leads that were merged, by when: whoever waits for merges looks at the latest alone. Built while leads are written."""
 
 from __future__ import annotations
 
@@ -19,7 +18,6 @@ def upgrade() -> None:
             "CREATE INDEX CONCURRENTLY leads_merged_lately ON router.leads (updated_at, tenant, lead_id)"
             " WHERE merged_into IS NOT NULL"
         )
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS handoff.touches_pending_by_age")
 
 
 def downgrade() -> None:
