@@ -27,7 +27,6 @@ from services.handoff.external.api import ExternalApi
 from services.handoff.feed import log as feed
 from services.handoff.feed.api import feed_routes
 from services.handoff.firing import Firing
-from services.handoff.forgetting import keep_forgetting as keep_forgetting_old
 from services.handoff.handler import Handoff
 from services.handoff.links.api import LinksApi
 from services.handoff.links.signing import Signer
@@ -59,14 +58,15 @@ from services.handoff.touches.handler import Hearing, Touches
 from services.handoff.touches.store import forget as forget_touches
 from services.handoff.touches.stream import decode as decode_touch
 from services.handoff.turns import DAY
-from shared.kit import problems
+from shared.kit import idempotency, problems
 from shared.kit.asked import only_known_parameters
 from shared.kit.auth import Tokens
 from shared.kit.clock import Clock, SystemClock
 from shared.kit.compacted import CompactedTopic
 from shared.kit.database import Pool, open_pool
 from shared.kit.dead_letters import DeadLetters
-from shared.kit.idempotency import Once, keep_forgetting
+from shared.kit.forgetting import keep_forgetting
+from shared.kit.idempotency import Once
 from shared.kit.kafka import KafkaPublisher, KafkaSource
 from shared.kit.loop import Worker
 from shared.kit.outbox import SHARDS, Relay
@@ -214,10 +214,10 @@ async def run(settings: HandoffSettings) -> int:
             "clocks": _after(follower.caught_up, firing.run),
             "moving": _after(follower.caught_up, Moving(workers, clock, policies).run),
             "webhooks": sender.run(),
-            "answers": keep_forgetting(workers, SCHEMA, clock),
+            "answers": idempotency.keep_forgetting(workers, SCHEMA, clock),
             "merged": _after(follower.caught_up, lambda: hearing.keep_catching_up(workers, clock)),
-            "touches": keep_forgetting_old(forget_touches, workers, clock, settings.handoff_touch_days * DAY),
-            "feed": keep_forgetting_old(feed.forget, workers, clock, settings.handoff_webhook_days * DAY),
+            "touches": keep_forgetting(forget_touches, workers, clock, settings.handoff_touch_days * DAY),
+            "feed": keep_forgetting(feed.forget, workers, clock, settings.handoff_webhook_days * DAY),
             "notifications": _after(follower.caught_up, teller.run),
             "outbox": Relay(workers, publisher, SCHEMA).run(),
         },

@@ -8,7 +8,6 @@ sends the request again. What was refused had no effect: it is not kept, and is 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,13 +18,13 @@ import orjson
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
+from shared.kit import forgetting
 from shared.kit.auth import Caller, Tokens
 from shared.kit.clock import Clock
 from shared.kit.database import Connection, Pool, one_transaction, tenant_transaction
 from shared.kit.problems import Problem, described
 
 KEPT = 86_400_000  # ms that an answer is given again
-HOURLY = 3600.0  # seconds between two looks at what is older
 SLICE = 5_000  # rows forgotten at a time
 LONGEST = 255
 
@@ -257,27 +256,22 @@ def _again(kept: Body) -> Response:
 
 async def keep_forgetting(workers: Pool, schema: str, clock: Clock) -> None:
     """Delete what is older than a day, every hour, until cancelled. workers: of baton_worker"""
-    while True:
-        await forget(workers, schema, clock.now())
-        await asyncio.sleep(HOURLY)
+    await forgetting.keep_forgetting(lambda pool, before: _forget(pool, schema, before), workers, clock, KEPT)
 
 
 async def forget(workers: Pool, schema: str, now: int) -> int:
     """Delete what is older than a day, slice by slice; how many keys that were."""
-    gone = 0
-    while True:
-        status = await workers.execute(
-            f"DELETE FROM {schema}.idempotency_keys WHERE (tenant, caller, key) IN"
-            f" (SELECT tenant, caller, key FROM {schema}.idempotency_keys WHERE at <= $1 LIMIT $2)"
-            # Looked at once more under the lock: one that was kept anew while we waited for it is young.
-            " AND at <= $1",
-            now - KEPT,
-            SLICE,
-        )
-        found = int(status.rsplit(" ", 1)[1])
-        gone += found
-        if found < SLICE:
-            return gone
+    return await _forget(workers, schema, now - KEPT)
+
+
+async def _forget(workers: Pool, schema: str, until: int) -> int:
+    old = (
+        f"DELETE FROM {schema}.idempotency_keys WHERE (tenant, caller, key) IN"
+        f" (SELECT tenant, caller, key FROM {schema}.idempotency_keys WHERE at <= $1 LIMIT {SLICE})"
+        # Looked at once more under the lock: one that was kept anew while we waited for it is young.
+        " AND at <= $1"
+    )
+    return await forgetting.delete_slices(workers, old, until)
 
 
 def parse(text: str) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.handoff.forgetting import delete_slices
 from services.handoff.outbound.messages import Message
 from services.handoff.outbound.post import Answer
 from services.handoff.outbound.schedule import Verdict
 from services.handoff.turns import waits_since
 from shared.kit.database import Connection, Pool
+from shared.kit.forgetting import delete_slices
 
 LEASE = 60_000  # ms; longer than any turn: who claimed an endpoint and died leaves it after that
 AT_ONCE = 20  # deliveries that a turn looks at

@@ -10,7 +10,6 @@ from uuid import uuid4
 import structlog
 
 from services.handoff import metrics
-from services.handoff.forgetting import keep_forgetting
 from services.handoff.outbound import queue, signing
 from services.handoff.outbound.post import Answer, Poster
 from services.handoff.outbound.queue import Claim, Delivery
@@ -18,6 +17,7 @@ from services.handoff.outbound.schedule import judge
 from services.handoff.turns import COUNT_SECONDS, DAY, TURN_SECONDS, take_turns
 from shared.kit.clock import Clock
 from shared.kit.database import Pool
+from shared.kit.forgetting import keep_forgetting
 
 log = structlog.get_logger(__name__)
 

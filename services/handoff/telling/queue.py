@@ -15,11 +15,11 @@ from typing import Any, Literal
 import orjson
 
 from services.handoff.domain.opportunity import Change, Opportunity
-from services.handoff.forgetting import delete_slices
 from services.handoff.telling.happenings import Audience, Kind, happenings, over
 from services.handoff.telling.schedule import TRIES, Verdict
 from services.handoff.turns import waits_since
 from shared.kit.database import Connection, Pool
+from shared.kit.forgetting import delete_slices
 from shared.schemas import ids
 
 State = Literal["pending", "told", "failed", "dropped", "unreachable"]

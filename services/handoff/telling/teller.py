@@ -10,7 +10,6 @@ from uuid import uuid4
 import structlog
 
 from services.handoff import metrics, store
-from services.handoff.forgetting import keep_forgetting
 from services.handoff.policies import Policies
 from services.handoff.telling import queue
 from services.handoff.telling.facts import Gathering
@@ -24,6 +23,7 @@ from services.handoff.turns import COUNT_SECONDS, DAY, TURN_SECONDS, take_turns
 from shared.availability.people import Away
 from shared.kit.clock import Clock
 from shared.kit.database import HOPELESS, Connection, Pool
+from shared.kit.forgetting import keep_forgetting
 
 log = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ import orjson
 from services.handoff.domain.hearing import Heard
 from services.handoff.touches.stream import Told
 from shared.kit.database import Connection, Pool
+from shared.kit.forgetting import delete_slices
 
 FORGOTTEN_AT_ONCE = 5_000
 MERGED_AT_ONCE = 500
@@ -69,9 +70,9 @@ _CLAIM = (
 # Of each table what is oldest; of decisions only those that are of no opportunity, which is kept as long as that is.
 _FORGET = (
     "DELETE FROM handoff.touches WHERE ctid = ANY(ARRAY("
-    "SELECT ctid FROM handoff.touches WHERE received_at < $1 LIMIT $2))",
+    f"SELECT ctid FROM handoff.touches WHERE received_at < $1 LIMIT {FORGOTTEN_AT_ONCE}))",
     "DELETE FROM handoff.decisions WHERE ctid = ANY(ARRAY("
-    "SELECT ctid FROM handoff.decisions WHERE opportunity_id IS NULL AND at < $1 LIMIT $2))",
+    f"SELECT ctid FROM handoff.decisions WHERE opportunity_id IS NULL AND at < $1 LIMIT {FORGOTTEN_AT_ONCE}))",
 )
 
 
@@ -143,5 +144,4 @@ async def chosen(connection: Connection, tenant: str, opportunity_id: str) -> di
 async def forget(workers: Pool, before: int) -> None:
     """Delete what was received before this moment (ms), a few thousand at a time. workers: of baton_worker"""
     for statement in _FORGET:
-        while await workers.execute(statement, before, FORGOTTEN_AT_ONCE) == f"DELETE {FORGOTTEN_AT_ONCE}":
-            pass
+        await delete_slices(workers, statement, before)
