@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from baton.errors import OperatorError
 from baton.home import token_of
 from baton.ingest_admin import IngestAdmin
 from shared.kit.clock import iso
+from shared.kit.kafka import reader
 from shared.schemas.topics import IDENTITY_CONFLICTS
 from shared.schemas.touches import IdentityConflict
 
@@ -42,27 +43,24 @@ class Judged:
 async def read(bootstrap: str, tenant: str) -> list[tuple[IdentityConflict, int]]:
     """The latest conflict of each pair of leads of the last 30 days, and how many there were; the latest first."""
     found: dict[frozenset[str], tuple[IdentityConflict, int]] = {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
-        await consumer.start()
-        await consumer._client.set_topics([IDENTITY_CONFLICTS.name])
-        numbers = consumer.partitions_for_topic(IDENTITY_CONFLICTS.name) or set()
-        partitions = [TopicPartition(IDENTITY_CONFLICTS.name, number) for number in sorted(numbers)]
-        if not partitions:
-            return []
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    if record.key and record.key.startswith(f"{tenant}/".encode()):
-                        with suppress(ValidationError):
-                            _join(found, IdentityConflict.model_validate_json(record.value or b""))
+        async with reader(bootstrap) as consumer:
+            await consumer._client.set_topics([IDENTITY_CONFLICTS.name])
+            numbers = consumer.partitions_for_topic(IDENTITY_CONFLICTS.name) or set()
+            partitions = [TopicPartition(IDENTITY_CONFLICTS.name, number) for number in sorted(numbers)]
+            if not partitions:
+                return []
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    for record in records:
+                        if record.key and record.key.startswith(f"{tenant}/".encode()):
+                            with suppress(ValidationError):
+                                _join(found, IdentityConflict.model_validate_json(record.value or b""))
     except KafkaError as error:
         raise OperatorError(f"Kafka at {bootstrap} does not answer ({type(error).__name__})") from error
-    finally:
-        await consumer.stop()
     return sorted(found.values(), key=lambda pair: -pair[0].received_at)
 
 

@@ -18,6 +18,7 @@ from baton.errors import OperatorError
 from services.scoring.history import Heard, needed
 from services.scoring.wire import LinkChanged, Touch, decode
 from shared.kit.dead_letters import Reject
+from shared.kit.kafka import reader
 from shared.kit.partitioner import by_murmur2
 from shared.schemas.base import record_key
 from shared.schemas.topics import HANDOFF_EVENTS, TOUCHPOINTS
@@ -98,16 +99,8 @@ def _heard(topic: str, value: bytes | None) -> Heard | None:
 @asynccontextmanager
 async def historian(bootstrap: str, progress: Progress = lambda read, total: None) -> AsyncIterator[Historian]:
     """One who reads from the Kafka at `bootstrap`. Raises OperatorError when it cannot be read."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 * 1_048_576,
-    )
     try:
-        await consumer.start()
-        yield Historian(consumer, progress)
+        async with reader(bootstrap, partition_bytes=4 << 20) as consumer:
+            yield Historian(consumer, progress)
     except KafkaError as error:
         raise OperatorError(f"Kafka at {bootstrap} cannot be read ({type(error).__name__}): is Baton up?") from error
-    finally:
-        await consumer.stop()

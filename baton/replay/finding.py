@@ -9,13 +9,14 @@ from typing import Any
 
 import asyncpg
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from baton.errors import OperatorError
 from baton.replay.accounting import Found, leads_of, place
 from baton.segment import Tally
 from shared.kit.database import open_pool, tenant_transaction
+from shared.kit.kafka import reader
 from shared.schemas.topics import LEAD_SCORED, TOUCHPOINTS
 
 LOOK_SECONDS = 1.0
@@ -69,15 +70,8 @@ def _is_settled(lead: str, found: Found) -> bool:
 
 async def records(bootstrap: str, topic: str, tenant: str) -> AsyncIterator[dict[str, Any]]:
     """The records of `tenant` on a topic, the oldest first per partition, up to the end as it is now."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 << 20,
-    )
     prefix = f"{tenant}/".encode()
-    await consumer.start()
-    try:
+    async with reader(bootstrap, partition_bytes=4 << 20) as consumer:
         await consumer._client.set_topics([topic])
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)
@@ -87,8 +81,6 @@ async def records(bootstrap: str, topic: str, tenant: str) -> AsyncIterator[dict
                 for record in polled:
                     if record.key and record.key.startswith(prefix) and record.value is not None:
                         yield orjson.loads(record.value)
-    finally:
-        await consumer.stop()
 
 
 async def _tables(database: str, tenant: str) -> tuple[dict[str, Any], dict[str, int]]:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.scoring.batch import Slice
 from services.scoring.wire import INPUTS
+from shared.kit.closing import close_consumer
 
 FETCH_BYTES = 4 * 1_048_576  # of one partition
 REQUEST_BYTES = 64 * 1_048_576
@@ -48,14 +49,14 @@ class InputLog:
             self._assigned = [TopicPartition(topic, partition) for topic in INPUTS for partition in sorted(first)]
             self._consumer.assign(self._assigned)
         except BaseException:
-            await self._consumer.stop()
+            await close_consumer(self._consumer)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await close_consumer(self._consumer)
 
     def partitions(self) -> list[int]:
         return sorted({tp.partition for tp in self._assigned})

@@ -271,12 +271,16 @@ class KafkaSource:
 
 
 @asynccontextmanager
-async def reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of no group, which assigns itself what it reads and commits nothing. Raises KafkaError."""
+async def reader(bootstrap: str, *, partition_bytes: int = 1_048_576) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of no group, which assigns itself what it reads and commits nothing. Raises KafkaError.
+
+    partition_bytes: that it takes of a partition at once; more for whoever reads whole topics
+    """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # a log that is truncated meanwhile is read again, never skipped
+        max_partition_fetch_bytes=partition_bytes,
         fetch_max_wait_ms=100,
     )
     try:
