@@ -18,6 +18,11 @@ def sealed_json(value: Any) -> dict[str, Any] | None:
     return found.model_dump() if found else None
 
 
+def stored_json(value: Any, *, sealed: bool) -> Any:
+    """As it is to be stored; `opened_json` reads it again."""
+    return sealed_json(value) if sealed else value
+
+
 def opened_json(stored: Any, *, sealed: bool) -> Any:
     """What was stored, which may have been sealed."""
     if not sealed or stored is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from services.handoff.activities import bodies
 from services.handoff.activities.calls import MEANINGS, NEEDS_NEXT
 from services.handoff.activities.cursors import place, written
 from services.handoff.activities.desk import ActivityDesk, Call
-from services.handoff.activities.tasks import Task
+from services.handoff.activities.tasks import Task, end_of
 from services.handoff.api import AHEAD, refusals
 from services.handoff.bodies import Moment, ShortText
 from services.handoff.domain.rep import Activity, NotTheHolderError
@@ -142,8 +142,7 @@ class ActivitiesApi:
         return bodies.task(added, now)
 
     def _end_of(self, tenant: str, rep_id: str, day: date) -> int:
-        zone = ZoneInfo(self._policies.zone(tenant, rep_id))
-        return _millis(datetime.combine(day + timedelta(days=1), time(), zone))
+        return end_of(day, ZoneInfo(self._policies.zone(tenant, rep_id)))
 
     async def tasks_of(
         self,

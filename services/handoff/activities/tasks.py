@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -29,6 +31,11 @@ class Task:
     by: str
     from_activity: str | None = None
     stakeholder_id: str | None = None
+
+
+def end_of(day: date, zone: ZoneInfo) -> int:
+    """When a day ends there, ms: what is due on it is late from then on."""
+    return round(datetime.combine(day + timedelta(days=1), time(), zone).timestamp() * 1000)
 
 
 _ROW = """

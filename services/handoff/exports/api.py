@@ -16,7 +16,7 @@ from services.handoff.exports.table import Encoding, lost, written
 from services.handoff.paging import Cursor, cursor, place
 from services.handoff.pipeline import store as deal_rows
 from services.handoff.pipeline.deal import Deal
-from services.handoff.pipeline.views import DealView, deal_view
+from services.handoff.pipeline.views import deal_view
 from services.handoff.policies import Policies
 from services.handoff.reads import Filter, Reads
 from shared.kit.auth import BEARER, Tokens
@@ -35,38 +35,29 @@ def _of_person(name: str) -> Callable[[views.Summary], object]:
     return lambda opportunity: opportunity.person.get(name)
 
 
-def _of_deal(name: str) -> Callable[[DealView], object]:
-    return lambda deal: getattr(deal, name)
-
-
-def _together(name: str) -> Callable[[DealView], object]:
-    """Several in one cell."""
-    return lambda deal: ", ".join(getattr(deal, name))
-
-
-# What is known of the deal; empty where there is none.
-OF_DEAL: dict[str, Callable[[DealView], object]] = {
-    "deal_stage": _of_deal("stage"),
-    "deal_stage_since": _of_deal("stage_since"),
-    "amount": _of_deal("amount"),
-    "currency": _of_deal("currency"),
-    "expected_close": _of_deal("expected_close"),
-    "probability": _of_deal("probability"),
-    "yomi": _of_deal("yomi"),
-    "forecast": _of_deal("forecast"),
-    "products": _together("products"),
-    "competitors": _together("competitors"),
-    "source": _of_deal("source"),
-    "campaign": _of_deal("campaign"),
-    "next_step": _of_deal("next_step"),
-    "next_step_on": _of_deal("next_step_on"),
-    "ordered_on": _of_deal("ordered_on"),
-    "closed_at": _of_deal("closed_at"),
-    "closed_reason": _of_deal("closed_reason"),
-    "rival": _of_deal("rival"),
-    "comes_back_at": _of_deal("comes_back_at"),
-    "account_manager": _of_deal("account_manager"),
-}
+# What is known of the deal, by the names of `DealView`; empty where there is none.
+OF_DEAL = (
+    "deal_stage",
+    "deal_stage_since",
+    "amount",
+    "currency",
+    "expected_close",
+    "probability",
+    "yomi",
+    "forecast",
+    "products",
+    "competitors",
+    "source",
+    "campaign",
+    "next_step",
+    "next_step_on",
+    "ordered_on",
+    "closed_at",
+    "closed_reason",
+    "rival",
+    "comes_back_at",
+    "account_manager",
+)
 OF_OPPORTUNITY: dict[str, Callable[[views.Summary], object]] = {
     "opportunity_id": lambda o: o.id,
     "lead_id": lambda o: o.lead_id,
@@ -195,6 +186,10 @@ class ExportsApi:
             return await deal_rows.find(connection, tenant, opportunity_ids)
 
 
+def _in_a_cell(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
 def _cells(
     row: Mapping[str, Any], deal: Deal | None, names: Mapping[str, str], pipeline: PipelinePolicy | None
 ) -> list[object]:
@@ -202,5 +197,5 @@ def _cells(
     shown = deal_view(opportunity.id, deal, pipeline) if deal and pipeline else None
     return [
         *(tell(opportunity) for tell in OF_OPPORTUNITY.values()),
-        *(tell(shown) if shown else None for tell in OF_DEAL.values()),
+        *(_in_a_cell(getattr(shown, name.removeprefix("deal_"))) if shown else None for name in OF_DEAL),
     ]

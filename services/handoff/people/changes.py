@@ -11,7 +11,7 @@ from typing import Any, Literal
 from services.handoff.people.history import PERSONAL, State, changes, fold
 from services.handoff.pipeline.deal import FieldChange
 from services.handoff.pipeline.store import BY, Recorded
-from services.handoff.sealing import opened_json, sealed_json
+from services.handoff.sealing import opened_json, stored_json
 from shared.kit.database import Connection
 
 
@@ -42,8 +42,8 @@ async def record(connection: Connection, of: Of, before: State, after: State, ve
                 of.subject,
                 change.version,
                 change.field,
-                _stored(change.field, change.before),
-                _stored(change.field, change.after),
+                stored_json(change.before, sealed=change.field in PERSONAL),
+                stored_json(change.after, sealed=change.field in PERSONAL),
                 change.field in PERSONAL,
                 now,
                 said_by,
@@ -90,7 +90,3 @@ async def find(connection: Connection, of: Of, after: int = 0, versions: int | N
 
 def _side(row: Any, side: str) -> Any:
     return opened_json(row[side], sealed=row["sealed"])
-
-
-def _stored(field: str, value: Any) -> Any:
-    return sealed_json(value) if field in PERSONAL else value

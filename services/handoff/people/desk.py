@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -143,7 +143,7 @@ class _Room:
             self.opportunity.opportunity_id,
             "todo",
             None,
-            round(datetime.combine(day + timedelta(days=1), time(), there).timestamp() * 1000),
+            tasks.end_of(day, there),
             day.isoformat(),
             offer.rep_id,
             self.by,

@@ -9,7 +9,7 @@ from typing import Any
 from services.handoff.domain.opportunity import Opportunity
 from services.handoff.pipeline.deal import FIELDS, NOTHING, PERSONAL, Deal, FieldChange, changes, recorded
 from services.handoff.pipeline.following import followed
-from services.handoff.sealing import opened_json, sealed_json
+from services.handoff.sealing import opened_json, sealed_json, stored_json
 from shared.kit.database import Connection
 from shared.schemas.policies.pipeline import PipelinePolicy
 
@@ -91,8 +91,8 @@ async def save(
                 opportunity.opportunity_id,
                 change.version,
                 change.field,
-                _stored(change.field, change.before),
-                _stored(change.field, change.after),
+                stored_json(change.before, sealed=change.field in PERSONAL),
+                stored_json(change.after, sealed=change.field in PERSONAL),
                 change.field in PERSONAL,
                 now,
                 by,
@@ -155,10 +155,6 @@ async def history(
 def _side(row: Any, side: str) -> Any:
     value = opened_json(row[side], sealed=row["sealed"])
     return NOTHING[row["field"]] if value is None else value
-
-
-def _stored(field: str, value: Any) -> Any:
-    return sealed_json(value) if field in PERSONAL else value
 
 
 def _revealed(said: Any) -> dict[str, Any]:
