@@ -43,9 +43,13 @@ class Servers:
         self._hanging: dict[str, list[int]] = {}
 
     def hang(self, name: str) -> None:
+        """On a busy machine a process goes on for some milliseconds after the signal: until all its threads stand."""
         self._hanging[name] = _family(self._stack._child(name).pid)
         for pid in self._hanging[name]:
             os.kill(pid, signal.SIGSTOP)
+        end = monotonic() + 10
+        while not all(_stands(pid) for pid in self._hanging[name]):
+            assert monotonic() < end, f"{name} goes on after SIGSTOP"
 
     def go_on(self, name: str) -> None:
         for pid in self._hanging.pop(name):
@@ -77,6 +81,11 @@ class Servers:
 def _family(pid: int) -> list[int]:
     children = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
     return [pid, *(member for child in children for member in _family(child))]
+
+
+def _stands(pid: int) -> bool:
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 @pytest.fixture
