@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from aiokafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
 from shared.kit import metrics
 from shared.kit.closing import close_consumer, close_producer
@@ -204,12 +204,18 @@ class Source(Protocol):
 
     def batches(self, most: int) -> AsyncIterator[list[Message]]: ...
 
-    async def commit(self, batch: Sequence[Message]) -> None: ...
+    async def commit(self, batch: Sequence[Message]) -> None:
+        """Its effects are done: unless this process dies very soon, it does not come again."""
+        ...
 
 
 # While a slow batch is under way aiokafka asks the broker for the partitions that have nothing yet, and for nothing else until
 # that answers: for this long new records of the others lie unseen.
 FETCH_WAIT_MS = 20
+# From when a batch is done until it is committed, while the next ones are under way. A commit is a write of the broker's, 9 ms for
+# whoever waits for it; who dies before it does the batches of so long once more.
+COMMIT_SECONDS = 0.2
+LAST_COMMIT_SECONDS = 2.0  # for a broker to take it when we stop
 
 
 class KafkaSource:
@@ -237,12 +243,19 @@ class KafkaSource:
             fetch_min_bytes=gather,
         )
         self._stopping = False
+        self._done: dict[TopicPartition, int] = {}  # and not committed yet
+        self._committing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._consumer.start()
 
     async def stop(self) -> None:
         self._stopping = True
+        if self._committing:
+            self._committing.cancel()
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(LAST_COMMIT_SECONDS):
+                await self._commit_done()
         await close_consumer(self._consumer)
 
     def assigned(self) -> bool:
@@ -250,6 +263,7 @@ class KafkaSource:
 
     async def batches(self, most: int) -> AsyncIterator[list[Message]]:
         while not self._stopping:
+            self._raise_what_failed()
             polled = await self._consumer.getmany(timeout_ms=200, max_records=most)
             batch = [_message(record) for records in polled.values() for record in records]
             for partition in polled:
@@ -260,14 +274,36 @@ class KafkaSource:
                 yield batch
 
     async def commit(self, batch: Sequence[Message]) -> None:
-        done: dict[TopicPartition, int] = {}
+        """Within COMMIT_SECONDS, or when it stops. A failure is raised by `batches`."""
         for message in batch:
             partition = TopicPartition(message.topic, message.partition)
-            done[partition] = max(done.get(partition, 0), message.offset + 1)
+            self._done[partition] = max(self._done.get(partition, 0), message.offset + 1)
+        self._raise_what_failed()
+        if self._done and self._committing is None:
+            self._committing = asyncio.create_task(self._commit_soon(), name="committing")
+            self._committing.add_done_callback(_seen)
+
+    async def _commit_soon(self) -> None:
+        while self._done:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self._commit_done()
+
+    async def _commit_done(self) -> None:
+        done = dict(self._done)
         # A partition that was taken away in the meantime is another's to commit; its records come again there, which is harmless.
-        mine = {partition: offset for partition, offset in done.items() if partition in self._consumer.assignment()}
-        if mine:
-            await self._consumer.commit(mine)
+        if mine := {
+            partition: offset for partition, offset in done.items() if partition in self._consumer.assignment()
+        }:
+            try:
+                await self._consumer.commit(mine)
+            except CommitFailedError:  # they were just taken away
+                log.warning("not_committed", partitions=len(mine))
+        self._done = {partition: offset for partition, offset in self._done.items() if done.get(partition) != offset}
+
+    def _raise_what_failed(self) -> None:
+        if self._committing and self._committing.done():
+            self._committing.result()
+            self._committing = None
 
 
 @asynccontextmanager

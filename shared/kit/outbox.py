@@ -51,16 +51,17 @@ async def enqueue(connection: Connection, schema: str, tenant: str, records: Seq
     """Add `records` to the transaction of `connection`, after the locks on their subjects are taken."""
     if not records:
         return
+    # One statement, and only the relays of these shards look: most transactions have a record or two.
     await connection.execute(
-        f"INSERT INTO {schema}.outbox (tenant, shard, topic, key, value)"
-        " SELECT $1, * FROM unnest($2::smallint[], $3::text[], $4::bytea[], $5::bytea[])",
+        f"WITH new AS (INSERT INTO {schema}.outbox (tenant, shard, topic, key, value)"
+        " SELECT $1, * FROM unnest($2::smallint[], $3::text[], $4::bytea[], $5::bytea[]) RETURNING shard)"
+        f" SELECT pg_notify('{schema}_outbox', string_agg(DISTINCT shard::text, ' ')) FROM new",
         tenant,
         [crc32(record.key) % SHARDS for record in records],
         [record.topic for record in records],
         [record.key for record in records],
         [record.value for record in records],
     )
-    await connection.execute(f"NOTIFY {schema}_outbox")
 
 
 class Relay:
@@ -95,9 +96,9 @@ class Relay:
                     await connection.remove_listener(f"{self._schema}_outbox", self._woken)
         raise ConnectionError("the connection that listens for new rows was lost")
 
-    def _woken(self, *_: object) -> None:
-        for event in self._wake:
-            event.set()
+    def _woken(self, _connection: object, _process: int, _channel: str, shards: object) -> None:
+        for shard in str(shards).split() or range(SHARDS):  # none are named by a version before this one
+            self._wake[int(shard)].set()
 
     async def _serve(self, shard: int) -> None:
         async with self._pool.acquire() as connection:

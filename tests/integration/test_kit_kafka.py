@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import (
@@ -160,6 +160,87 @@ async def test_what_was_not_committed_comes_again_and_what_was_does_not(broker: 
     done = {m.value for batch in again[:2] for m in batch}
     rest = flat(await take(await broker.source("a"), 30 - len(done)))
     assert {m.value for m in rest} == {b"%d" % n for n in range(30)} - done
+
+
+async def committed(bootstrap: str, group: str) -> int:
+    """How many records a group has committed."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return sum(found.offset for found in (await admin.list_consumer_group_offsets(group)).values())
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def source(kafka_url: str, publisher: KafkaPublisher) -> AsyncIterator[KafkaSource]:
+    """Of a topic of its own, with 30 records."""
+    topic = made_up(f"kit-{uuid4().hex[:12]}")
+    await create(kafka_url, topic)
+    await publisher.publish(numbered(topic, range(30)))
+    source = KafkaSource(kafka_url, topic.name, [topic])
+    await source.start()
+    yield source
+    await source.stop()
+
+
+async def test_what_is_done_is_committed_soon_by_fewer_writes_than_batches(
+    kafka_url: str, source: KafkaSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[object] = []
+    commit = source._consumer.commit
+
+    async def counted(offsets: object) -> None:
+        writes.append(offsets)
+        await commit(offsets)
+
+    monkeypatch.setattr(source._consumer, "commit", counted)
+    batches = await take(source, 30, most=1)
+    for batch in batches:
+        await source.commit(batch)
+    group = batches[0][0].topic
+    async with asyncio.timeout(DEADLINE):
+        while await committed(kafka_url, group) < 30:
+            await asyncio.sleep(0.02)
+    assert 1 <= len(writes) < len(batches)
+
+
+async def test_a_commit_that_fails_is_told_and_comes_again(
+    kafka_url: str, source: KafkaSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_: object) -> None:
+        raise KafkaError("the broker is away")
+
+    (batch,) = await take(source, 1, most=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(source._consumer, "commit", fails)
+        await source.commit(batch)
+        with pytest.raises(KafkaError, match="away"):
+            await take(source, 30)
+    await source.stop()
+    assert await committed(kafka_url, batch[0].topic) == 1, "when it stopped"
+
+
+async def test_partitions_that_were_taken_away_are_no_reason_to_end(
+    kafka_url: str, source: KafkaSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+
+    async def refuses(_: object) -> None:
+        refused.set()
+        raise CommitFailedError("rebalanced")
+
+    (batch,) = await take(source, 1, most=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(source._consumer, "commit", refuses)
+        await source.commit(batch)
+        async with asyncio.timeout(DEADLINE):
+            await refused.wait()
+    rest = flat(await take(source, 29))
+    assert len(rest) == 29
+    await source.commit(rest)
+    await source.stop()
+    assert await committed(kafka_url, batch[0].topic) == 30
 
 
 async def test_every_group_reads_everything(broker: Broker) -> None:
