@@ -17,7 +17,7 @@ _FAMILY = """
     )
     SELECT lead_id FROM family
 """
-_OF_LEAD = _FAMILY.format(tenant="$1", lead="$2")
+OF_LEAD = _FAMILY.format(tenant="$1", lead="$2")  # the lead, and all that were merged into it, or into one of those
 # What inside sales handed over of the opportunity `o`, or of one that ended because its lead became part of this one: a row `v`.
 HANDED_OVER = f"""
     handoff.handovers v WHERE v.tenant = o.tenant AND v.opportunity_id IN (
@@ -28,4 +28,4 @@ HANDED_OVER = f"""
 
 async def family(connection: Connection, tenant: str, lead_id: str) -> list[str]:
     """The lead, and all that were merged into it, or into one of those."""
-    return [row["lead_id"] for row in await connection.fetch(_OF_LEAD, tenant, lead_id)]
+    return [row["lead_id"] for row in await connection.fetch(OF_LEAD, tenant, lead_id)]

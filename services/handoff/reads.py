@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from services.handoff.merged import HANDED_OVER, family
+from services.handoff.merged import HANDED_OVER, OF_LEAD
 from services.handoff.paging import Place
 from shared.kit.database import Pool, tenant_transaction
 from shared.sight import Sight
@@ -32,8 +32,8 @@ _STORY = f""",
      FROM handoff.pauses p WHERE (p.tenant, p.opportunity_id) = (o.tenant, o.opportunity_id)) AS pauses,
     (SELECT coalesce(jsonb_agg(to_jsonb(v) ORDER BY v.at, v.assignment), '[]') FROM {HANDED_OVER}) AS handovers
 """
-_ASKED = """o.tenant = $1
-      AND ($2::text[] IS NULL OR o.lead_id = ANY($2))
+_ASKED = f"""o.tenant = $1
+      AND ($2::text IS NULL OR o.lead_id = ANY(ARRAY({OF_LEAD})))
       AND ($3::text IS NULL OR o.stage = $3)
       AND ($4::text IS NULL OR EXISTS (
           SELECT FROM handoff.offers f WHERE (f.tenant, f.opportunity_id) = (o.tenant, o.opportunity_id)
@@ -84,11 +84,10 @@ class Reads:
         found = " UNION ".join(_FOUND.format(seen=one) for one in seen)
         query = _ALL if sight.everything else _SEEN.format(found=found)
         async with tenant_transaction(self._pool, tenant) as connection:
-            leads = None if wanted.lead_id is None else await family(connection, tenant, wanted.lead_id)
             rows = await connection.fetch(
                 query,
                 tenant,
-                leads,
+                wanted.lead_id,
                 wanted.stage,
                 wanted.rep_id,
                 after.at if after else None,
