@@ -68,9 +68,11 @@ class Metered(Scorer):
 
     meter: Meter
 
-    async def handle(self, polled: Sequence[Slice]) -> None:
-        await super().handle(polled)
-        self.meter.count(sum(len(part.records) for part in polled if part.topic == TOUCHPOINTS.name))
+    async def take(self, polled: Sequence[Slice]) -> asyncio.Task[None]:
+        published = await super().take(polled)
+        touches = sum(len(part.records) for part in polled if part.topic == TOUCHPOINTS.name)
+        published.add_done_callback(lambda _: self.meter.count(touches))
+        return published
 
 
 async def stream(settings: Settings, meter: Meter, policies: Policies, closing: AsyncExitStack) -> None:

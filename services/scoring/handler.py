@@ -1,4 +1,7 @@
-"""Scoring in one screen: read the batch, gather the states, decide, save behind the fence, publish. The caller acknowledges."""
+"""Scoring in one screen: read the batch, gather the states, decide, save behind the fence, publish. The caller acknowledges.
+
+A batch is published while the next one is read, decided and saved: no more than that, and in turn.
+"""
 
 from __future__ import annotations
 
@@ -85,30 +88,43 @@ class Scorer:
         self._dead, self._clock = dead_letters, clock
         self._cache = StateCache(cached_leads)
         self._one_at_a_time = asyncio.Lock()
+        self._telling: asyncio.Task[None] | None = None  # what the last batch caused
         self._busy = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     async def handle(self, polled: Sequence[Slice]) -> None:
         """Do all that the batch causes; when it returns, everything is saved and acknowledged by the broker."""
+        await (await self.take(polled))
+
+    async def take(self, polled: Sequence[Slice]) -> asyncio.Task[None]:
+        """Save all that the batch causes, and have it published once the batch before is; the task ends when the broker has
+        acknowledged that, and raises what prevented it."""
         self._busy += 1
         self._quiet.clear()
         try:
             async with self._one_at_a_time:
-                await self._handle(polled)
+                batch = await self._read(polled)
+                try:
+                    decisions = await self._save(batch)
+                except BaseException:
+                    for partition in batch.shares:
+                        self._cache.drop(partition)
+                    raise
+                await self._told()
+                self._telling = asyncio.create_task(self._tell(polled, batch, decisions), name="publishing")
+                return self._telling
         finally:
             self._busy -= 1
             if not self._busy:
                 self._quiet.set()
 
-    async def _handle(self, polled: Sequence[Slice]) -> None:
-        batch = await self._read(polled)
-        try:
-            decisions = await self._save(batch)
-        except BaseException:
-            for partition in batch.shares:
-                self._cache.drop(partition)
-            raise
+    async def _told(self) -> None:
+        """Until the last batch is published, or could not be, which whoever took it knows."""
+        if self._telling:
+            await asyncio.wait({self._telling})
+
+    async def _tell(self, polled: Sequence[Slice], batch: Batch, decisions: Sequence[Decision]) -> None:
         await self._publish(decisions)
         await self._dead.publish(batch.rejected)
         self._count(polled, batch, decisions)
@@ -146,6 +162,7 @@ class Scorer:
             known = {key: state for key in subjects if (state := loaded.states.get(key)) is not None}
             visits = [self._visited(key, raw, now, subjects[key], until) for key, raw in known.items()]
             decisions = [decision for visit in visits for decision in visit.decisions]
+            await self._told()
             await self._publish(decisions)
             change = Change(
                 partition,

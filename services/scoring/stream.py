@@ -6,7 +6,7 @@ Faust gives the worker, the assignment, rebalancing and the commit timer. What i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from time import monotonic
@@ -94,7 +94,7 @@ class Fetching(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Hands one message per poll to the agent, its value the list of slices; polls again only when that one is done."""
+    """Hands one message per poll to the agent, its value the list of slices; polls again only when that one is saved."""
 
     beginnings: Beginnings  # set by `Stream`, which makes a subclass of its own
     _thread: Fetching
@@ -138,11 +138,17 @@ class BatchConsumer(driver.Consumer):
             fetcher.set_shutdown()
 
     async def _wait_for_gate(self) -> None:
-        """Until the last poll is acknowledged. Without it, load makes many tiny batches that queue; with it, batches grow."""
+        """Until the last poll is saved. Without it, load makes many tiny batches that queue; with it, batches grow."""
         while self._under_way and not self.suspend_flow.is_set() and not self.should_stop:
             self._gate.clear()
             await self.wait_first(self._gate.wait(), self.suspend_flow.wait(), timeout=1.0)
         self._under_way = None
+
+    def let_go(self, message: Any) -> None:
+        """The next poll may come: this one is saved, and is acknowledged once it is published."""
+        if self._under_way is message:
+            self._under_way = None
+        self._gate.set()
 
     def go_on_fetching(self) -> None:
         self._thread.go_on_fetching()
@@ -208,9 +214,7 @@ class BatchConsumer(driver.Consumer):
                 tp = TP(part.topic, part.partition)
                 self._done[tp] = max(self._done.get(tp, 0), part.end())
                 self._note_unread(part)
-            if self._under_way is message:
-                self._under_way = None
-            self._gate.set()
+            self.let_go(message)
             self.last_sign = monotonic()
             notify(self._waiting_for_ack)
             return True
@@ -289,6 +293,8 @@ class Stream:
     def __init__(self, settings: Settings, scorer: Scorer, beginnings: Beginnings) -> None:
         self._scorer = scorer
         self._liveness = settings.liveness_seconds
+        self._acknowledging: set[asyncio.Task[None]] = set()
+        self._failed = False  # to publish a batch
         self.app = _app(settings)
         consumer = type("Consumer", (BatchConsumer,), {"beginnings": beginnings})
         self.app.transport.Consumer = consumer
@@ -297,14 +303,28 @@ class Stream:
 
     async def _score(self, stream: Any) -> AsyncIterator[None]:
         async for event in stream.noack().events():
-            await self._handle(event)
-            event.ack()
+            published = await self._handle(event)
+            self.app.consumer.let_go(event.message)
+            acknowledging = asyncio.create_task(self._acknowledge(event, published))
+            self._acknowledging.add(acknowledging)
+            acknowledging.add_done_callback(self._acknowledging.discard)
             yield
 
-    async def _handle(self, event: Any) -> None:
+    async def _acknowledge(self, event: Any, published: Awaitable[None]) -> None:
+        """Once it is published; never after one that could not be, because what is committed stands for all before it."""
+        try:
+            await published
+        except Exception as error:
+            self._failed = True
+            await self.app.consumer.crash(error)
+        else:
+            if not self._failed:
+                event.ack()
+
+    async def _handle(self, event: Any) -> Awaitable[None]:
         # Once the handler waits for anything: what came while it worked is fetched while it waits.
         asyncio.get_running_loop().call_soon(self.app.consumer.go_on_fetching)
-        await self._scorer.handle(event.value)
+        return await self._scorer.take(event.value)
 
     async def run(self) -> None:
         """Until cancelled, which commits what is done and leaves the group. Raises what crashed the stream, and StalledError."""

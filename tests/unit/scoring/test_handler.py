@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -14,9 +14,9 @@ from services.scoring.domain.codec import decode_people
 from services.scoring.handler import ContendedError, GapError, StatesLostError
 from services.scoring.states import Change
 from services.scoring.wire import INPUTS
-from shared.kit.kafka import FakePublisher
+from shared.kit.kafka import FakePublisher, Outgoing
 from shared.schemas.ids import lead_id
-from shared.schemas.scores import ScoreTransfer, Version
+from shared.schemas.scores import LeadScored, ScoreTransfer, Version
 from shared.schemas.topics import ACCOUNT_SIGNALS, LEAD_SCORED, SCORE_TRANSFERS, TOUCHPOINTS
 from tests.scoring_fakes import FakeStates
 
@@ -229,6 +229,77 @@ async def test_after_a_crash_anywhere_a_replay_says_the_same(new_bench: Any, cra
     assert {lead: s.version.position for lead, s in crashed.scores().items() if lead != ANN} == {
         lead: s.version.position for lead, s in undisturbed.scores().items() if lead != ANN
     }
+
+
+class SlowPublisher(FakePublisher):
+    """Acknowledges nothing until it may; `begun` counts what was given to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may, self.begun = asyncio.Event(), 0
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        self.begun += 1
+        await self.may.wait()
+        await super().publish(records)
+
+
+async def test_a_batch_is_saved_while_the_one_before_is_published_and_published_after_it(bench: Any) -> None:
+    bench.publisher = publisher = SlowPublisher()
+    scorer = bench.restart()
+    for number in range(3):
+        bench.touch("ann", number)
+    slices = [bench.log.slice(TOUCHPOINTS.name, number, number + 1) for number in range(3)]
+    first = await scorer.take(slices[0:1])
+    second, third = (asyncio.create_task(scorer.take([part])) for part in slices[1:])
+    await turns()
+    assert bench.states.applied[0][TOUCHPOINTS.name] == 2, "the second is saved, and the third waits for it"
+    assert (publisher.begun, second.done(), first.done()) == (1, False, False)
+    publisher.may.set()
+    for telling in (first, await second, await third):
+        await telling
+    said = [LeadScored.model_validate_json(record.value or b"") for record in bench.published(LEAD_SCORED.name)]
+    assert [score.version.position for score in said] == [1, 2, 3]
+
+
+async def test_what_was_saved_and_never_published_is_said_by_a_replay(new_bench: Any) -> None:
+    """Two batches at most: one under way to the broker, one that waits for it."""
+    undisturbed, crashed = new_bench(), new_bench()
+    for bench in (undisturbed, crashed):
+        story(bench)
+    wanted = await tell(undisturbed, None, restart=False)
+    publisher, crashed.publisher = crashed.publisher, SlowPublisher()
+    scorer, log = crashed.restart(), crashed.log
+    under_way = await scorer.take([log.slice(TOUCHPOINTS.name, 0, 3)])
+    waiting = asyncio.create_task(scorer.take([log.slice(TOUCHPOINTS.name, 3, 6)]))
+    await turns()
+    assert crashed.states.applied[0][TOUCHPOINTS.name] == 6
+    for task in (under_way, waiting):
+        task.cancel()
+    assert crashed.publisher.records == []
+    crashed.publisher = publisher
+    assert await tell(crashed, None, restart=True) == wanted
+
+
+async def test_what_time_makes_of_a_lead_is_said_after_what_the_last_batch_did(bench: Any) -> None:
+    bench.publisher = publisher = SlowPublisher()
+    scorer = bench.restart()
+    bench.touch("ann", 1)
+    telling = await scorer.take(bench.log.all())
+    visit = asyncio.create_task(scorer.visit(0, {f"acme/{ANN}": NOW}, "policy", NOW + 86_400_000))
+    await turns()
+    assert publisher.begun == 1
+    publisher.may.set()
+    await telling
+    assert await visit
+    said = [LeadScored.model_validate_json(record.value or b"") for record in bench.published(LEAD_SCORED.name)]
+    assert [score.cause for score in said] == ["input", "policy"]
+
+
+async def turns() -> None:
+    """Until everything waits for somebody else."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 async def test_a_batch_that_was_applied_already_publishes_its_leads_again(bench: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from pydantic import ValidationError
 
@@ -193,6 +194,52 @@ async def test_fetching_goes_on_once_the_handler_waits_for_the_store(settings: S
         consumer._thread.hold_fetches(with_signals=False)
         await stream._handle(polled(consumer, bench, 0, 3))
     assert states.seen == [2, 0]
+
+
+class Event:
+    def __init__(self) -> None:
+        self.acked = False
+
+    def ack(self) -> None:
+        self.acked = True
+
+
+async def test_nothing_is_acknowledged_after_a_batch_that_could_not_be_published(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed stands for all before it: these were saved, and would never be said."""
+    crashes: list[Exception] = []
+
+    async def crash(error: Exception) -> None:
+        crashes.append(error)
+
+    monkeypatch.setattr(stream.app.consumer, "crash", crash)
+    events, loop = [Event() for _ in range(3)], asyncio.get_running_loop()
+    published = [loop.create_future() for _ in events]
+    waiting = [
+        asyncio.create_task(stream._acknowledge(event, told)) for event, told in zip(events, published, strict=True)
+    ]
+    published[0].set_result(None)
+    await waiting[0]
+    published[1].set_exception(KafkaError("never acknowledged"))
+    published[2].set_result(None)
+    await asyncio.wait(waiting)
+    assert [event.acked for event in events] == [True, False, False]
+    assert [str(error) for error in crashes] == ["KafkaError: never acknowledged"]
+
+
+async def test_the_next_poll_comes_when_a_batch_is_saved_and_is_committed_when_it_is_published(
+    stream: Stream, consumer: Any, bench: Any
+) -> None:
+    message = polled(consumer, bench, 0, 3)
+    consumer._under_way = message
+    consumer.let_go(message)
+    await consumer._wait_for_gate()
+    await consumer.commit()
+    assert consumer.commits == []
+    consumer.ack(message)
+    await consumer.commit()
+    assert consumer.commits == [{TP(IN, 0): 3}]
 
 
 async def test_a_partition_is_up_to_date_when_nothing_waits_in_it_else_as_of_what_was_read(
