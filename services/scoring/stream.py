@@ -145,7 +145,10 @@ class BatchConsumer(driver.Consumer):
         self._under_way = None
 
     def let_go(self, message: Any) -> None:
-        """The next poll may come: this one is saved, and is acknowledged once it is published."""
+        """The next poll may come: this one is saved, and is acknowledged once it is published. What waits behind it is known from
+        now on, before time alone has its turn."""
+        for part in message.value:
+            self._note_unread(part)
         if self._under_way is message:
             self._under_way = None
         self._gate.set()
@@ -213,8 +216,6 @@ class BatchConsumer(driver.Consumer):
             for part in message.value:
                 tp = TP(part.topic, part.partition)
                 self._done[tp] = max(self._done.get(tp, 0), part.end())
-                self._note_unread(part)
-            self.let_go(message)
             self.last_sign = monotonic()
             notify(self._waiting_for_ack)
             return True

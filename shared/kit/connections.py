@@ -137,7 +137,8 @@ class Connection(HttpToolsProtocol):
         if self._since is None:
             return
         closing = self.transport.is_closing()
-        if self.loop.time() - self._since > (idle_seconds if self._between and not closing else head_seconds):
+        rests = self._between and not closing and not self.transport.get_write_buffer_size()
+        if self.loop.time() - self._since > (idle_seconds if rests else head_seconds):
             if closing:
                 self.transport.abort()
             else:

@@ -286,9 +286,14 @@ class KafkaSource:
     async def _commit_soon(self) -> None:
         while self._done:
             await asyncio.sleep(COMMIT_SECONDS)
-            await self._commit_done()
+            async with asyncio.timeout(
+                PATIENCE_SECONDS
+            ):  # aiokafka tries again without end, and more and more would come again
+                await self._commit_done()
 
     async def _commit_done(self) -> None:
+        if self._consumer._subscription.reassignment_in_progress:
+            return  # the broker would refuse it, and all members would join once more
         done = dict(self._done)
         # A partition that was taken away in the meantime is another's to commit; its records come again there, which is harmless.
         if mine := {

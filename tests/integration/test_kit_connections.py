@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -14,35 +15,43 @@ from shared.kit import connections
 from shared.kit.connections import MOST_HEAD_BYTES, http_server
 
 DEADLINE = 30
+MUCH = 50_000_000
 Start = Callable[..., Awaitable[int]]
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the number of bytes in the body; `/early` without reading it."""
+    """Answers with the number of bytes in the body; `/early` without reading it, and `/much` with more than a socket holds."""
     size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-    text = str(size).encode()
+    text = b"x" * MUCH if scope["path"] == "/much" else str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
     await send({"type": "http.response.body", "body": text})
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    running: list[tuple[Any, asyncio.Task[None]]] = []
+def servers() -> list[Any]:
+    """Those that were started."""
+    return []
+
+
+@pytest.fixture
+async def start(servers: list[Any]) -> AsyncIterator[Start]:
+    running: list[asyncio.Task[None]] = []
 
     async def begin(**bounds: Any) -> int:
         server = http_server(echo, **bounds)
-        running.append((server, asyncio.create_task(server.serve())))
+        servers.append(server)
+        running.append(asyncio.create_task(server.serve()))
         async with asyncio.timeout(DEADLINE):
             while not server.started:
                 await asyncio.sleep(0.01)
         return int(server.servers[0].sockets[0].getsockname()[1])
 
     yield begin
-    for server, task in running:
+    for server, task in zip(servers, running, strict=True):
         server.should_exit = True
         await task
 
@@ -82,7 +91,7 @@ async def test_after_an_answer_the_next_head_has_its_time_too(start: Start) -> N
 @pytest.mark.parametrize("then", [b"", b"\r\n"], ids=["nothing", "an empty line"])
 async def test_between_two_requests_a_connection_may_rest_longer_but_not_for_ever(start: Start, then: bytes) -> None:
     call = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
-    port = await start(head_seconds=0.2, idle_seconds=1)
+    port = await start(head_seconds=0.2, idle_seconds=3)
     loop = asyncio.get_running_loop()
     reader, writer = await say(port, call + b"a")
     answered = loop.time()
@@ -91,9 +100,21 @@ async def test_between_two_requests_a_connection_may_rest_longer_but_not_for_eve
     writer.write(then + call + b"b" + then)
     said = await all_of(reader)
     assert said.count(b"HTTP/1.1 200") == 2, "it was still open"
-    assert loop.time() - answered >= 1
+    assert loop.time() - answered >= 3
     for done in (writer, its_writer):
         done.close()
+
+
+async def test_an_answer_that_nobody_takes_is_not_kept_as_long_as_a_connection_that_rests(
+    start: Start, servers: list[Any]
+) -> None:
+    port = await start(head_seconds=0.2, idle_seconds=10 * DEADLINE)
+    with socket.create_connection(("127.0.0.1", port)) as sender:
+        sender.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(DEADLINE):
+            for held in (True, False):
+                while bool(servers[0].server_state.connections) != held:
+                    await asyncio.sleep(0.01)
 
 
 async def test_connections_that_rest_make_room_when_half_are_taken(

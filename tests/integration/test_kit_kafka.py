@@ -12,6 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
+from shared.kit import kafka
 from shared.kit.compacted import CompactedTopic
 from shared.kit.kafka import (
     EMBEDDED_PARTITIONS,
@@ -219,6 +220,25 @@ async def test_a_commit_that_fails_is_told_and_comes_again(
             await take(source, 30)
     await source.stop()
     assert await committed(kafka_url, batch[0].topic) == 1, "when it stopped"
+
+
+async def test_a_commit_that_is_tried_without_end_is_told_too(
+    source: KafkaSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tries(_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(kafka, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(kafka, "LAST_COMMIT_SECONDS", 0.2)
+    (batch,) = await take(source, 1, most=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(source._consumer, "commit", tries)
+        await source.commit(batch)
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(TimeoutError):
+                async for _ in source.batches(500):
+                    pass
+        await source.stop()
 
 
 async def test_partitions_that_were_taken_away_are_no_reason_to_end(

@@ -209,6 +209,37 @@ async def test_a_new_row_wakes_the_relay(
     await until(lambda: len(publisher.records) == 2 * len(KEYS))
 
 
+@pytest.mark.parametrize("key", {crc32(key.encode()) % SHARDS: key for key in KEYS}.values())
+@pytest.mark.parametrize("before", ["", ", as an older version does"])
+async def test_a_row_of_any_shard_wakes_its_relay(
+    app: Pool,
+    worker: Callable[[], Any],
+    schema: str,
+    tenant: str,
+    start: Callable[[Relay], asyncio.Task[None]],
+    database_url: str,
+    key: str,
+    before: str,
+) -> None:
+    publisher, pool = FakePublisher(), await worker()
+    await fill(app, schema, tenant, range(1))
+    start(Relay(pool, publisher, schema, idle_seconds=10 * DEADLINE))
+    await until_empty(pool, schema)
+    await until_listening(database_url, schema)
+    async with tenant_transaction(app, tenant) as connection:
+        if before:
+            await connection.execute(
+                f"INSERT INTO {schema}.outbox (tenant, shard, topic, key, value) VALUES ($1, $2, 'lead-routed', $3, '1')",
+                tenant,
+                crc32(key.encode()) % SHARDS,
+                key.encode(),
+            )
+            await connection.execute(f"NOTIFY {schema}_outbox")
+        else:
+            await enqueue(connection, schema, tenant, [record(key, 1)])
+    await until(lambda: by_key(publisher)[key.encode()] == [0, 1])
+
+
 async def until_listening(database_url: str, schema: str) -> None:
     """Until the last statement of some connection was the relay's LISTEN."""
     owner = await asyncpg.connect(database_url)

@@ -84,7 +84,10 @@ def _family(pid: int) -> list[int]:
 
 
 def _stands(pid: int) -> bool:
-    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    try:
+        stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:  # a thread that has just ended
+        return False
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 

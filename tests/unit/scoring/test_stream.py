@@ -109,7 +109,7 @@ async def test_the_next_poll_waits_for_the_last_one(consumer: Any, bench: Any) -
     waiting = consumer.loop.create_task(consumer._wait_for_gate())
     done, _ = await _turns(waiting)
     assert not done
-    consumer.ack(message)
+    consumer.let_go(message)
     await waiting
 
 
@@ -245,25 +245,25 @@ async def test_the_next_poll_comes_when_a_batch_is_saved_and_is_committed_when_i
 async def test_a_partition_is_up_to_date_when_nothing_waits_in_it_else_as_of_what_was_read(
     stream: Stream, consumer: Any, bench: Any
 ) -> None:
-    """Time alone must not take a grade away while touches that hold it wait to be read."""
+    """Time alone must not take a grade away while touches that hold it wait to be read; it has its turn when a batch is saved."""
     assert stream.owned(NOW + 9) == {}
     stream.app._consumer = consumer
     consumer.unread = {0: {IN: 0, TR: 0}, 4: {}}
     assert stream.owned(NOW + 9) == {0: 0, 4: NOW + 9}
     highwater = {IN: 5, TR: 3}
     consumer.highwater = lambda tp: highwater[tp.topic]
-    consumer.ack(polled(consumer, bench, 0, 3))
+    consumer.let_go(polled(consumer, bench, 0, 3))
     assert stream.owned(NOW + 9)[0] == 0
     bench.log.topics[TR] = bench.log.topics[IN]
-    consumer.ack(consumer._message([Slice(TR, 0, _records(bench, TR, 3))]))
+    consumer.let_go(consumer._message([Slice(TR, 0, _records(bench, TR, 3))]))
     assert stream.owned(NOW + 9)[0] == NOW
-    consumer.ack(polled(consumer, bench, 3, 5))
+    consumer.let_go(polled(consumer, bench, 3, 5))
     assert stream.owned(NOW + 9) == {0: NOW + 9, 4: NOW + 9}
     stream.app.rebalancing = True
     assert stream.owned(NOW + 9) == {}
     stream.app.rebalancing = False
     consumer.unread.pop(0)  # as a revocation does
-    consumer.ack(polled(consumer, bench, 5, 6))
+    consumer.let_go(polled(consumer, bench, 5, 6))
     assert stream.owned(NOW + 9) == {4: NOW + 9}
 
 
