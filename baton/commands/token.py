@@ -6,7 +6,6 @@ import asyncio
 import re
 import sys
 from collections.abc import Coroutine
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import typer
@@ -30,14 +29,15 @@ def create(
 ) -> None:
     """Make a token and show it once: only its hash is kept."""
     from baton import tokens
+    from shared.kit.near import nearest
     from shared.sight import ROLES
 
     if not NAME.fullmatch(name):
         raise OperatorError(f"{name!r} is no name: 1 to 100 characters without spaces")
     for one in role:
         if one not in ROLES:
-            near = get_close_matches(one, ROLES, 1)
-            hint = f", did you mean {near[0]}?" if near else ""
+            near = nearest(one, ROLES)
+            hint = f", did you mean {near}?" if near else ""
             raise OperatorError(f"there is no role {one!r}{hint}: {', '.join(sorted(ROLES))}")
     database = environment(here())["DATABASE_URL"]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -21,6 +20,7 @@ from services.router.views import decision_body
 from shared.kit.auth import BEARER, Caller, Tokens
 from shared.kit.database import Connection
 from shared.kit.idempotency import Key, Once
+from shared.kit.near import nearest
 from shared.kit.problems import Problem, described
 from shared.schemas.catalogue import LEAD
 from shared.schemas.policies import KINDS
@@ -242,8 +242,8 @@ def _changed(given: WhatIf) -> Changed:
         elif name in LEAD or name in POINTS or name == "score.grade":
             raise Problem(422, "bad_value", f"`{name}` is never {value!r}")
         else:
-            near = get_close_matches(name, [*LEAD, *POINTS, "score.grade"], n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
+            near = nearest(name, [*LEAD, *POINTS, "score.grade"])
+            hint = f" Did you mean `{near}`?" if near else ""
             raise Problem(422, "unknown_field", f"there is no field `{name}` to change.{hint}")
     for question, code in given.answers.items():
         if question not in QUESTIONS:
