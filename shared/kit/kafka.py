@@ -286,19 +286,17 @@ class KafkaSource:
     async def _commit_soon(self) -> None:
         while self._done:
             await asyncio.sleep(COMMIT_SECONDS)
-            async with asyncio.timeout(
-                PATIENCE_SECONDS
-            ):  # aiokafka tries again without end, and more and more would come again
+            # aiokafka tries again without end, and ever more would come again.
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._commit_done()
 
     async def _commit_done(self) -> None:
         if self._consumer._subscription.reassignment_in_progress:
             return  # the broker would refuse it, and all members would join once more
-        done = dict(self._done)
+        done, assigned = dict(self._done), self._consumer.assignment()
         # A partition that was taken away in the meantime is another's to commit; its records come again there, which is harmless.
-        if mine := {
-            partition: offset for partition, offset in done.items() if partition in self._consumer.assignment()
-        }:
+        mine = {partition: offset for partition, offset in done.items() if partition in assigned}
+        if mine:
             try:
                 await self._consumer.commit(mine)
             except CommitFailedError:  # they were just taken away

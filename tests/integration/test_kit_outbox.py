@@ -192,23 +192,6 @@ async def test_two_relays_share_the_shards_and_one_takes_over_what_the_other_lea
         assert together[0].get(key.encode(), []) + together[1].get(key.encode(), []) == list(range(12))
 
 
-async def test_a_new_row_wakes_the_relay(
-    app: Pool,
-    worker: Callable[[], Any],
-    schema: str,
-    tenant: str,
-    start: Callable[[Relay], asyncio.Task[None]],
-    database_url: str,
-) -> None:
-    publisher, pool = FakePublisher(), await worker()
-    await fill(app, schema, tenant, range(1))
-    start(Relay(pool, publisher, schema, idle_seconds=10 * DEADLINE))
-    await until_empty(pool, schema)
-    await until_listening(database_url, schema)
-    await fill(app, schema, tenant, range(1, 2))
-    await until(lambda: len(publisher.records) == 2 * len(KEYS))
-
-
 @pytest.mark.parametrize("key", {crc32(key.encode()) % SHARDS: key for key in KEYS}.values())
 @pytest.mark.parametrize("before", ["", ", as an older version does"])
 async def test_a_row_of_any_shard_wakes_its_relay(
