@@ -25,6 +25,7 @@ PRODUCTION_PARTITIONS = 48
 MANY = 64  # records of one publish from which on building whole batches pays
 PATIENCE_SECONDS = 30  # for an acknowledgement
 OPENING_SECONDS = 30  # for a new producer to find its brokers
+READING_SECONDS = 10  # for a reader to: somebody may stand before a terminal, and aiokafka would wait for 40
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -323,7 +324,11 @@ async def reader(bootstrap: str, *, partition_bytes: int = 1_048_576) -> AsyncIt
         fetch_max_wait_ms=100,
     )
     try:
-        await consumer.start()
+        try:
+            async with asyncio.timeout(READING_SECONDS):
+                await consumer.start()
+        except TimeoutError:
+            raise KafkaTimeoutError(f"no answer within {READING_SECONDS:g} s") from None
         yield consumer
     finally:
         await close_consumer(consumer)

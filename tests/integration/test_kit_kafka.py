@@ -311,6 +311,22 @@ async def test_a_broker_that_is_not_there_is_told_at_the_start(free_port: int) -
         await KafkaPublisher(f"127.0.0.1:{free_port}").start()
 
 
+async def test_a_reader_does_not_wait_long_for_a_broker_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "READING_SECONDS", 0.2)
+    never = asyncio.Event()
+
+    async def says_nothing(_: object, writer: asyncio.StreamWriter) -> None:
+        await never.wait()
+        writer.close()
+
+    server = await asyncio.start_server(says_nothing, "127.0.0.1", 0)
+    async with server, asyncio.timeout(DEADLINE):
+        with pytest.raises(KafkaTimeoutError, match=r"no answer within 0\.2 s"):
+            async with kafka.reader(f"127.0.0.1:{server.sockets[0].getsockname()[1]}"):
+                pytest.fail("it answers")
+        never.set()
+
+
 @pytest.mark.parametrize("count", [1, MANY])
 async def test_what_is_never_acknowledged_fails_and_what_comes_after_it_is_written(kafka_url: str, count: int) -> None:
     """A partition without a leader, a broker that is silent: an idempotent producer tries for ever, and its caller would wait."""
