@@ -16,9 +16,11 @@ from aiokafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError, To
 from shared.kit import metrics
 from shared.kit.closing import close_consumer, close_producer
 from shared.kit.partitioner import by_murmur2
+from shared.kit.zstd import use_contexts_again
 from shared.schemas.topics import TOPICS, Topic
 
 log = structlog.get_logger(__name__)
+use_contexts_again()
 
 EMBEDDED_PARTITIONS = 8
 PRODUCTION_PARTITIONS = 48
