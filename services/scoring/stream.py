@@ -37,7 +37,9 @@ log = structlog.get_logger(__name__)
 
 
 POLL_SECONDS = 1.0
-SIGNALS_SECONDS = 0.5  # from one reading of accounts' signals to the next: leads do not wait for companies
+SIGNALS_SECONDS = (
+    0.5  # from one reading of a partition's signals to accounts to the next: leads do not wait for companies
+)
 WATCH_SECONDS = 1.0
 STOPPING_SECONDS = 10  # for the batch under way and a last commit; what was not committed is read again
 
@@ -53,7 +55,9 @@ class Fetching(driver.AIOKafkaConsumerThread):
     also lets the broker hold a fetch back for 1,500 ms, during which nothing else is fetched.
     """
 
-    _signals_wait_until = 0.0
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._resting: dict[TopicPartition, float] = {}  # partitions of signals, and until when
+        super().__init__(*args, **kwargs)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -72,25 +76,28 @@ class Fetching(driver.AIOKafkaConsumerThread):
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await maybe_async(fun(*args, **kwargs))
 
-    def hold_fetches(self, *, with_signals: bool) -> None:
-        """Ask the broker for nothing more, until told to go on; for no more signals a while longer.
+    def hold_fetches(self, signals: Sequence[TopicPartition]) -> None:
+        """Ask the broker for nothing more, until told to go on; for no more of these signals a while longer.
 
         A touch says something to its lead's company at once. What it says would be most of what is read next, and new touches
-        would wait for it; a little later one score of a company stands for several of them.
+        would wait for it; a little later one score of a company stands for several of them. Partitions that came together come
+        one by one from then on, so that no touch waits for all of them.
         """
         consumer = self._ensure_consumer()
         consumer.pause(*consumer.assignment())
-        if with_signals:
-            self._signals_wait_until = monotonic() + SIGNALS_SECONDS
+        now = monotonic()
+        for place, tp in enumerate(signals):
+            self._resting[tp] = now + SIGNALS_SECONDS * (1 + place / len(signals))
 
     def go_on_fetching(self) -> None:
         if self._consumer and (paused := self._consumer.paused()):
-            wait = self.signals_wait() > 0
-            self._consumer.resume(*[tp for tp in paused if not (wait and tp.topic == ACCOUNT_SIGNALS.name)])
+            now = monotonic()
+            self._resting = {tp: until for tp, until in self._resting.items() if until > now}
+            self._consumer.resume(*(paused - self._resting.keys()))
 
     def signals_wait(self) -> float:
-        """For how many seconds more signals are not asked for."""
-        return max(0.0, self._signals_wait_until - monotonic())
+        """For how many seconds more there are signals that are not asked for."""
+        return max(0.0, min(self._resting.values(), default=0.0) - monotonic())
 
 
 class BatchConsumer(driver.Consumer):
@@ -182,7 +189,9 @@ class BatchConsumer(driver.Consumer):
         # aiokafka would ask at once for more, get the one record that comes first, and ask no more while it lies there: the next
         # batch would be that record, and all others would wait for the one after. A full batch has left some behind.
         if sum([len(part.records) for part in slices]) < self.app.conf.broker_max_poll_records:
-            self._thread.hold_fetches(with_signals=any(part.topic == ACCOUNT_SIGNALS.name for part in slices))
+            self._thread.hold_fetches(
+                [TopicPartition(part.topic, part.partition) for part in slices if part.topic == ACCOUNT_SIGNALS.name]
+            )
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
         for part in slices:
             self._read_offset[TP(part.topic, part.partition)] = part.end()

@@ -157,16 +157,27 @@ async def test_new_touches_do_not_wait_for_what_the_last_ones_say_to_companies(
     clock = [1_000.0]
     monkeypatch.setattr("services.scoring.stream.monotonic", lambda: clock[0])
     thread, reader = consumer._thread, consumer._thread._consumer
-    every = {TopicPartition(IN, 0), TopicPartition(ACCOUNT_SIGNALS.name, 0)}
-    reader.assign(list(every))
-    for with_signals, later, left in ((False, 0.0, 0), (True, 0.0, 1), (False, 0.05, 1), (False, SIGNALS_SECONDS, 0)):
+    touches, *signals = every = [TopicPartition(IN, 0), *(TopicPartition(ACCOUNT_SIGNALS.name, p) for p in range(2))]
+    reader.assign(every)
+
+    def resting_after(later: float, told: Sequence[TopicPartition] = ()) -> set[TopicPartition]:
+        """What is not asked for once a batch with these signals is saved, so much later."""
         clock[0] += later
-        thread.hold_fetches(with_signals=with_signals)
-        assert reader.paused() == every
+        thread.hold_fetches(told)
+        assert reader.paused() == set(every)
         thread.go_on_fetching()
-        assert len(reader.paused()) == left
-        assert reader.paused() <= {TopicPartition(ACCOUNT_SIGNALS.name, 0)}
-        assert (thread.signals_wait() > 0) is bool(left), "the next poll is no longer than that"
+        resting = reader.paused()
+        assert (thread.signals_wait() > 0) is bool(resting), "the next poll is no longer than that"
+        assert touches not in resting
+        return resting
+
+    assert resting_after(0.0) == set()
+    assert resting_after(0.0, signals) == set(signals), "they came together"
+    assert resting_after(SIGNALS_SECONDS * 0.99) == set(signals)
+    assert resting_after(SIGNALS_SECONDS * 0.02) == {signals[1]}, "and come one by one from then on"
+    assert resting_after(0.0, signals[:1]) == set(signals)
+    assert resting_after(SIGNALS_SECONDS * 0.5) == {signals[0]}
+    assert resting_after(SIGNALS_SECONDS * 0.5) == set()
 
 
 class SlowStates(FakeStates):
@@ -191,7 +202,7 @@ async def test_fetching_goes_on_once_the_handler_waits_for_the_store(settings: S
     consumer = stream.app.consumer
     async with reading(consumer) as reader:
         states.watch = lambda: len(reader.paused())
-        consumer._thread.hold_fetches(with_signals=False)
+        consumer._thread.hold_fetches([])
         await stream._handle(polled(consumer, bench, 0, 3))
     assert states.seen == [2, 0]
 
