@@ -149,7 +149,11 @@ async def _drive(bootstrap: str, touches: Touches, per_second: int) -> list[floa
     """Milliseconds from the send of each touch to the first score that contains it."""
     consumer = await latest(bootstrap, LEAD_SCORED.name)
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, compression_type="zstd", partitioner=by_murmur2
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="zstd",
+        partitioner=by_murmur2,
     )
     await producer.start()
     clock, decoder = SystemClock(), msgspec.json.Decoder(_Score)

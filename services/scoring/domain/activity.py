@@ -21,14 +21,21 @@ NOT_THEIRS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What a policy gives points for that people do themselves. types: of touches;  keys: of marks, each with its horizon, ms"""
+    """What a policy gives points for that people do themselves.
+
+    types:   of touches;  keys: of marks, each with its horizon, ms
+    lasting: keys of marks that count for as long as is asked, or longer;  passing: the others
+    """
 
     types: frozenset[str]
     keys: dict[str, int]
+    lasting: frozenset[str]
+    passing: frozenset[str]
 
 
 @lru_cache(maxsize=256)
-def acts(rules: RuleSet) -> Acts:
+def acts(rules: RuleSet, span: int) -> Acts:
+    """span: for how long is asked, ms"""
     types: set[str] = set()
     keys: dict[str, int] = {}
     for rule in rules.behaviour:
@@ -36,7 +43,8 @@ def acts(rules: RuleSet) -> Acts:
         if rule.points > 0 and named and not named & NOT_THEIRS:
             types |= named
             keys[rule.key] = max(keys.get(rule.key, 0), rule.horizon)
-    return Acts(frozenset(types), keys)
+    lasting = frozenset(key for key, horizon in keys.items() if horizon >= span)
+    return Acts(frozenset(types), keys, lasting, frozenset(keys.keys() - lasting))
 
 
 def active(
@@ -53,19 +61,21 @@ def active(
     A day is told by the latest touches, of which few are kept, or by the marks, which tell few of each day: so that neither a busy
     person's past is forgotten nor a limited rule's last touch.
     """
-    own = acts(rules)
+    own = acts(rules, as_of - since)
     found = [touch.at for touch in touches if touch.type in own.types]
     for memory in memories:
-        for key, buckets in memory.marks.items():
-            horizon = own.keys.get(key)
-            if horizon is not None:
-                oldest = max(as_of - horizon, 0)
-                if condemned:
-                    marks = read(b"".join(buckets.values()))
-                    found += [at for at, event in marks if at >= oldest and event not in condemned]
-                else:
-                    days = memory.moments(key, zone).days
-                    found += days[bisect_left(days, max(oldest, since)) :] or [at for at in days[-1:] if at >= oldest]
+        days = [] if condemned else memory.days(own.lasting, zone).all
+        told = days[bisect_left(days, since) :]
+        found += told
+        for key in memory.marks.keys() & (own.passing if told else own.keys):
+            oldest = max(as_of - own.keys[key], 0)
+            if condemned:
+                marks = read(b"".join(memory.marks[key].values()))
+                found += [at for at, event in marks if at >= oldest and event not in condemned]
+            else:
+                every = memory.moments(key).all
+                some = every[bisect_left(every, max(oldest, since)) :] or [at for at in every[-1:] if at >= oldest]
+                found += map(int, some)
     latest = {(at + zone) // DAY: at for at in sorted(found)}  # by day, the earliest first
     moments = list(latest.values())[: -MOST_MOMENTS - 1 : -1]
     return tuple([at for place, at in enumerate(moments) if at > since or not place])

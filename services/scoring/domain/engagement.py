@@ -76,15 +76,13 @@ def engagement(memories: Sequence[Memory], rules: RuleSet, as_of: int, condemned
     groups: dict[str, int] = {}
     marks = gains = losses = gaining = losing = lately = usual = 0
     shortest = step = NEVER
-    now, by_key, zone = float(as_of), rules.by_key, rules.zone
+    now, by_key = float(as_of), rules.by_key
     alone = memories[0] if len(memories) == 1 and not condemned else None
     for key in memories[0].marks if len(memories) == 1 else {key for memory in memories for key in memory.marks}:
         for rule in by_key.get(key, ()):
             if not rule.begins <= as_of < rule.ends:
                 continue
-            times = (
-                times_of(memories, rule, zone, as_of, condemned) if alone is None else _since(alone, rule, zone, now)
-            )
+            times = times_of(memories, rule, as_of, condemned) if alone is None else _since(alone, rule, now)
             if not times:
                 continue
             first, last, half_life = times[0], times[-1], rule.half_life
@@ -119,21 +117,19 @@ def engagement(memories: Sequence[Memory], rules: RuleSet, as_of: int, condemned
     return Engagement(partial, groups, marks, gains, losses, gaining, losing, lately, usual, shortest, step)
 
 
-def _since(memory: Memory, rule: Behaviour, zone: int, now: float) -> Sequence[float]:
+def _since(memory: Memory, rule: Behaviour, now: float) -> Sequence[float]:
     """When the touches of one memory happened that count."""
-    times = memory.moments(rule.key, zone).all if memory.marks[rule.key] else ()
+    times = memory.moments(rule.key).all if memory.marks[rule.key] else ()
     return times if not times or times[0] >= now - rule.horizon else times[bisect_left(times, now - rule.horizon) :]
 
 
-def times_of(
-    memories: Sequence[Memory], rule: Behaviour, zone: int, as_of: int, condemned: Set[bytes]
-) -> Sequence[float]:
+def times_of(memories: Sequence[Memory], rule: Behaviour, as_of: int, condemned: Set[bytes]) -> Sequence[float]:
     """When the touches happened that count for the rule, its limit applied over all identities together; the earliest first."""
     holding = [memory for memory in memories if memory.marks.get(rule.key)]
     if not holding:
         return []
     if len(holding) == 1 and not condemned:
-        return _since(holding[0], rule, zone, as_of)
+        return _since(holding[0], rule, as_of)
     oldest = as_of - rule.horizon
     marks = b"".join(_union(rule.limit, [memory.marks[rule.key] for memory in holding]).values())
     return sorted([float(at) for at, event in read(marks) if at >= oldest and event not in condemned])

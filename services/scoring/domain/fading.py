@@ -56,7 +56,7 @@ class Fading:
             for rule in rules.by_key.get(key, ()):
                 if rule.begins <= as_of < rule.ends:
                     group = groups.setdefault(rule.group, _Group(max(rules.cap_of(rule.group), 0), [], []))
-                    times = times_of(standing.memories, rule, rules.zone, as_of, standing.condemned)
+                    times = times_of(standing.memories, rule, as_of, standing.condemned)
                     touches = _Touches(times, abs(rule.points), rule.half_life, rule.horizon)
                     (group.gains if rule.points > 0 else group.losses).append(touches)
         self._groups = list(groups.values())

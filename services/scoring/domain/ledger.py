@@ -8,7 +8,7 @@ which marks exist, and carries its limit, horizon and bucket length, so that led
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from struct import Struct
@@ -76,33 +76,52 @@ def moments(marks: Marks) -> Iterator[tuple[int]]:
 class Moments(NamedTuple):
     """When the marks of one key happened, sorted: as whole numbers in floats, of which what fades is made twice as fast.
 
-    days: the last of each day of a zone;  zone: offset from UTC, ms
     buckets: how many there were: whoever forgets marks forgets whole ones
     """
 
     all: array[float]
-    days: array[int]
+    buckets: int
+
+    def and_last(self, at: int, more: int) -> Moments:
+        """With one mark more, none of the others later, in so many more buckets."""
+        every = self.all[:]
+        every.append(at)
+        return Moments(every, self.buckets + more)
+
+
+def moments_of(buckets: Mapping[Bucket, Marks]) -> Moments:
+    return Moments(array("d", _sorted([buckets])), len(buckets))
+
+
+class Days(NamedTuple):
+    """The last moment of each day of a zone on which there is a mark of one of these keys, sorted, ms.
+
+    zone: offset from UTC, ms;  buckets: how many the keys had, all together
+    """
+
+    all: array[int]
+    keys: Set[str]
     zone: int
     buckets: int
 
-    def and_last(self, at: int, buckets: int) -> Moments:
-        """With one mark more, none of the others later."""
-        every, days = self.all[:], self.days[:]
-        every.append(at)
-        if (days[-1] + self.zone) // DAY == (at + self.zone) // DAY:
+    def and_last(self, at: int, more: int) -> Days:
+        """With one mark more, none of the others later, in so many more buckets."""
+        days = self.all[:]
+        if days and (days[-1] + self.zone) // DAY == (at + self.zone) // DAY:
             days[-1] = at
         else:
             days.append(at)
-        return Moments(every, days, self.zone, buckets)
+        return self._replace(all=days, buckets=self.buckets + more)
 
 
-def moments_of(buckets: Mapping[Bucket, Marks], zone: int) -> Moments:
-    every = sorted([at for (at,) in moments(b"".join(buckets.values()))])
-    return Moments(array("d", every), _days(every, zone), zone, len(buckets))
+def days_of(ledger: Ledger, keys: Set[str], zone: int) -> Days:
+    held = [buckets for key, buckets in ledger.items() if key in keys]
+    last = {(at + zone) // DAY: at for at in _sorted(held)}
+    return Days(array("q", last.values()), keys, zone, sum(map(len, held)))
 
 
-def _days(moments: Iterable[int], zone: int) -> array[int]:
-    return array("q", {(at + zone) // DAY: at for at in moments}.values())
+def _sorted(held: Iterable[Mapping[Bucket, Marks]]) -> list[int]:
+    return sorted([at for buckets in held for (at,) in moments(b"".join(buckets.values()))])
 
 
 def count(marks: Marks) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from services.scoring.domain import ledger
-from services.scoring.domain.ledger import Bucket, Ledger, Moments, event_of, mark_of, moments_of
+from services.scoring.domain.ledger import Bucket, Days, Ledger, Moments, days_of, event_of, mark_of, moments_of
 from shared.schemas.touches import Scalar
 from shared.schemas.vocabulary import VOID
 
@@ -23,6 +23,7 @@ REAL, TEST = 1, 2  # bits of Memory.seen
 UNHEARD = -1
 ANSWERED = "answered"  # type of what stands for an answer that a rep was given: no touch, so that no rule counts it
 CONFIDENCE = ".confidence"  # and a question before it: how sure the answer is, of the same source and event
+DAYS = ""  # in place of a rule key
 OUTCOME = "outcome"  # kind of the identity that stands for what sales says of a lead
 
 
@@ -144,7 +145,7 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
     answers:     all that reps were told, so that what is left stands where one is void; `evidence` has the latest of them, too,
                  as it was kept before and earlier programs read it
 
-    Its dictionary, which is not encoded, holds by key what was read of its marks, until they change.
+    Its dictionary, which is not encoded, holds by key what was read of its marks, until they change, and the days of some keys.
     """
 
     kind: str = ""
@@ -185,12 +186,23 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
         copied.__dict__.update(self.__dict__)
         return copied
 
-    def moments(self, key: str, zone: int) -> Moments:
-        """Of the marks of a key that it has, and of the days of a zone."""
+    def moments(self, key: str) -> Moments:
+        """Of the marks of a key that it has."""
         found: Moments | None = self.__dict__.get(key)
-        if found is None or found.zone != zone or found.buckets != len(self.marks[key]):
-            found = self.__dict__[key] = moments_of(self.marks[key], zone)
+        if found is None or found.buckets != len(self.marks[key]):
+            found = self.__dict__[key] = moments_of(self.marks[key])
         return found
+
+    def days(self, keys: Set[str], zone: int) -> Days:
+        """On which it has marks of any of these keys."""
+        found: Days | None = self.__dict__.get(DAYS)
+        same = found is not None and (found.keys is keys or found.keys == keys) and found.zone == zone
+        if found is None or not same or found.buckets != self._buckets(keys):
+            found = self.__dict__[DAYS] = days_of(self.marks, keys, zone)
+        return found
+
+    def _buckets(self, keys: Set[str]) -> int:
+        return sum([len(buckets) for key, buckets in self.marks.items() if key in keys])
 
     def remember(
         self, touch: TouchLike, slots: Iterable[tuple[str, Bucket]], person: Mapping[str, str], raises_hand: bool
@@ -231,15 +243,24 @@ class Memory(msgspec.Struct, array_like=True, dict=True):
 
     def mark(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
         mark = b""
+        days: Days | None = self.__dict__.pop(DAYS, None)
+        if days is not None and days.buckets != self._buckets(days.keys):
+            days = None
         for key, bucket in slots:
             mark = mark or mark_of(at, event_of(event_id))
             known: Moments | None = self.__dict__.pop(key, None)
-            stands = known is not None and known.buckets == len(self.marks.get(key, ()))
+            before = len(self.marks.get(key, ()))
+            stands = known is not None and known.buckets == before
             more = ledger.record(self.marks, key, bucket, mark)
+            buckets = len(self.marks[key]) - before
             if known is not None and stands and more == 0:
                 self.__dict__[key] = known
-            elif known is not None and stands and more and known.days[-1] <= at:
-                self.__dict__[key] = known.and_last(at, len(self.marks[key]))
+            elif known is not None and stands and more and known.all[-1] <= at:
+                self.__dict__[key] = known.and_last(at, buckets)
+            if days is not None and key in days.keys and more != 0:
+                days = days.and_last(at, buckets) if more and days.all and days.all[-1] <= at else None
+        if days is not None:
+            self.__dict__[DAYS] = days
 
     def hear_outcome(self, at: int, event_id: str, slots: Iterable[tuple[str, Bucket]]) -> None:
         """Take in what sales says of the lead; nothing that the lead did."""
