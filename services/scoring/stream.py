@@ -90,14 +90,14 @@ class Fetching(driver.AIOKafkaConsumerThread):
             self._resting[tp] = now + SIGNALS_SECONDS * (1 + place / len(signals))
 
     def go_on_fetching(self) -> None:
+        now = monotonic()
+        self._resting = {tp: until for tp, until in self._resting.items() if until > now}
         if self._consumer and (paused := self._consumer.paused()):
-            now = monotonic()
-            self._resting = {tp: until for tp, until in self._resting.items() if until > now}
             self._consumer.resume(*(paused - self._resting.keys()))
 
     def signals_wait(self) -> float:
-        """For how many seconds more there are signals that are not asked for."""
-        return max(0.0, min(self._resting.values(), default=0.0) - monotonic())
+        """For how many seconds more some signals are not asked for."""
+        return max(0.001, min(self._resting.values()) - monotonic()) if self._resting else 0.0
 
 
 class BatchConsumer(driver.Consumer):

@@ -56,7 +56,7 @@ def small_bounds() -> Iterator[None]:
             patch.setattr(module, "LATEST_TOUCHES", 2)
         for name in ("MOST_ACCOUNTS", "MOST_DOMAINS", "MOST_VERDICTS"):
             patch.setattr(memory, name, 2)
-        for name, most in (("MOST_MARKS", 3), ("MOST_CAMPAIGN_MARKS", 2), ("FEW_BUCKETS", 0)):
+        for name, most in (("MOST_MARKS", 3), ("MOST_CAMPAIGN_MARKS", 2)):
             patch.setattr(ledger, name, most)
         yield
 

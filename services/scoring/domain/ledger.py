@@ -29,7 +29,6 @@ Bucket = int | str  # number of the bucket since the epoch, or the name of a cam
 # (`event_of`). In bytes, so that marks sort as (at, event) do, and a thousand of them are as cheap to hold as one.
 _MARK, _MOMENT = Struct(">Q16s"), Struct(">Q16x")
 MARK = _MARK.size  # bytes
-FEW_BUCKETS = 10  # of 50 marks at most, as a policy may set its limits
 Marks = bytes  # one after the other: sorted, distinct, no more than the limit of their key
 Ledger = dict[str, dict[Bucket, Marks]]  # by rule key and bucket
 
@@ -201,8 +200,8 @@ def tidy(ledger: Ledger, known_at: int, before: int = -1) -> int:
     """
     if known_at // DAY != before // DAY:
         _forget(ledger, known_at)
-    if sum(map(len, ledger.values())) <= FEW_BUCKETS or sum(_sizes(ledger)) <= MOST_CAMPAIGN_MARKS * MARK:
-        return 0
+    if sum([len(buckets) * key_parts(key).limit for key, buckets in ledger.items()]) <= MOST_CAMPAIGN_MARKS:
+        return 0  # without a look at each bucket
     return _bound(ledger, MOST_MARKS, campaigns=False) + _bound(ledger, MOST_CAMPAIGN_MARKS, campaigns=True)
 
 
@@ -213,10 +212,6 @@ def check(ledger: Ledger) -> None:
         for bucket, marks in buckets.items():
             if bucket.__class__ is not named or not marks or len(marks) % MARK:
                 raise ValueError("a bucket of another kind than its key says, or marks cut short")
-
-
-def _sizes(ledger: Ledger) -> list[int]:
-    return [sum(map(len, buckets.values())) for buckets in ledger.values()]
 
 
 def _each(marks: Marks) -> list[Marks]:

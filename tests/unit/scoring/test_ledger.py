@@ -157,6 +157,15 @@ def test_campaigns_have_a_bound_of_their_own() -> None:
     assert max(found[MAIL]) == f"mail-{MOST_CAMPAIGN_MARKS - 1:05}"
 
 
+def test_a_bound_is_of_marks_not_of_campaigns() -> None:
+    many = MOST_CAMPAIGN_MARKS // 2 + 5
+    found: Ledger = {
+        MAIL: {f"mail-{n:05}": marked([(T0, event_of(f"{n}")), (T0 + 1, event_of(f"{n}"))]) for n in range(many)}
+    }
+    assert tidy(found, T0) == 10
+    assert size(found) == MOST_CAMPAIGN_MARKS
+
+
 KEYS = [DAILY, WEEKLY, ONCE, MAIL, rule_key(WHEN, 3, "2d", 20 * DAY, JST), rule_key({}, 1, "once", 49 * DAY, 0)]
 
 
