@@ -417,7 +417,7 @@ def _app(settings: Settings) -> Any:
         settings.group,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
         broker_session_timeout=settings.session_seconds,
-        broker_heartbeat_interval=min(2.0, settings.session_seconds / 3),
+        broker_heartbeat_interval=1.0,  # by which a worker learns, too, that another is gone
         broker_request_timeout=60,
         broker_rebalance_timeout=30,
         broker_commit_interval=1.0,
