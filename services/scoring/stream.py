@@ -37,9 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 POLL_SECONDS = 1.0
-SIGNALS_SECONDS = (
-    0.5  # from one reading of a partition's signals to accounts to the next: leads do not wait for companies
-)
+SIGNALS_SECONDS = 0.5  # from one reading of a partition's signals to the next: leads do not wait for companies
 WATCH_SECONDS = 1.0
 STOPPING_SECONDS = 10  # for the batch under way and a last commit; what was not committed is read again
 

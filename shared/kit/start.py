@@ -43,7 +43,7 @@ def spare_the_collector(*, full_every: int) -> None:
     """What is in memory now stays out of garbage collections, and full ones come after so many of the middle kind.
 
     Batches of thousands of small objects would make the collector walk all modules again and again, and find nothing. The young
-    ones are looked at by the 5,000, each once: that takes 7 ms where 50,000 at once took 114.
+    ones are looked at by the 5,000, each once: that takes some 10 ms where 50,000 at once took 114.
     """
     gc.collect()
     gc.freeze()
