@@ -12,8 +12,8 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
-import msgspec
 import httpx
+import msgspec
 import pytest
 
 from services.scoring import wire
