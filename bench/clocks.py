@@ -22,6 +22,7 @@ import orjson
 import uvloop
 from ruamel.yaml import YAML
 
+from baton.stack.ports import free_port
 from bench import setup
 from bench.harness import Process, Row, median, percentile, row, say, servers
 from bench.round_trip import latest
@@ -136,7 +137,7 @@ def _fall_due(env: dict[str, str]) -> list[Row]:
     workers = []
     try:
         for _ in range(2):
-            port = setup.free_port()
+            port = free_port()
             workers.append(
                 Process(
                     "services.handoff", env={**env, "HANDOFF_PORT": str(port)}, ready=f"http://127.0.0.1:{port}/readyz"

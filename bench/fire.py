@@ -26,9 +26,9 @@ import uvloop
 from aiokafka import AIOKafkaConsumer
 
 from baton.migrations import upgrade_async
+from baton.stack.ports import free_port
 from bench.harness import Process, Row, row, say, servers
 from bench.round_trip import latest
-from bench.setup import free_port
 from shared.kit.clock import SystemClock
 from shared.kit.kafka import KafkaPublisher, Outgoing, ensure_topics
 from shared.schemas.handoff import HandoffEvent

@@ -15,6 +15,7 @@ from itertools import count
 import orjson
 import uvloop
 
+from baton.stack.ports import free_port
 from bench import setup
 from bench.harness import Process, Row, median, row, say, servers
 from bench.load import request, send
@@ -43,7 +44,7 @@ SHAPES = (Shape(1, 4000, 64, 3), Shape(100, 250, 8, 12))
 def measure() -> list[Row]:
     with servers() as env:
         key = uvloop.run(setup.prepare(env))
-        ingest_port, parse_port = setup.free_port(), setup.free_port()
+        ingest_port, parse_port = free_port(), free_port()
         ours, theirs = f"http://127.0.0.1:{ingest_port}", f"http://127.0.0.1:{parse_port}"
         env["INGEST_PORT"] = str(ingest_port)
         numbers = count()

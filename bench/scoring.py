@@ -21,6 +21,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 
+from baton.stack.ports import free_port
 from bench import setup
 from bench.harness import Process, Row, median, percentile, row, say, servers
 from bench.round_trip import latest, round_trips, shown, ticks
@@ -105,7 +106,7 @@ async def _forget(url: str, group: str) -> None:
 
 
 def _latencies(env: dict[str, str], touches: Touches) -> list[Row]:
-    port = setup.free_port()
+    port = free_port()
     env["SCORING_PORT"] = str(port)
     bootstrap = env["KAFKA_BOOTSTRAP_SERVERS"]
     with Process("services.scoring", env=env, ready=f"http://127.0.0.1:{port}/readyz"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import asyncpg
 
 from baton.migrations import upgrade_async
 from baton.policies import apply
+from baton.stack.ports import choose
 from shared.kit.auth import token_hash
 from shared.kit.kafka import ensure_topics
 
@@ -38,10 +38,4 @@ async def prepare(env: dict[str, str]) -> str:
 
 def ports() -> dict[str, int]:
     """A free port for each service."""
-    return {service: free_port() for service in ("ingest", "scoring", "router", "handoff")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return choose(dict.fromkeys(("ingest", "scoring", "router", "handoff"), 0), {})

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import uvloop
 
-from bench import setup
+from baton.stack.ports import free_port
 from bench.harness import Process, Row, row, say
 from bench.round_trip import latest
 from bench.touches import Touches
@@ -34,7 +34,7 @@ class _Score(msgspec.Struct):
 def take_over(env: dict[str, str], touches: Touches) -> list[Row]:
     rows = []
     for number in (signal.SIGKILL, signal.SIGTERM):
-        port = setup.free_port()
+        port = free_port()
         with Process(
             "services.scoring", env={**env, "SCORING_PORT": str(port)}, ready=f"http://127.0.0.1:{port}/readyz"
         ) as worker:

@@ -14,7 +14,7 @@ import time
 import orjson
 import uvloop
 
-from bench import setup
+from baton.stack.ports import free_port
 from bench.harness import Process, Row, percentile, row, say, servers
 from bench.load import Client, request
 from bench.round_trip import round_trips, shown, ticks
@@ -31,7 +31,7 @@ def measure() -> list[Row]:
         env["BENCH_SECRET"] = "whsec_" + base64.b64encode(SECRET).decode()
         bootstrap = env["KAFKA_BOOTSTRAP_SERVERS"]
         uvloop.run(_prepare(bootstrap))
-        port = setup.free_port()
+        port = free_port()
         env["INGEST_PORT"], url = str(port), f"http://127.0.0.1:{port}"
         with Process("services.ingest", env=env, ready=f"{url}/readyz") as ingest:
             baseline = uvloop.run(round_trips(bootstrap, PER_SECOND, SECONDS / 3))

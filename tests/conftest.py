@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,6 +26,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from baton.migrations import upgrade
+from baton.stack import ports
 from shared.kit.kafka import ensure_topics
 from shared.kit.mended import mend
 
@@ -223,9 +223,7 @@ def tenant() -> str:
 @pytest.fixture
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture(scope="session")

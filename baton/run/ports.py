@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 
 from baton.errors import OperatorError
-from baton.stack.ports import FALLBACK, HOST, holder, is_free
+from baton.stack.ports import HOST, free_port, holder, is_free
 
 __all__ = ["USUAL", "check_pins", "choose", "holder", "is_free"]
 
@@ -38,8 +37,7 @@ def choose(environ: Mapping[str, str], say: Callable[[str], None] = lambda line:
         elif is_free(usual):
             chosen[name] = usual
         else:
-            taken = {*chosen.values(), *USUAL.values()}
-            chosen[name] = next(p for p in random.sample(FALLBACK, len(FALLBACK)) if p not in taken and is_free(p))
+            chosen[name] = free_port({*chosen.values(), *USUAL.values()})
             say(
                 f"Port {usual} is in use by {holder(usual)}: {name} listens on {chosen[name]} ({name.upper()}_PORT pins one)"
             )

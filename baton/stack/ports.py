@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,8 +52,16 @@ def choose(wanted: Mapping[str, int], pins: Mapping[str, int]) -> dict[str, int]
     for name, port in wanted.items():
         if name not in chosen:
             usable = port and port not in chosen.values() and is_free(port)
-            chosen[name] = port if usable else next(p for p in _free() if p not in chosen.values())
+            chosen[name] = port if usable else free_port(chosen.values())
     return chosen
+
+
+def free_port(but: Container[int] = ()) -> int:
+    """A port where a server may listen, none of `but`. Raises StackError when there is none."""
+    for port in random.sample(FALLBACK, len(FALLBACK)):
+        if port not in but and is_free(port):
+            return port
+    raise StackError(f"No port between {FALLBACK.start} and {FALLBACK.stop} is free on {HOST}: stop some servers.")
 
 
 def is_free(port: int) -> bool:
@@ -75,12 +83,6 @@ def holder(port: int) -> str:
             if any(os.readlink(handle) in sockets for handle in (process / "fd").iterdir()):
                 return f"process {process.name} ({(process / 'comm').read_text().strip()})"
     return "another program"
-
-
-def _free() -> Iterator[int]:
-    candidates = random.sample(FALLBACK, len(FALLBACK))
-    yield from (port for port in candidates if is_free(port))
-    raise StackError(f"No port between {FALLBACK.start} and {FALLBACK.stop} is free on {HOST}: stop some servers.")
 
 
 def _listening(port: int) -> Iterator[str]:

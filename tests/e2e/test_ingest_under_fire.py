@@ -26,6 +26,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from baton.stack import Stack
+from baton.stack.ports import free_port
 from shared.kit.kafka import KafkaPublisher, Outgoing, ensure_topics
 from shared.schemas import ids
 from shared.schemas.base import record_key
@@ -51,7 +52,7 @@ class World:
         self.kafka, self.redis = addresses.kafka, Redis.from_url(addresses.redis, socket_timeout=2)
         asyncio.run(ensure_topics(self.kafka))
         asyncio.run(self._publish_sources())
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = closing.enter_context((home / "ingest.log").open("ab"))
         self._environment = own | {
@@ -189,14 +190,6 @@ class Client(threading.Thread):
             self.wrong.append(f"of {len(batch)} events, {bad} of them bad, we were told {said}")
         self.accepted |= {event["messageId"] for index, event in enumerate(batch) if index not in bad}
         self.rejected.update(event["messageId"] for index, event in enumerate(batch) if index in bad)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _descendants(pid: int) -> list[int]:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from aiokafka.errors import KafkaError
 from redis import Redis
 
 from baton.stack import Stack
+from baton.stack.ports import free_port
 from services.scoring import progress, wire
 from services.scoring.batch import Told
 from services.scoring.decide import Now, decide
@@ -152,7 +152,7 @@ class World:
 
     def hire(self, **more: str) -> None:
         name = f"worker-{len(self.workers)}"
-        environment = self._environment | {"SCORING_PORT": str(_free_port())} | more
+        environment = self._environment | {"SCORING_PORT": str(free_port())} | more
         self.workers.append(Worker(environment, self._home / f"{name}.log"))
 
     def _end(self) -> None:
@@ -333,12 +333,6 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 def _sum(offsets: Mapping[tuple[str, int], int]) -> int:
     return sum(offsets.values())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _descendants(pid: int) -> list[int]:

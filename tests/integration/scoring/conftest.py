@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,9 @@ from tests.integration.scoring.town import Town
 
 
 @pytest.fixture
-async def town(
-    kafka_url: str, redis_url: str, tenant: str, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
-) -> AsyncIterator[Town]:
+async def town(kafka_url: str, redis_url: str, tenant: str, tmp_path: Path) -> AsyncIterator[Town]:
     redis = connect(redis_url)
-    town = Town(kafka_url, redis, redis_url, tenant, tmp_path, unused_tcp_port_factory)
+    town = Town(kafka_url, redis, redis_url, tenant, tmp_path)
     await town.open()
     yield town
     await town.close()

@@ -19,6 +19,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
+from baton.stack.ports import free_port
 from services.scoring import wire
 from services.scoring.batch import Told
 from services.scoring.decide import join
@@ -135,7 +136,6 @@ class Town:
     redis_url: str
     tenant: str
     folder: Path
-    ports: Callable[[], int]
     group: str = field(default_factory=lambda: f"scoring-{uuid4().hex[:8]}")
     workers: list[Worker] = field(default_factory=list)
     scores: dict[str, LeadScored] = field(default_factory=dict)
@@ -146,7 +146,7 @@ class Town:
             "REDIS_URL": self.redis_url,
             "IDENTITY_SECRET": "x" * 32,
             "SCORING_GROUP": self.group,
-            "SCORING_PORT": str(self.ports()),
+            "SCORING_PORT": str(free_port()),
             "SCORING_SESSION_SECONDS": "6",
             "SCORING_POLICY_PATIENCE_SECONDS": "0",  # other tests' tenants have no policy, or one of another shape
             "BATON_DEAD_LETTERS_PER_MINUTE": "1000000",

@@ -15,6 +15,7 @@ import pytest
 from baton.cli import main
 from baton.errors import OperatorError
 from baton.run import ports
+from baton.stack.ports import free_port
 from shared.kit.kafka import EMBEDDED_PARTITIONS, PRODUCTION_PARTITIONS
 
 COMMANDS = (
@@ -159,9 +160,7 @@ def test_a_taken_pin_stops_the_start_before_any_server(baton: Baton, monkeypatch
 
 
 def test_a_port_is_pinned_for_one_service_alone() -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        free = str(one.getsockname()[1])
+    free = str(free_port())
     with pytest.raises(OperatorError, match="by INGEST_PORT and ROUTER_PORT"):
         ports.check_pins({"INGEST_PORT": free, "ROUTER_PORT": free})
 

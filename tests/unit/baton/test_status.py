@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from baton.home import Home
+from baton.stack.ports import free_port
 from baton.status import QUESTIONS, Report, answers, gather, tell
 
 PATIENCE = 1.5
@@ -33,13 +33,6 @@ async def _server(says: bytes = b"") -> AsyncIterator[int]:
         server.close()
 
 
-def _nobody() -> int:
-    """A port where nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 async def test_servers_that_hang_are_told_together_with_everything_else(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         kafka, postgres, redis = [await stack.enter_async_context(_server(says)) for says in (b"", b"", b"+PONG\r\n")]
@@ -47,7 +40,7 @@ async def test_servers_that_hang_are_told_together_with_everything_else(tmp_path
             "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka}",
             "DATABASE_URL": f"postgres://baton@127.0.0.1:{postgres}/baton",
             "REDIS_URL": f"redis://127.0.0.1:{redis}/0",
-            **{f"{name}_URL": f"http://127.0.0.1:{_nobody()}" for name in ("INGEST", "SCORING", "ROUTER", "HANDOFF")},
+            **{f"{name}_URL": f"http://127.0.0.1:{free_port()}" for name in ("INGEST", "SCORING", "ROUTER", "HANDOFF")},
         }
         (tmp_path / "env").write_text("".join(f"{name}={value}\n" for name, value in names.items()))
         began = time.monotonic()
@@ -65,7 +58,7 @@ async def test_a_server_answers_where_it_says_something(server: str) -> None:
     async with _server(b"x") as port, _server() as silent:
         assert await answers(server, f"a://127.0.0.1:{port}", PATIENCE)
         assert not await answers(server, f"a://127.0.0.1:{silent}", 0.1)
-        assert not await answers(server, f"a://127.0.0.1:{_nobody()}", PATIENCE)
+        assert not await answers(server, f"a://127.0.0.1:{free_port()}", PATIENCE)
 
 
 def test_what_the_services_have_read_is_not_made_up() -> None:

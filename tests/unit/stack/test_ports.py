@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from baton.stack.errors import StackError
-from baton.stack.ports import FALLBACK, HOST, choose, is_free, pinned
+from baton.stack.ports import FALLBACK, HOST, choose, free_port, is_free, pinned
 
 
 @pytest.fixture
@@ -16,12 +16,8 @@ def taken() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def free() -> int:
-    return choose({"redis": 0}, {})["redis"]
-
-
 def test_wanted_port_is_given_when_it_is_free():
-    port = free()
+    port = free_port()
     assert choose({"redis": port}, {}) == {"redis": port}
 
 
@@ -40,25 +36,25 @@ def test_pinned_port_that_is_taken_is_an_error_with_holder_and_remedy(taken: int
 
 
 def test_pinned_port_wins_over_the_wanted_one():
-    port = free()
-    assert choose({"redis": free()}, {"redis": port}) == {"redis": port}
+    port = free_port()
+    assert choose({"redis": free_port()}, {"redis": port}) == {"redis": port}
 
 
 def test_one_port_cannot_be_pinned_twice():
-    port = free()
+    port = free_port()
     with pytest.raises(StackError, match=f"Port {port} is pinned for two servers"):
         choose({"kafka": 0, "redis": 0}, {"kafka": port, "redis": port})
 
 
 def test_servers_that_want_the_same_port_get_different_ones():
-    port = free()
+    port = free_port()
     chosen = choose({"kafka": port, "postgres": port, "redis": port}, {})
     assert chosen["kafka"] == port
     assert len(set(chosen.values())) == 3
 
 
 def test_any_free_port_is_none_that_the_system_gives_to_clients():
-    assert free() in FALLBACK
+    assert free_port() in FALLBACK
     assert FALLBACK.stop <= 32_768
 
 
