@@ -117,6 +117,9 @@ class Worker:
         status = await self.process.wait()
         assert self._supervisor
         await self._supervisor
+        if self.process.returncode is None:  # it had just been started again
+            self.process.kill()
+            await self.process.wait()
         return status
 
     async def is_ready(self) -> bool:
