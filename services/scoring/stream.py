@@ -31,13 +31,15 @@ from services.scoring.settings import Settings
 from services.scoring.wire import INPUTS
 from shared.kit import metrics as shared_metrics
 from shared.kit.kafka import FETCH_WAIT_MS
-from shared.schemas.topics import ACCOUNT_SIGNALS
+from shared.schemas.topics import ACCOUNT_SIGNALS, TOUCHPOINTS
 
 log = structlog.get_logger(__name__)
 
 
 POLL_SECONDS = 1.0
 SIGNALS_SECONDS = 0.5  # from one reading of a partition's signals to the next: leads do not wait for companies
+SELDOM = frozenset(INPUTS) - {TOUCHPOINTS.name, ACCOUNT_SIGNALS.name}
+SELDOM_SECONDS = 0.1  # without asking for those: each partition that a fetch names costs, and touches are fetched 130 times a second
 WATCH_SECONDS = 1.0
 STOPPING_SECONDS = 10  # for the batch under way and a last commit; what was not committed is read again
 
@@ -54,7 +56,8 @@ class Fetching(driver.AIOKafkaConsumerThread):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._resting: dict[TopicPartition, float] = {}  # partitions of signals, and until when
+        self._resting: dict[TopicPartition, float] = {}  # partitions that are not asked for, and until when
+        self._held_awake = 0  # how often fetches were held since seldom ones were asked for again
         super().__init__(*args, **kwargs)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -82,8 +85,13 @@ class Fetching(driver.AIOKafkaConsumerThread):
         one by one from then on, so that no touch waits for all of them.
         """
         consumer = self._ensure_consumer()
-        consumer.pause(*consumer.assignment())
+        consumer.pause(*(assigned := consumer.assignment()))
         now = monotonic()
+        if seldom := [tp for tp in assigned if tp.topic in SELDOM and tp not in self._resting]:
+            self._held_awake += 1
+            if self._held_awake == 2:  # a fetch that was under way may have left them out, and the one after it has not
+                self._held_awake = 0
+                self._resting |= dict.fromkeys(seldom, now + SELDOM_SECONDS)
         for place, tp in enumerate(signals):
             self._resting[tp] = now + SIGNALS_SECONDS * (1 + place / len(signals))
 
@@ -93,8 +101,8 @@ class Fetching(driver.AIOKafkaConsumerThread):
         if self._consumer and (paused := self._consumer.paused()):
             self._consumer.resume(*(paused - self._resting.keys()))
 
-    def signals_wait(self) -> float:
-        """For how many seconds more some signals are not asked for."""
+    def rest(self) -> float:
+        """For how many seconds more something is not asked for."""
         return max(0.001, min(self._resting.values()) - monotonic()) if self._resting else 0.0
 
 
@@ -124,7 +132,7 @@ class BatchConsumer(driver.Consumer):
                 await self._wait_for_gate()
                 self.go_on_fetching()
                 generation = self.app.consumer_generation_id
-                records, active = await self._wait_next_records(self._thread.signals_wait() or POLL_SECONDS)
+                records, active = await self._wait_next_records(self._thread.rest() or POLL_SECONDS)
                 if self.should_stop:
                     return
                 if not self.flow_active or generation != self.app.consumer_generation_id:
