@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
 SIGNALS_SECONDS = 0.5  # from one reading of a partition's signals to the next: leads do not wait for companies
 SELDOM = frozenset(INPUTS) - {TOUCHPOINTS.name, ACCOUNT_SIGNALS.name}
-SELDOM_SECONDS = 0.1  # without asking for those: each partition that a fetch names costs, and touches are fetched 130 times a second
+SELDOM_SECONDS = 0.1  # without asking for those: each partition that a fetch names costs
 WATCH_SECONDS = 1.0
 STOPPING_SECONDS = 10  # for the batch under way and a last commit; what was not committed is read again
 

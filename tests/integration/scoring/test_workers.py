@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from itertools import count
 from random import Random
 
 import pytest
@@ -18,9 +19,10 @@ from services.scoring.wire import INPUTS
 from shared.kit.kafka import EMBEDDED_PARTITIONS, Outgoing
 from shared.kit.partitioner import by_murmur2
 from shared.schemas import ids
-from shared.schemas.base import record_key
+from shared.schemas.base import Record, record_key
 from shared.schemas.handoff import HandoffEvent
 from shared.schemas.topics import HANDOFF_EVENTS
+from shared.schemas.touches import LinkChanged
 from tests.integration.scoring.town import NOW, Town, history, recomputed, touch
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
@@ -109,6 +111,52 @@ async def in_redis(town: Town, leads: list[str]) -> dict[str, LeadState]:
     subjects = {lead_key(town.tenant, lead): lead for lead in leads}
     loaded = (await RedisStates(town.redis, group=town.group).load({0: list(subjects)}))[0]
     return {subjects[key]: decode_state(raw) for key, raw in loaded.states.items()}
+
+
+async def test_what_another_partition_tells_is_heard_while_touches_keep_coming(town: Town) -> None:
+    """Transfers are not asked for with every fetch, and there is no moment here in which nothing else is read."""
+    rng, mail = Random(19), f"{town.tenant}-mail"
+    person = ids.lead_id(mail)
+    device = next(
+        name
+        for number in range(100)
+        if partition_of(town, ids.lead_id(name := f"{town.tenant}-device-{number}")) != partition_of(town, person)
+    )
+    before = ids.lead_id(device)
+    records: list[Record] = [touch(town.tenant, mail, "email", person, 0, rng)]
+    records += [touch(town.tenant, device, "anonymous", before, number, rng) for number in range(1, 6)]
+    links = [
+        LinkChanged(
+            tenant=town.tenant,
+            lead_id=lead,
+            received_at=NOW,
+            identity_id=device,
+            identity_kind="anonymous",
+            owner=person,
+            sequence=1,
+        )
+        for lead in (before, person)
+    ]
+    worker = await town.hire()
+    await town.send(records)
+    await town.until(lambda: person in town.scores)
+
+    async def keep_coming() -> None:
+        for number in count(6):
+            other = f"{town.tenant}-other-{number % 50}"
+            await town.send([touch(town.tenant, other, "email", ids.lead_id(other), number, rng)])
+
+    coming = asyncio.create_task(keep_coming())
+    try:
+        await town.until(lambda: len(town.scores) > 10)
+        await town.send([*links])
+        expected = {person: recomputed([*records, *links])[person]}
+        await town.until(lambda: not town.differing(expected), seconds=30)
+        assert not coming.done()
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
+    assert worker.crashes == 0
 
 
 async def test_workers_share_the_partitions_of_both_topics_alike(town: Town) -> None:

@@ -18,9 +18,9 @@ from services.scoring.batch import Slice
 from services.scoring.beginnings import Beginnings
 from services.scoring.settings import Settings
 from services.scoring.states import Loaded
-from services.scoring.stream import SIGNALS_SECONDS, StalledError, Stream, _shared
+from services.scoring.stream import SELDOM_SECONDS, SIGNALS_SECONDS, StalledError, Stream, _shared
 from services.scoring.wire import INPUTS
-from shared.schemas.topics import ACCOUNT_SIGNALS, SCORE_TRANSFERS, TOUCHPOINTS
+from shared.schemas.topics import ACCOUNT_SIGNALS, HANDOFF_EVENTS, SCORE_TRANSFERS, TOUCHPOINTS
 from tests.scoring_fakes import FakeStates
 
 NOW = 1_790_000_000_000  # of the records that `bench` makes
@@ -167,7 +167,7 @@ async def test_new_touches_do_not_wait_for_what_the_last_ones_say_to_companies(
         assert reader.paused() == set(every)
         thread.go_on_fetching()
         resting = reader.paused()
-        assert (thread.signals_wait() > 0) is bool(resting), "the next poll is no longer than that"
+        assert (thread.rest() > 0) is bool(resting), "the next poll is no longer than that"
         assert touches not in resting
         return resting
 
@@ -178,6 +178,30 @@ async def test_new_touches_do_not_wait_for_what_the_last_ones_say_to_companies(
     assert resting_after(0.0, signals[:1]) == set(signals)
     assert resting_after(SIGNALS_SECONDS * 0.5) == {signals[0]}
     assert resting_after(SIGNALS_SECONDS * 0.5) == set()
+
+
+async def test_seldom_topics_are_asked_for_now_and_then(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr("services.scoring.stream.monotonic", lambda: clock[0])
+    thread, reader = consumer._thread, consumer._thread._consumer
+    seldom = {TopicPartition(topic, 0) for topic in (TR, HANDOFF_EVENTS.name)}
+    reader.assign([TopicPartition(IN, 0), *seldom])
+
+    def resting_after(later: float) -> set[TopicPartition]:
+        clock[0] += later
+        thread.hold_fetches([])
+        thread.go_on_fetching()
+        return set(reader.paused())
+
+    # Of two batches in a row the second's records may come from a fetch that named them: the first's may not.
+    for _ in range(3):
+        assert resting_after(0.007) == set()
+        assert resting_after(0.007) == seldom
+        assert thread.rest() == pytest.approx(SELDOM_SECONDS), "the next poll is no longer than that"
+        assert resting_after(SELDOM_SECONDS * 0.9) == seldom
+        clock[0] += SELDOM_SECONDS * 0.2
+        thread.go_on_fetching()
+        assert reader.paused() == set(), "whether or not a batch comes"
 
 
 class SlowStates(FakeStates):
