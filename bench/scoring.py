@@ -155,6 +155,7 @@ async def _drive(bootstrap: str, touches: Touches, per_second: int) -> list[floa
         enable_idempotence=True,
         compression_type="zstd",
         partitioner=by_murmur2,
+        max_batch_size=131_072,  # else a full batch would hold up the pace
     )
     await producer.start()
     clock, decoder = SystemClock(), msgspec.json.Decoder(_Score)

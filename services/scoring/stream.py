@@ -57,7 +57,7 @@ class Fetching(driver.AIOKafkaConsumerThread):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._resting: dict[TopicPartition, float] = {}  # partitions that are not asked for, and until when
-        self._held_awake = 0  # how often fetches were held since seldom ones were asked for again
+        self._awake: dict[TopicPartition, int | None] = {}  # seldom ones that are asked for; answered last when, ms
         super().__init__(*args, **kwargs)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -87,13 +87,19 @@ class Fetching(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         consumer.pause(*(assigned := consumer.assignment()))
         now = monotonic()
-        if seldom := [tp for tp in assigned if tp.topic in SELDOM and tp not in self._resting]:
-            self._held_awake += 1
-            if self._held_awake == 2:  # a fetch that was under way may have left them out, and the one after it has not
-                self._held_awake = 0
-                self._resting |= dict.fromkeys(seldom, now + SELDOM_SECONDS)
+        for tp in assigned:
+            if tp.topic in SELDOM and tp not in self._resting:
+                self._rest_if_answered(consumer, tp, now)
         for place, tp in enumerate(signals):
             self._resting[tp] = now + SIGNALS_SECONDS * (1 + place / len(signals))
+
+    def _rest_if_answered(self, consumer: Any, tp: TopicPartition, now: float) -> None:
+        """Let a seldom partition rest once its broker has answered for it, however long that takes: while it rests, what comes
+        of it is dropped. What was answered by now has been delivered, because nobody had a turn since the poll."""
+        answered = consumer.last_poll_timestamp(tp)
+        if self._awake.setdefault(tp, answered) != answered:
+            del self._awake[tp]
+            self._resting[tp] = now + SELDOM_SECONDS
 
     def go_on_fetching(self) -> None:
         now = monotonic()

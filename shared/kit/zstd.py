@@ -30,12 +30,16 @@ def encode(payload: Any, level: int | None = None) -> bytes:
 
 
 def decode(payload: Any) -> bytes:
-    """Of one frame, whether or not it says how long it is. Raises zstandard.ZstdError for what is none, or not the whole of it."""
-    frame = _contexts.decompressor.decompressobj()
-    content = frame.decompress(payload)
-    if not frame.eof or frame.unused_data:
-        raise zstandard.ZstdError("records that are compressed are cut short, or more than one frame")
-    return content
+    """Of a frame, or of several, whether or not they say how long they are. Raises zstandard.ZstdError for what is none, or not the
+    whole of it."""
+    content = b""
+    while True:
+        frame = _contexts.decompressor.decompressobj()
+        content += frame.decompress(payload)
+        if not frame.eof:
+            raise zstandard.ZstdError("records that are compressed are cut short")
+        if not (payload := frame.unused_data):
+            return content
 
 
 def use_contexts_again() -> None:

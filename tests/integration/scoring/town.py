@@ -26,6 +26,7 @@ from services.scoring.decide import join
 from services.scoring.domain.rules import Rules
 from services.scoring.domain.score import score
 from services.scoring.domain.state import LeadState
+from shared.kit.closing import close_consumer
 from shared.kit.kafka import KafkaPublisher, Outgoing
 from shared.schemas import ids
 from shared.schemas.base import Record
@@ -97,6 +98,11 @@ class Worker:
                 self.crashes += 1
                 await self._spawn()
 
+    def check(self) -> None:
+        """Raises AssertionError where it ended as no crash does, and was not started again."""
+        if not self._stopped and self._supervisor and self._supervisor.done():
+            self._supervisor.result()
+
     async def metric(self, name: str, **labels: str) -> float:
         """Its value now; 0 where it does not stand."""
         async with httpx.AsyncClient() as http:
@@ -165,6 +171,8 @@ class Town:
             holds = condition()
             if await holds if asyncio.iscoroutine(holds) else holds:
                 return
+            for worker in self.workers:
+                worker.check()
             logs = "".join(worker.log.read_text()[-3000:] for worker in self.workers)
             assert monotonic() < deadline, f"not within {seconds} s; logs: {logs}"
             await self._read()
@@ -218,10 +226,13 @@ class Town:
         await self.publisher.publish([Outgoing("policies", policy.key(), policy.model_dump_json().encode())])
 
     async def close(self) -> None:
-        for worker in self.workers:
-            await worker.end(signal.SIGKILL)
-        await self.reader.stop()
+        """End all of them, and then tell of one that did not end as it should."""
+        ends = await asyncio.gather(*(worker.end(signal.SIGKILL) for worker in self.workers), return_exceptions=True)
+        await close_consumer(self.reader)
         await self.publisher.stop()
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def send(self, records: list[Record]) -> None:
         out = [Outgoing(TOUCHPOINTS.name, r.key(), r.model_dump_json(exclude_none=True).encode()) for r in records]

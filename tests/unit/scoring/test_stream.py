@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
@@ -187,16 +187,29 @@ async def test_seldom_topics_are_asked_for_now_and_then(consumer: Any, monkeypat
     seldom = {TopicPartition(topic, 0) for topic in (TR, HANDOFF_EVENTS.name)}
     reader.assign([TopicPartition(IN, 0), *seldom])
 
-    def resting_after(later: float) -> set[TopicPartition]:
+    def resting_after(later: float, answered: Iterable[TopicPartition] = ()) -> set[TopicPartition]:
+        """What is not asked for once a batch is saved, so much later; meanwhile brokers answered for these."""
         clock[0] += later
+        for tp in answered:
+            reader._subscription.subscription.assignment.state_value(tp).timestamp = round(clock[0] * 1_000)
         thread.hold_fetches([])
         thread.go_on_fetching()
         return set(reader.paused())
 
-    # Of two batches in a row the second's records may come from a fetch that named them: the first's may not.
+    slow, quick = sorted(seldom)
     for _ in range(3):
         assert resting_after(0.007) == set()
-        assert resting_after(0.007) == seldom
+        assert resting_after(0.007) == set(), "no broker has answered for them yet"
+        assert resting_after(0.007, [quick]) == {quick}
+        assert resting_after(0.007) == {quick}
+        assert resting_after(0.001, [slow]) == seldom
+        assert resting_after(SELDOM_SECONDS - 0.007) == {slow}
+        assert resting_after(0.001) == {slow}
+        assert resting_after(0.001, [quick]) == seldom
+        clock[0] += SELDOM_SECONDS
+        thread.go_on_fetching()
+        assert resting_after(0.001, [slow]) == set(), "what is answered while they rest counts for nothing"
+        assert resting_after(0.001, seldom) == seldom
         assert thread.rest() == pytest.approx(SELDOM_SECONDS), "the next poll is no longer than that"
         assert resting_after(SELDOM_SECONDS * 0.9) == seldom
         clock[0] += SELDOM_SECONDS * 0.2
