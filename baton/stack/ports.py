@@ -17,6 +17,7 @@ PINS = {"kafka": "BATON_KAFKA_PORT", "postgres": "BATON_POSTGRES_PORT", "redis":
 # Below the ports from which systems serve outgoing connections: otherwise a client that retries while its server is down may
 # be given the server's own port.
 FALLBACK = range(20_000, 32_000)
+_given: set[int] = set()  # by this process, so that two are not sent to one port before the first of them listens
 
 
 def pinned(environ: Mapping[str, str]) -> dict[str, int]:
@@ -58,8 +59,11 @@ def choose(wanted: Mapping[str, int], pins: Mapping[str, int]) -> dict[str, int]
 
 def free_port(but: Container[int] = ()) -> int:
     """A port where a server may listen, none of `but`. Raises StackError when there is none."""
+    if len(_given) > len(FALLBACK) // 2:
+        _given.clear()
     for port in random.sample(FALLBACK, len(FALLBACK)):
-        if port not in but and is_free(port):
+        if port not in but and port not in _given and is_free(port):
+            _given.add(port)
             return port
     raise StackError(f"No port between {FALLBACK.start} and {FALLBACK.stop} is free on {HOST}: stop some servers.")
 

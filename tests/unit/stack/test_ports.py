@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from baton.stack import ports
 from baton.stack.errors import StackError
 from baton.stack.ports import FALLBACK, HOST, choose, free_port, is_free, pinned
 
@@ -51,6 +52,13 @@ def test_servers_that_want_the_same_port_get_different_ones():
     chosen = choose({"kafka": port, "postgres": port, "redis": port}, {})
     assert chosen["kafka"] == port
     assert len(set(chosen.values())) == 3
+
+
+def test_a_port_that_was_given_is_not_given_again_before_half_of_them_were(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ports, "FALLBACK", FALLBACK[:60])
+    monkeypatch.setattr(ports, "_given", set())
+    assert len({free_port() for _ in range(30)}) == 30
+    assert [free_port() for _ in range(60)], "and then again"
 
 
 def test_any_free_port_is_none_that_the_system_gives_to_clients():
