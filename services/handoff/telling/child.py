@@ -1,8 +1,9 @@
 """The process that sends: it loads Apprise once and forks for every message, which costs a moment and little memory.
 
 `python -m services.handoff.telling.child SECONDS ALLOWED`; its standard input is a socket on which the service passes it one end of
-a socket for every message. On that a fork says `ready`, reads the message as a line of JSON, and says what came of it. The kernel
-ends whoever takes longer than SECONDS: no thread, no plugin and no server holds that up.
+a socket for every message. On that a fork says until when it has time, by the system's monotonic clock, reads the message as a
+line of JSON, and says what came of it. The kernel ends whoever takes longer than SECONDS: no thread, no plugin and no server holds
+that up.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import NoReturn
 
 from services.handoff.outbound.addresses import Allowed
@@ -25,7 +27,6 @@ from services.handoff.telling.guard import Guard
 from services.handoff.telling.media import Link, Message
 from services.handoff.telling.schedule import Outcome
 
-READY = b"ready\n"
 MEMORY = 32 << 20  # bytes that a fork may take beyond what it begins with: an answer without an end ends there
 
 
@@ -51,9 +52,10 @@ def serve(control: socket.socket, seconds: float, allowed: Allowed) -> NoReturn:
 def _fork(line: socket.socket, seconds: float, allowed: Allowed) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    deadline = monotonic() + seconds
     signal.setitimer(signal.ITIMER_REAL, seconds)
     _bound()
-    line.sendall(READY)
+    line.sendall(f"{deadline}\n".encode())
     with line.makefile("rb") as reader:
         asked = json.loads(reader.readline())
     guard = Guard(allowed)

@@ -46,15 +46,15 @@ class Forks:
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
             async with asyncio.timeout(START_SECONDS):
-                if not await reader.readline():
+                if not (ready := await reader.readline()):
                     return "crashed"
-            began = monotonic()
+            deadline = float(ready)
             async with asyncio.timeout(self._seconds + GRACE_SECONDS):
                 writer.write(_asked(url, message))
                 said = (await reader.read()).decode().strip()
             if said in ("told", "refused", "unsendable", "forbidden"):
                 return said  # type: ignore[return-value]
-            return "timed_out" if monotonic() - began >= self._seconds * 0.9 else "crashed"
+            return "timed_out" if monotonic() >= deadline else "crashed"
         except TimeoutError:
             self._end(server)
             return "timed_out"
