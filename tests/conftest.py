@@ -27,6 +27,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from baton.migrations import upgrade
 from baton.stack import ports
+from shared.kit import database, kafka
 from shared.kit.kafka import ensure_topics
 from shared.kit.mended import mend
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from baton.stack import Stack
 
 ROOT = Path(__file__).parent.parent
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 FREE_PORTS = dict.fromkeys(("kafka", "kafka_controller", "postgres", "redis"), 0)
 IDENTITY_SECRET = "test-identity-secret-of-at-least-32-bytes"
 
@@ -51,6 +53,12 @@ for name, examples in EXAMPLES.items():
     )
 settings.load_profile("quick")
 mend()  # as in the process of a service
+
+# What gives up soon, for the sake of somebody who waits, gives up late in the process of a test.
+database.ACQUIRE_SECONDS = 120
+kafka.LAST_COMMIT_SECONDS = kafka.READING_SECONDS = 60
+# Workers that run side by side choose among other ports.
+ports.FALLBACK = ports.FALLBACK[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :: WORKERS]
 
 
 # What `make test` begins late, each minutes of work that cannot be divided: what shares a Baton that it starts, which runs until

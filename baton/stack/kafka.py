@@ -52,7 +52,6 @@ num.network.threads=2
 num.io.threads=4
 num.recovery.threads.per.data.dir=2
 background.threads=2
-initial.broker.registration.timeout.ms=20000
 # After a crash the controller waits for the dead broker's session (9 s by default) before it takes the new one.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500

@@ -482,7 +482,7 @@ def _burn(world: World, story: Story, rng: random.Random, seed: int) -> int:
     later += [world.stop_a_worker_in_the_middle_of_a_batch, world.restart_redis] * ROUNDS
     rng.shuffle(later)
     out = story.told()
-    size = len(out) // (len(later) + 2)
+    size = len(out) // (len(later) + 3)
     parts = [out[start : start + size] for start in range(0, len(out), size)]
     sender = Sender(world.kafka, seed)
     sender.start()
@@ -495,6 +495,8 @@ def _burn(world: World, story: Story, rng: random.Random, seed: int) -> int:
     for fault in [world.restart_redis_without_its_last_moments, *later]:
         before = _sum(world.applied())
         sender.give(parts.pop(0))
+        if fault == world.restart_redis_without_its_last_moments:
+            sender.give(parts.pop(0))  # it needs some that are still being written when it comes
         world.until(lambda before=before: _sum(world.applied()) > before + 500, "progress before the next fault")
         time.sleep(rng.random())  # at a random moment
         began = time.monotonic()
@@ -503,9 +505,9 @@ def _burn(world: World, story: Story, rng: random.Random, seed: int) -> int:
     for part in parts:
         sender.give(part)
     sender.close()
-    sender.join(120)
+    sender.join(300)
     assert not sender.is_alive(), "the sender still waits for an acknowledgement"
-    world.until(lambda: all(worker.is_ready() for worker in world.workers) and world.is_done(), "an end")
+    world.until(lambda: all(worker.is_ready() for worker in world.workers) and world.is_done(), "an end", 400)
     return world.looked  # not now: what came due since may not be told yet
 
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent.parent
 TENANT = f"story-{uuid4().hex[:8]}"
 WRITE_KEY = f"wk_{uuid4().hex}"
 PHONE_KEY = f"wk_{uuid4().hex}"
-ACCEPT = 10  # seconds in which an offer by score is to be accepted; whoever asks to be called is given long enough
+ACCEPT = 40  # seconds in which an offer by score is to be accepted; whoever asks to be called is given long enough
 INSIDE, FIELD, MANAGER, ACCOUNTS = ("mori", "noda"), ("sato", "tanaka"), "ueda", "abe"
 HANDOVER = {
     "first_meeting": (datetime.now(UTC) + timedelta(days=10)).isoformat(timespec="seconds"),
@@ -236,7 +236,7 @@ def company(baton, tmp_path_factory):
     here = tmp_path_factory.mktemp("story")
     (here / "key").write_text(WRITE_KEY)
     (here / "phone").write_text(PHONE_KEY)
-    (here / "chat").write_text(f"json://127.0.0.1:{told.port}/chat/{{to}}")
+    (here / "chat").write_text(f"json://127.0.0.1:{told.port}/chat/{{to}}?rto=60&cto=60")
     folder = here / TENANT
     shutil.copytree(ROOT / "policies" / "northstar", folder)
     yaml = YAML(typ="safe")
@@ -289,13 +289,14 @@ def nobody_reacts_and_the_next_rep_takes_it_by_the_link(company, mail):
     link = link_in(company.hears(second, "リードのご案内", "tanabe 機械"))
     opportunity = company.offered(mail, "is")["id"]
     for scanner in ("HEAD", "GET", "GET"):
-        assert httpx.request(scanner, link).status_code == 200
+        assert httpx.request(scanner, link, timeout=60).status_code == 200
     assert company.does(second, "GET", opportunity)["owner"]["state"] == "offered", "looking at it accepts nothing"
-    assert httpx.post(missed, data={"do": "accept"}).status_code == 409, "too late"
-    assert httpx.post(link, data={"do": "accept"}).status_code == 200
+    assert httpx.post(missed, data={"do": "accept"}, timeout=60).status_code == 409, "too late"
+    assert httpx.post(link, data={"do": "accept"}, timeout=60).status_code == 200
     owner = company.does(second, "GET", opportunity)["owner"]
     assert owner == {"rep_id": second, "name": second.title(), "state": "accepted"}
-    assert httpx.post(link, data={"do": "decline", "reason": "at_capacity"}).status_code == 409, "it works once"
+    again = httpx.post(link, data={"do": "decline", "reason": "at_capacity"}, timeout=60)
+    assert again.status_code == 409, "it works once"
     return opportunity, second
 
 

@@ -15,6 +15,7 @@ from shared.kit.clock import FakeClock
 from shared.kit.database import open_pool, tenant_transaction
 from shared.kit.idempotency import SLICE, Key, Once, forget
 from shared.kit.problems import Problem
+from tests.waiting import until_blocked
 
 pytestmark = pytest.mark.servers
 DAY = 86_400_000
@@ -146,7 +147,7 @@ async def test_while_the_first_is_at_work_the_second_is_told_so(shop, pools):
     shop.hold.clear()
     async with shop.client() as client:
         first = asyncio.create_task(post(client, "k"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await shop.entered.wait()
         second = await post(client, "k")
         assert (second.status_code, second.json()["code"]) == (409, "request_in_progress")
@@ -160,7 +161,7 @@ async def test_a_process_that_dies_before_the_commit_has_done_nothing(shop, pool
     shop.hold.clear()
     async with shop.client() as client:
         dying = asyncio.create_task(post(client, "k"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await shop.entered.wait()
         dying.cancel()
         await asyncio.wait([dying])
@@ -200,13 +201,8 @@ async def test_a_key_that_is_kept_anew_while_it_is_being_forgotten_stays(shop, p
         now = clock.now()
         async with tenant_transaction(pools[0], tenant) as connection:
             await connection.execute("UPDATE router.idempotency_keys SET at = $1", now)
-            pid = await connection.fetchval("SELECT pg_backend_pid()")
             forgetting = asyncio.create_task(forget(pools[1], "router", now))
-            async with asyncio.timeout(10):
-                while not await pools[1].fetchval(
-                    "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))", pid
-                ):
-                    await asyncio.sleep(0.01)
+            await until_blocked(forgetting, connection, pools[1])
         await forgetting
     assert await shop.keys(pools[0]) == ["k"]
 

@@ -333,7 +333,7 @@ async def test_what_is_never_acknowledged_fails_and_what_comes_after_it_is_writt
     good, stuck = made_up(f"kit-{uuid4().hex[:12]}"), made_up(f"kit-{uuid4().hex[:12]}")
     await create(kafka_url, good)
     await create(kafka_url, stuck)
-    publisher = KafkaPublisher(kafka_url, patience=1)
+    publisher = KafkaPublisher(kafka_url, patience=DEADLINE)
     await publisher.start()
     await publisher.publish(numbered(stuck, range(count)))
     await delete(kafka_url, stuck)
@@ -341,8 +341,10 @@ async def test_what_is_never_acknowledged_fails_and_what_comes_after_it_is_writt
     await source.start()
     try:
         for number in range(2):
+            publisher._patience = 1
             with pytest.raises(KafkaTimeoutError, match="not acknowledged"):
                 await publisher.publish(numbered(stuck, range(count)))
+            publisher._patience = DEADLINE
             await publisher.publish(numbered(good, range(number, number + 1)))
         assert [message.value for message in flat(await take(source, 2))] == [b"0", b"1"]
     finally:

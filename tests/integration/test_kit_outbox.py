@@ -224,12 +224,14 @@ async def test_a_row_of_any_shard_wakes_its_relay(
 
 
 async def until_listening(database_url: str, schema: str) -> None:
-    """Until the last statement of some connection was the relay's LISTEN."""
+    """Until the last statement of some connection was the relay's LISTEN, or what it asks then to hold it."""
     owner = await asyncpg.connect(database_url)
     try:
         async with asyncio.timeout(DEADLINE):
             while not await owner.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE $1", f"LISTEN%{schema}%"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND (query LIKE $1 OR query = 'SELECT 1')",
+                f"LISTEN%{schema}%",
             ):
                 await asyncio.sleep(0.02)
     finally:

@@ -74,7 +74,7 @@ def test_assignments_of_before_are_found_in_their_decisions(old_database: str) -
 def test_of_migrators_that_start_at_once_each_finds_the_database_migrated(old_database: str) -> None:
     code = f"from baton.migrations import upgrade; upgrade({old_database!r})"
     started = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [one.wait(timeout=60) for one in started] == [0, 0, 0]
+    assert [one.wait(timeout=180) for one in started] == [0, 0, 0]
     broken = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid"
     assert asyncio.run(_execute(old_database, broken)) == []
     found = "SELECT count(*) FROM pg_indexes WHERE indexname IN ('leads_by_pool', 'leads_by_update')"

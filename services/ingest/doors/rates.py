@@ -17,6 +17,7 @@ from services.ingest.sources import Registered
 
 BUDGET_SECONDS = 0.05  # for which a call waits to be counted
 PAUSE_SECONDS = 1.0  # for which nobody is counted after a count has failed
+SOCKET_SECONDS = 1.0
 _SCRIPT = scripts.text("rate")
 
 
@@ -67,8 +68,8 @@ def rates_redis(url: str) -> Redis:
         url,
         max_connections=8,
         timeout=BUDGET_SECONDS,
-        socket_timeout=1,
-        socket_connect_timeout=1,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
     return Redis(connection_pool=pool)

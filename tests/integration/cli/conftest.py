@@ -39,7 +39,7 @@ class Baton:
             env=self.environ,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=800,
             check=False,
         )
 

@@ -84,6 +84,7 @@ def test_applying_the_same_policies_again_changes_nothing(baton: Any) -> None:
 
 def test_a_service_that_was_killed_is_started_again(baton: Any, wait: Any) -> None:
     before = _pid_of(baton, "handoff")
+    assert before
     os.kill(before, signal.SIGKILL)
     wait(lambda: _pid_of(baton, "handoff") not in (0, before), 60, baton.log.read_text)
     wait(lambda: baton.run("status").returncode == 0, 120, baton.log.read_text)

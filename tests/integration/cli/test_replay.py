@@ -118,6 +118,7 @@ def test_a_replay_started_again_is_the_same_replay(baton: Any, tmp_path: Path) -
 
 
 @pytest.mark.dataset
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(
     not (DATASETS / "olist_funnel").is_dir(), reason="the Olist funnel is not there (BATON_DATASETS names its folder)"
 )

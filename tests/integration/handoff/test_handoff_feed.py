@@ -13,6 +13,7 @@ from services.handoff.outbound.messages import message
 from shared.kit.database import tenant_transaction
 from shared.kit.person import seal
 from shared.schemas import ids
+from tests.waiting import until_blocked
 
 pytestmark = pytest.mark.servers
 
@@ -72,6 +73,7 @@ async def test_readers_at_the_same_time_get_the_same_numbers(world, crm):
 
 @pytest.mark.parametrize("at_once", [1, 2, log.FORGOTTEN_AT_ONCE])
 async def test_a_cursor_that_missed_something_says_so_and_one_that_did_not_goes_on(world, crm, monkeypatch, at_once):
+    await log.forget(world.workers, world.clock.now() + 1)  # what others left
     monkeypatch.setattr(log, "FORGOTTEN_AT_ONCE", at_once)
     await world.handler().handle([world.routed("lead-1")])
     first, early = await all_of(crm)
@@ -88,15 +90,6 @@ async def test_a_cursor_that_missed_something_says_so_and_one_that_did_not_goes_
     assert await all_of(crm, last) == ([], last)
 
 
-async def waits(world, connection):
-    """Until somebody waits for what this connection has locked."""
-    pid = await connection.fetchval("SELECT pg_backend_pid()")
-    blocked = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
-    async with asyncio.timeout(10):
-        while not await world.workers.fetchval(blocked, pid):
-            await asyncio.sleep(0.01)
-
-
 async def test_what_is_forgotten_of_one_tenant_is_no_matter_of_the_readers_of_another(world, make_world):
     """Wherever one waits, the others are read meanwhile, on both sides of it in the order of names."""
     others = [await make_world(f"{letter}-{world.tenant}") for letter in "az"]
@@ -106,8 +99,8 @@ async def test_what_is_forgotten_of_one_tenant_is_no_matter_of_the_readers_of_an
     async with tenant_transaction(world.app, world.tenant) as reading:
         await reading.execute("SELECT FROM handoff.feed_heads FOR UPDATE")
         forgetting = asyncio.create_task(log.forget(world.workers, world.clock.now() + 1))
-        await waits(world, reading)
-        async with asyncio.timeout(5):
+        await until_blocked(forgetting, reading, world.workers)
+        async with asyncio.timeout(60):
             for one in others:
                 await log.read(one.app, one.tenant, None, 10)
     await forgetting
@@ -124,7 +117,7 @@ async def test_what_is_being_forgotten_takes_no_number_when_the_feed_is_read_for
             world.tenant,
         )
         reading = asyncio.create_task(all_of(crm))
-        await waits(world, connection)
+        await until_blocked(reading, connection, world.workers)
     await world.handler().handle([world.routed("lead-2")])
     first, after = await reading
     more, _ = await all_of(crm, after)

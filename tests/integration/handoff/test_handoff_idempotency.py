@@ -16,6 +16,7 @@ from shared.kit.auth import token_hash
 from shared.kit.database import open_pool, tenant_transaction
 from shared.kit.person import seal
 from shared.kit.service import Probes
+from tests.waiting import until_blocked
 
 pytestmark = pytest.mark.servers
 HIDDEN = "hanako@hinode.example"
@@ -98,9 +99,7 @@ async def test_while_the_first_request_is_at_work_the_second_is_told_so(crm, opp
     async with tenant_transaction(world.app, world.tenant) as connection:
         await connection.execute("SELECT 1 FROM handoff.opportunities WHERE tenant = $1 FOR UPDATE", world.tenant)
         first = asyncio.create_task(crm.post(f"{opportunity}/accept", headers=key()))
-        async with asyncio.timeout(20):
-            while not await world.workers.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0.01)
+        await until_blocked(first, connection, world.workers)
         second = await crm.post(f"{opportunity}/accept", headers=key())
     assert (second.status_code, second.json()["code"]) == (409, "request_in_progress")
     assert (await first).status_code == 200

@@ -113,7 +113,7 @@ async def service(kafka_url, database_url, identity_secret, free_port):
             "DATABASE_URL": database_url,
             "IDENTITY_SECRET": identity_secret,
             "HANDOFF_PORT": str(free_port),
-            "HANDOFF_POLICY_WAIT_SECONDS": "1",
+            "HANDOFF_POLICY_WAIT_SECONDS": "10",
         },
         free_port,
     )
@@ -152,7 +152,8 @@ async def api(service, world, owner):
         world.tenant,
         token_hash(token),
     )
-    async with httpx.AsyncClient(base_url=service.url, headers={"authorization": f"Bearer {token}"}) as client:
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
         yield client
 
 

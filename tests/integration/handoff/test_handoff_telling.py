@@ -62,7 +62,7 @@ class Receiver:
 
     @property
     def url(self):
-        return f"json://127.0.0.1:{self.port}/{{to}}"
+        return f"json://127.0.0.1:{self.port}/{{to}}?rto=60&cto=60"  # seconds
 
     async def start(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -838,12 +838,12 @@ async def test_a_stuck_channel_delays_no_other_and_is_tried_again(telling, recei
     stuck, well = Receiver(), receiver
     stuck.answer = None
     await stuck.start()
-    impatient = Forks("127.0.0.1", seconds=2)
+    impatient = Forks("127.0.0.1", seconds=10)
     telling.teller = telling.make_teller(deliver=impatient.send)
     await telling.apply(teams(await telling.reach(stuck, "stuck"), await telling.reach(well, "well")))
     await telling.offer("lead-1")
     sending = asyncio.create_task(telling.tell())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await stuck.asked.wait()
         await well.asked.wait()
     await sending

@@ -17,12 +17,14 @@ import uvicorn
 from redis.asyncio import Redis
 
 from services.ingest.app import Service, build
+from services.ingest.doors import rates
 from services.ingest.settings import IngestSettings
 from shared.kit.kafka import KafkaPublisher, Outgoing, Publisher
 from shared.kit.service import cancel
 from shared.schemas.base import record_key
 
 DATABASE = 9  # of Redis: these tests empty it
+rates.BUDGET_SECONDS = rates.SOCKET_SECONDS = 60  # else a busy machine counts some calls and lets others pass
 
 
 @dataclass

@@ -224,7 +224,7 @@ async def test_a_form_that_is_flooded_says_when_to_come_again(start, tenant) -> 
     ingest = await start({"sources": [source]})
     answers = [await post(ingest, PERSON | {"備考": str(number)}) for number in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
-    assert int(answers[1].headers["retry-after"]) in (3599, 3600)
+    assert 3500 < int(answers[1].headers["retry-after"]) <= 3600
     assert "もう一度" in answers[1].text
     assert await ingest.written("ingest-rejected") == []
 

@@ -136,8 +136,8 @@ async def test_a_body_that_comes_fast_enough_may_take_until_the_deadline(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounds, "GRACE_SECONDS", 0.05)
-    monkeypatch.setattr(bounds, "LEAST_PER_SECOND", 10)
-    world = await start()
+    monkeypatch.setattr(bounds, "LEAST_PER_SECOND", 1)
+    world = await start(read_seconds=3600)
     reader, writer = await world.open(post(Content_Length=40, Connection="close"), b"x" * 20)
     assert (await world.say(post(Content_Length=40)))[0] == 503, "the grace is over"
     writer.write(b"x" * 20)

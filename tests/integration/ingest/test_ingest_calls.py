@@ -13,6 +13,7 @@ import pytest
 import requests
 from segment.analytics.client import Client
 
+from services.ingest.doors import reader as bounds
 from shared.schemas.touches import RejectedEvent, Touch
 
 pytestmark = pytest.mark.servers
@@ -237,8 +238,9 @@ async def test_whoever_sends_too_slowly_is_told_to_come_back(start):
     assert '"slow_body"' in answer
 
 
-async def test_more_calls_than_bearable_are_shed_before_their_bodies_are_read(start, wait_until):
-    ingest = await start(ingest_concurrent_requests=1)
+async def test_more_calls_than_bearable_are_shed_before_their_bodies_are_read(start, wait_until, monkeypatch):
+    monkeypatch.setattr(bounds, "GRACE_SECONDS", 3600)
+    ingest = await start(ingest_concurrent_requests=1, ingest_read_seconds=3600)
 
     async def is_held() -> bool:
         metrics = (await ingest.http.get(f"{ingest.url}/metrics")).text

@@ -37,7 +37,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("node and npm are not there")
     folder = tmp_path_factory.mktemp("node")
     shutil.copytree(HERE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
-    install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries", "5"]
     done = subprocess.run(install, cwd=folder, capture_output=True, text=True, timeout=240)
     if any(sign in done.stderr for sign in UNREACHABLE):
         pytest.skip("no registry has the Node clients here")

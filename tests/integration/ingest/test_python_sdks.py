@@ -257,7 +257,18 @@ made.shutdown()
 def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """Package and folder of an earlier client; absent by name where no registry has it."""
     folder = tmp_path_factory.mktemp("earlier")
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), request.param]
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--retries",
+        "10",
+        "--target",
+        str(folder),
+        request.param,
+    ]
     done = subprocess.run(install, capture_output=True, text=True, timeout=180)
     if "No matching distribution" in done.stderr:  # which pip says of a registry that it does not reach too
         pytest.skip(f"{request.param}: no registry has it here")

@@ -71,7 +71,7 @@ async def test_whoever_is_refused_hears_when_to_come_again(redis: Redis, tenant:
     with pytest.raises(Refused) as refused:
         await rates.admit(known, status=503)
     assert (refused.value.code, refused.value.status) == ("rate_limited", 503)
-    assert refused.value.retry_after in (3599, 3600)
+    assert 3500 < refused.value.retry_after <= 3600
 
 
 async def test_a_source_comes_back_at_its_rate(redis: Redis, tenant: str) -> None:
@@ -89,7 +89,7 @@ async def test_refused_calls_are_not_counted_against_the_source(redis: Redis, te
     await count(rates, known, 50)
     with pytest.raises(Refused) as refused:
         await rates.admit(known)
-    assert refused.value.retry_after in (3599, 3600)
+    assert 3500 < refused.value.retry_after <= 3600
 
 
 async def test_processes_count_together_and_sources_apart(redis: Redis, tenant: str) -> None:
@@ -130,6 +130,7 @@ async def test_a_redis_that_does_not_answer_costs_its_budget_once(tenant: str, m
         await reader.read()
         writer.close()
 
+    monkeypatch.setattr(module, "BUDGET_SECONDS", 0.5)
     monkeypatch.setattr(module, "PAUSE_SECONDS", 3600)
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     client = rates_redis(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
@@ -158,7 +159,7 @@ async def test_too_many_tracking_calls_are_429_and_are_no_rejects(start, tenant,
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[2].json()["code"] == "rate_limited"
-    assert int(answers[2].headers["retry-after"]) in (3599, 3600)
+    assert 3500 < int(answers[2].headers["retry-after"]) <= 3600
     assert answers[2].headers["access-control-allow-origin"] == "https://a.example", "a page can read why"
     assert await ingest.written("ingest-rejected") == []
     assert 'baton_ingest_shed_total{reason="rate"}' in (await ingest.http.get(f"{ingest.url}/metrics")).text
@@ -215,7 +216,7 @@ async def test_a_webhook_that_comes_too_often_is_503_and_what_is_not_signed_uses
 
     answers = [await send(0, b"a forger's key"), await send(1, secret), await send(2, secret), await send(3, b"forger")]
     assert [answer.status_code for answer in answers] == [401, 200, 503, 401]
-    assert int(answers[2].headers["retry-after"]) in (3599, 3600)
+    assert 3500 < int(answers[2].headers["retry-after"]) <= 3600
 
 
 @pytest.mark.parametrize("sender", [*TRACKERS, *WEBHOOKS.values()], ids=lambda sender: type(sender).__name__)

@@ -26,6 +26,7 @@ from shared.kit.auth import Tokens, token_hash
 from shared.kit.database import tenant_transaction
 from shared.kit.person import seal
 from shared.schemas.policies import RoutingPolicy
+from tests.waiting import until_blocked
 
 pytestmark = pytest.mark.servers
 
@@ -493,20 +494,11 @@ async def test_a_won_deal_never_waits_for_another_worker_that_waits_for_it(world
     async with tenant_transaction(world.pool, world.tenant) as worker:
         await worker.execute(lock, "aozora")
         batch = asyncio.create_task(router.handle([won, new]))
-        await waits_for(world, batch, await worker.fetchval("SELECT pg_backend_pid()"))
+        await until_blocked(batch, worker, world.pool)
         await worker.execute(lock, "hinode")
     await batch
     assert (await book.known())["hinode"].is_customer
     assert (await latest(world, "l2"))["account"]["account_id"] == "aozora"
-
-
-async def waits_for(world, task, pid):
-    """Until somebody waits for what the process `pid` has locked."""
-    async with asyncio.timeout(20), world.pool.acquire() as connection:
-        asked = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
-        while not await connection.fetchval(asked, pid):
-            assert not task.done(), task
-            await asyncio.sleep(0.02)
 
 
 async def test_a_lead_of_an_absent_owner_waits_until_they_are_back_where_the_policy_says_so(world, book, policy_bodies):

@@ -101,7 +101,7 @@ class Both:
 
     async def settle(self):
         """Until neither has anything to say, and what waits has been tried."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while await self.deliver() or await self.sweep.sweep():
                 pass
 
@@ -190,7 +190,7 @@ async def run(both, races):
                 tasks.create_task(races(lead))
         both.over = True  # not cancelled: records that were taken up would be lost
 
-    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(600), asyncio.TaskGroup() as tasks:
         for one in (all_leads, both.keep_delivering, both.keep_firing):
             tasks.create_task(one())
     await both.settle()
@@ -213,7 +213,7 @@ async def test_a_manager_gives_leads_away_while_reps_accept_them_and_clocks_run_
     for kind in ("routing-refused", "offer-expired", "offer-accepted", "OfferNotOpenError"):
         assert seen[kind] >= 10, f"{kind} was hardly raced: {seen}"
     both.clock.advance(seconds=3600)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while await both.firing.fire_due() or await both.deliver():
             pass
     await both.settle()

@@ -44,7 +44,7 @@ async def test_the_first_look_comes_when_the_tenants_are_known_and_not_a_day_lat
     running = asyncio.create_task(traces.run())
     await asyncio.sleep(0)  # it runs until it first waits
     known.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await world.count("decisions") > 1:
             await asyncio.sleep(0.02)
     running.cancel()

@@ -104,16 +104,16 @@ async def test_a_number_is_given_to_one_rebuild_only(redis: Redis, group: str) -
 
 
 async def test_while_one_rebuild_lives_another_is_refused(redis: Redis, group: str) -> None:
-    async with Lease(redis, group, seconds=1):
+    async with Lease(redis, group, seconds=10):
         with pytest.raises(RebuildUnderWayError):
-            await Lease(redis, group, seconds=1).__aenter__()
-    async with Lease(redis, group, seconds=1) as lease:
+            await Lease(redis, group, seconds=10).__aenter__()
+    async with Lease(redis, group, seconds=10) as lease:
         lease.check()
 
 
 async def test_the_lease_of_one_who_was_killed_ends_by_itself(redis: Redis, group: str) -> None:
     await redis.set(f"{group}:rebuild", "killed", px=400)
-    async with Lease(redis, group, seconds=1) as lease:
+    async with Lease(redis, group, seconds=10) as lease:
         await lease.confirm()
 
 

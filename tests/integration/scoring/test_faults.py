@@ -97,11 +97,17 @@ async def test_a_redis_that_restarts_is_waited_for(town: Town, own_stack: Stack)
     await town.until(worker.is_ready)
     await town.send(records[:300])
     await town.until(lambda: len(town.scores) > 10)
+    await town.redis.config_set("appendfsync", "always")  # else it may lose what it has just acknowledged
     own_stack.kill("redis")
     await town.send(records[300:])
+
+    async def is_missed() -> bool:
+        return await worker.metric("baton_scoring_redis_retries_total") > 0
+
+    await town.until(is_missed)
     own_stack.restart("redis")
     await town.agree(expected)
-    assert await worker.metric("baton_scoring_redis_retries_total") > 0
+    assert worker.crashes == 0
 
 
 async def test_a_walk_over_all_subjects_misses_none_when_redis_restarts(town: Town, own_stack: Stack) -> None:
@@ -163,9 +169,16 @@ async def test_a_record_that_nobody_can_read_goes_to_the_dead_letters_and_stops_
     await town.publisher.publish(poison)
     await town.send(records[100:])
     await town.agree(expected)
-    dead = await whole_topic(town.kafka, f"{TOUCHPOINTS.name}-dlq")  # type: ignore[operator]
-    mine = [one for one in dead if (one.key or b"").startswith(f"{town.tenant}/".encode())]
-    assert len(mine) == len(poison)
+
+    async def dead() -> int:
+        found = await whole_topic(town.kafka, f"{TOUCHPOINTS.name}-dlq")  # type: ignore[operator]
+        return sum((one.key or b"").startswith(f"{town.tenant}/".encode()) for one in found)
+
+    async def all_dead() -> bool:
+        return await dead() >= len(poison)
+
+    await town.until(all_dead)
+    assert await dead() == len(poison)
     assert worker.crashes == 0
 
 

@@ -50,6 +50,7 @@ async def test_it_says_what_is_kept_what_is_unread_and_how_far_a_policy_has_reac
         return run
 
     await town.until(lambda: [town.tenant, "2", "everything"] in lines(told()))
+    await town.until(town.has_caught_up)
     run = told()
     kept = {line[0]: line for line in lines(run) if line and (line[0].isdigit() or line[0] == "all")}
     assert set(kept) == {*map(str, range(8)), "all"}

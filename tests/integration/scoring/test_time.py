@@ -113,7 +113,7 @@ async def test_a_new_policy_reaches_leads_that_nothing_happens_to(town: Town, wh
 
 
 async def test_re_scoring_goes_on_where_a_killed_worker_stopped(town: Town, whole_topic: WholeTopic) -> None:
-    worker = await town.hire(SCORING_RESCORE_PER_SECOND="400")
+    worker = await town.hire(SCORING_RESCORE_PER_SECOND="100")
     await town.until(worker.is_ready)
     leads = await view(town, range(3_000))
     await town.until(lambda: town.scores.keys() == leads)
@@ -122,7 +122,7 @@ async def test_re_scoring_goes_on_where_a_killed_worker_stopped(town: Town, whol
     def reached() -> set[str]:
         return {lead for lead, score in town.scores.items() if score.policy.sequence == 2}
 
-    await town.until(lambda: len(reached()) > 1_500)
+    await town.until(lambda: len(reached()) > 700)
     await worker.end(signal.SIGKILL)
     assert len(reached()) < len(leads)
     assert any(read(one).under_way for one in await noted(town))

@@ -105,7 +105,7 @@ class Worker:
 
     async def metric(self, name: str, **labels: str) -> float:
         """Its value now; 0 where it does not stand."""
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             text = (await http.get(f"http://127.0.0.1:{self.environment['SCORING_PORT']}/metrics")).text
         wanted = name + (
             "{" + ",".join(f'{key}="{value}"' for key, value in sorted(labels.items())) + "}" if labels else ""
@@ -130,7 +130,7 @@ class Worker:
 
     async def is_ready(self) -> bool:
         url = f"http://127.0.0.1:{self.environment['SCORING_PORT']}/readyz"
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             with suppress(httpx.TransportError):
                 return (await http.get(url)).status_code == 200
         return False

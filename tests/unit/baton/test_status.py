@@ -14,7 +14,7 @@ from baton.home import Home
 from baton.stack.ports import free_port
 from baton.status import QUESTIONS, Report, answers, gather, tell
 
-PATIENCE = 1.5
+PATIENCE = 4
 
 
 @asynccontextmanager

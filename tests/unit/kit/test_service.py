@@ -140,7 +140,7 @@ async def main(settings):
     tasks = {"stop": told_to_stop()}
     return await service.serve(FastAPI(), host="127.0.0.1", port=int(sys.argv[1]), tasks=tasks, closing=closing)
 
-service.STOPPING_SECONDS = start.LEFT_SECONDS = 1
+service.STOPPING_SECONDS, start.LEFT_SECONDS = (1, 60) if sys.argv[2] == "closing" else (60, 1)
 sys.exit(start.start("example", ServiceSettings, main))
 """
 
