@@ -6,6 +6,7 @@ uvicorn waits for ever for the rest of a request's head, reads a head of any siz
 from __future__ import annotations
 
 import resource
+import socket
 from contextlib import nullcontext
 from functools import partial
 from math import ceil
@@ -72,6 +73,16 @@ class Server(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises OSError where the port cannot be listened on: uvicorn itself would end the process, and close nothing."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as ended:
+            where = f"{self.config.host}:{self.config.port}"
+            raise OSError(
+                f"cannot listen on {where}: {ended.__context__}; stop who does, or choose another port"
+            ) from None
 
     async def on_tick(self, counter: int) -> bool:
         # One look at all connections ten times a second costs less than a timer per request.

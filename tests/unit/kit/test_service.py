@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from shared.kit.service import serve
 
@@ -104,6 +106,16 @@ async def test_a_task_that_fails_stops_the_service_with_1(service: Service) -> N
     assert service.journal == ["cancelled", "closed"]
 
 
+async def test_a_port_that_is_taken_stops_the_service_with_1_in_order(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", service.port)), capture_logs() as said:
+        async with asyncio.timeout(DEADLINE):
+            assert await service.run(other=service.endless()) == 1
+    assert service.journal == ["cancelled", "closed"]
+    [told] = [line for line in said if line["event"] == "task_ended"]
+    assert told["task"] == "http"
+    assert f"cannot listen on 127.0.0.1:{service.port}: [Errno" in told["error"]
+
+
 async def test_a_task_that_merely_ends_stops_the_service_as_well(service: Service) -> None:
     async def done() -> None:
         return
@@ -117,6 +129,7 @@ NEVER_ENDS = """
 import asyncio, os, signal, sys
 from contextlib import AsyncExitStack
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 from shared.kit import service, start
 from shared.kit.settings import ServiceSettings
 
