@@ -59,7 +59,7 @@ def words_of_end(report: Report) -> list[str]:
     lines = [
         f"Epoch {report.number} is in force: {report.subjects:,} leads and accounts{carried}, from {report.records:,} records in "
         f"{report.seconds:.1f} s ({speed:,.0f} a second).",
-        "The workers go over to it within seconds, and score every lead again.",
+        "Each worker now ends once and starts again in it, within seconds, which is meant; then every lead is scored again.",
     ]
     if report.rejected:
         lines.append(
@@ -84,13 +84,18 @@ def words_of_standing(standing: Standing, group: str) -> list[str]:
     for tenant, found in standing.partly.items():
         lines += [f"{tenant}: {counts_only(one)}" for one in found]
     if standing.partly:
-        lines.append("`baton scoring rebuild` counts what came before.")
+        lines.append("`baton scoring rebuild` counts that, too.")
     return lines
 
 
 def counts_only(one: Partly) -> str:
     """That something counts only in part, and until when."""
-    return f"{_name(one.kept)} counts only what came in since {iso(one.since)}, until {iso(one.complete_at)[:10]}"
+    until = iso(one.complete_at)[:10]
+    if one.before is None:
+        return f"{_name(one.kept)} counts only what came in since {iso(one.since)}, until {until}"
+    and_before = f"what came in before {iso(one.before.since)}, and " if one.before.since else ""
+    gap = f"from {iso(one.before.until)} to {iso(one.since)}, while a policy without it was in force"
+    return f"{_name(one.kept)} lacks {and_before}what came in {gap}, until {until}"
 
 
 def _name(kept: Kept) -> str:

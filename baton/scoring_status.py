@@ -66,13 +66,17 @@ async def look(states: RedisStates) -> list[Kept]:
     return found
 
 
-def reaches(found: Sequence[Kept]) -> list[Reach]:
-    """By tenant, the latest policy that any partition was or is re-scored by."""
+def reaches(found: Sequence[Kept], in_force: Mapping[str, int]) -> list[Reach]:
+    """By tenant, the latest policy that any partition was or is re-scored by, or that is in force and no worker has taken up.
+
+    in_force: versions, by tenant; empty where they are not known
+    """
     latest: dict[str, int] = {}
     for one in found:
         for sequences in (one.progress.done, one.progress.under_way.targets if one.progress.under_way else {}):
             for tenant, sequence in sequences.items():
                 latest[tenant] = max(sequence, latest.get(tenant, 0))
+    latest |= {tenant: max(sequence, in_force.get(tenant, 0)) for tenant, sequence in latest.items()}
     return [
         Reach(
             tenant,
@@ -88,8 +92,10 @@ def _said(under_way: Pass | None, tenant: str, sequence: int) -> int:
     return under_way.said.get(tenant, 0) if under_way and under_way.targets.get(tenant) == sequence else 0
 
 
-def tables(found: Sequence[Kept], ends: Mapping[int, Mapping[str, int]] | None, now: int) -> Iterator[Table]:
-    """ends: of the log, by partition and topic; None where Kafka does not answer"""
+def tables(
+    found: Sequence[Kept], ends: Mapping[int, Mapping[str, int]] | None, in_force: Mapping[str, int], now: int
+) -> Iterator[Table]:
+    """ends: of the log, by partition and topic; None where Kafka does not answer;  in_force: as `reaches`"""
     kept = Table(box=None, pad_edge=False, header_style="bold")
     kept.add_column("partition")
     for name in ("leads", "accounts", "due next", "unread"):
@@ -121,7 +127,7 @@ def tables(found: Sequence[Kept], ends: Mapping[int, Mapping[str, int]] | None, 
     reached.add_column("tenant")
     reached.add_column("policy", justify="right")
     reached.add_column("re-scored")
-    for reach in reaches(found):
+    for reach in reaches(found, in_force):
         reached.add_row(reach.tenant, str(reach.sequence), _reached(reach, len(found)))
     if reached.row_count:
         yield reached

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
 from baton.errors import OperatorError
 from baton.home import environment, here
+
+if TYPE_CHECKING:
+    from services.scoring.rebuild import Standing
 
 
 def status(group: str = typer.Option("scoring", envvar="SCORING_GROUP", help="The workers' consumer group.")) -> None:
@@ -21,6 +25,7 @@ async def _status(group: str) -> None:
     from rich.console import Console
 
     from baton.commands.rebuild import hush
+    from baton.rebuilding import words_of_standing
     from baton.scoring_status import look, tables
     from services.scoring.states import RedisStates, connect
     from shared.kit.clock import SystemClock
@@ -41,11 +46,12 @@ async def _status(group: str) -> None:
         print(f"Scoring has kept nothing yet in the group `{group}`.")
         return
     console = Console()
-    ends, lines = await _from_kafka(names.get("KAFKA_BOOTSTRAP_SERVERS", ""), names["REDIS_URL"], group)
-    for table in tables(found, ends, SystemClock().now()):
+    ends, standing = await _from_kafka(names.get("KAFKA_BOOTSTRAP_SERVERS", ""), names["REDIS_URL"], group)
+    in_force = standing.policies if standing else {}
+    for table in tables(found, ends, in_force, SystemClock().now()):
         console.print(table, highlight=False)
         print()
-    for line in lines or [f"Epoch {states.epoch} of {group} is in force."]:
+    for line in words_of_standing(standing, group) if standing else [f"Epoch {states.epoch} of {group} is in force."]:
         print(line)
     if ends is None:
         raise OperatorError(
@@ -55,12 +61,11 @@ async def _status(group: str) -> None:
 
 async def _from_kafka(
     bootstrap: str, redis_url: str, group: str
-) -> tuple[Mapping[int, Mapping[str, int]] | None, list[str]]:
-    """Where the log ends, by partition and topic, and what is to be said of the epoch and of a rebuild that is needed."""
+) -> tuple[Mapping[int, Mapping[str, int]] | None, Standing | None]:
+    """Where the log ends, by partition and topic, and how the states in force stand; None and None where it does not answer."""
     from aiokafka.errors import KafkaError
     from redis.exceptions import RedisError
 
-    from baton.rebuilding import words_of_standing
     from services.scoring import rebuild
     from services.scoring.inputlog import InputLog
 
@@ -69,6 +74,6 @@ async def _from_kafka(
             bounds = await inputs.bounds()
         standing = await rebuild.standing(rebuild.Options(bootstrap, redis_url, group=group))
     except (KafkaError, RedisError, OSError, TimeoutError, ValueError):
-        return None, []
+        return None, None
     ends = {partition: {topic: one.end for topic, one in topics.items()} for partition, topics in bounds.items()}
-    return ends, words_of_standing(standing, group)
+    return ends, standing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,10 +14,16 @@ from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import PolicyRef
 
 REBUILD = "`baton scoring rebuild` counts what came before"
+GONE = f"what it gave until now is gone at once; {REBUILD}"
+BACK = "has the marks of an earlier version again, and lacks what came in meanwhile (all, if the states were rebuilt since)"
 
 
-def replays(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[str]:
-    """One sentence for each rule and hand-raise of `after` that counts from now on only. Both are bodies of scoring policies.
+def replays(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any], earlier: Iterable[Mapping[str, Any]] = ()
+) -> list[str]:
+    """One sentence for each rule and hand-raise of `after` that does not count all. All are bodies of scoring policies.
+
+    earlier: the versions before `before`, whose marks stay where nothing was rebuilt
 
     None of a tenant's first policy: there was nothing to count. Points, caps and half-lives within the horizon are read from
     the same marks.
@@ -30,7 +37,13 @@ def replays(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[
         return [
             f"the policy before this one cannot be read any more: what it kept is not known; if in doubt, {REBUILD}"
         ]
-    found = [f"{name} counts from now on only: {why}; {REBUILD}" for name, why in _changed(old, new)]
+    kept = _marks(earlier)
+    found = [
+        f"{name} {BACK}; {REBUILD}"
+        if key in kept
+        else f"{name} counts from now on only: {why or 'it is new'}; {GONE if why else REBUILD}"
+        for name, key, why in _changed(old, new)
+    ]
     return found + [
         f"hand-raise {kind} counts from now on only: it is new; {REBUILD}"
         for kind in sorted(new.hand_raises - old.hand_raises)
@@ -41,7 +54,16 @@ def _rules(body: Mapping[str, Any]) -> Rules:
     return Rules(ScoringPolicy.model_validate(body), PolicyRef(sequence=0, hash=""))
 
 
-def _changed(old: Rules, new: Rules) -> Iterator[tuple[str, str]]:
+def _marks(bodies: Iterable[Mapping[str, Any]]) -> set[str]:
+    found: set[str] = set()
+    for body in bodies:
+        with suppress(ValidationError):  # of an earlier version of this program
+            found |= _rules(body).keys()
+    return found
+
+
+def _changed(old: Rules, new: Rules) -> Iterator[tuple[str, str, str]]:
+    """Name, key, and what of the key differs; "" where the rule is new."""
     kept = old.keys()
     before = {(rules.region, rule.rule_id): rule for rules in old.rule_sets() for rule in rules.behaviour}
     told: set[tuple[str, str]] = set()
@@ -52,7 +74,7 @@ def _changed(old: Rules, new: Rules) -> Iterator[tuple[str, str]]:
             told.add((rule.rule_id, rule.key))
             known = before.get((rules.region, rule.rule_id)) or before.get((None, rule.rule_id))
             where = f" of overlay {rules.region}" if rules.region else ""
-            yield f"rule {rule.rule_id}{where}", _why(known, rule) if known else "it is new"
+            yield f"rule {rule.rule_id}{where}", rule.key, _why(known, rule) if known else ""
 
 
 def _why(old: Behaviour, new: Behaviour) -> str:

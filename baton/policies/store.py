@@ -272,11 +272,24 @@ async def _notes(
     before = {kind: latest[kind]["body"] for kind in changed if kind in latest}
     notes = {}
     if "scoring" in changed:
-        notes["scoring"] = tuple(replays(before.get("scoring"), policies.bodies["scoring"]))
+        earlier = await _earlier_scoring(connection, policies.tenant, latest)
+        notes["scoring"] = tuple(replays(before.get("scoring"), policies.bodies["scoring"], earlier))
     if "pipeline" in before:
         standing = await _open_deals(connection, policies.tenant)
         notes["pipeline"] = tuple(orphans(before["pipeline"], policies.bodies["pipeline"], standing))
     return notes
+
+
+async def _earlier_scoring(connection: Connection, tenant: str, latest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The bodies before the latest one, as far back as matters."""
+    last = latest["scoring"]["sequence"] if "scoring" in latest else 0
+    rows = await connection.fetch(
+        "SELECT body FROM policy.versions WHERE tenant = $1 AND kind = 'scoring' AND sequence < $2"
+        " ORDER BY sequence DESC LIMIT 50",
+        tenant,
+        last,
+    )
+    return [row["body"] for row in rows]
 
 
 async def _open_deals(connection: Connection, tenant: str) -> dict[tuple[str, str], int]:

@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from services.scoring.recorded import Recorded
 from services.scoring.states import RedisStates, persistently
 from shared.kit.kafka import Message, Outgoing
+from shared.kit.service import StartAgain
 from shared.schemas.scores import EpochBegun, PolicyRef
 from shared.schemas.topics import SCORE_EPOCHS
 
@@ -36,7 +37,7 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 
-class EpochEndedError(RuntimeError):
+class EpochEndedError(StartAgain):
     """The states were built anew: a worker goes over to the new ones by starting again."""
 
 

@@ -117,7 +117,7 @@ class Report:
 class Standing:
     """number: the epoch in force;  begun_at: since when, ms; 0 for the first one
     partly:     what its states know only in part, by tenant;  under_way: whether a rebuild is
-    left_over:  epochs that are not in force and still take room in the store
+    left_over:  epochs that are not in force and still take room in the store;  policies: the versions in force, by tenant
     """
 
     number: int
@@ -125,6 +125,7 @@ class Standing:
     partly: Mapping[str, Sequence[Partly]]
     under_way: bool
     left_over: Sequence[int]
+    policies: Mapping[str, int]
 
 
 Tell = Callable[[Progress], None]
@@ -169,6 +170,7 @@ async def standing(options: Options) -> Standing:
             await _partly(world, options, states.epoch),
             await Lease.is_held(world.redis, options.group),
             sorted(number for number in numbers if number != states.epoch),
+            {tenant: rules.ref.sequence for tenant, rules in world.rules().items()},
         )
 
 
@@ -368,8 +370,11 @@ async def _states(world: World, options: Options) -> RedisStates:
 
 
 async def _partly(world: World, options: Options, epoch: int) -> dict[str, list[Partly]]:
-    since, now = await Recorded(world.redis, options.group).read(epoch), world.clock.now()
-    found = {tenant: partly(rules, since.get(tenant, {}), now) for tenant, rules in world.rules().items()}
+    recorded, now = Recorded(world.redis, options.group), world.clock.now()
+    since, before = await recorded.read(epoch), await recorded.before(epoch)
+    found = {
+        tenant: partly(rules, since.get(tenant, {}), now, before.get(tenant)) for tenant, rules in world.rules().items()
+    }
     return {tenant: some for tenant, some in found.items() if some}
 
 

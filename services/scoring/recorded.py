@@ -14,6 +14,7 @@ from services.scoring.states import persistently, space
 
 ALWAYS = 0  # since the first record that the states were built from
 HAND_RAISE = "hand-raise."  # and a touch type: touches that ask to be contacted are remembered apart from any rule
+BEFORE = "before:"  # and a field's name: since when it was kept until a policy without it came, and when that was
 
 # KEYS: recorded   ARGV: tenant, sequence, since, then names. Of several workers any may write first; an older policy never does.
 NOTE = """
@@ -27,6 +28,7 @@ for i = 4, #ARGV do
 end
 for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
   if string.sub(name, 1, #mark) == mark and name ~= mark and not wanted[name] then
+    redis.call('HSETNX', KEYS[1], 'before:' .. name, redis.call('HGET', KEYS[1], name) .. ' ' .. ARGV[3])
     redis.call('HDEL', KEYS[1], name)
   end
 end
@@ -43,11 +45,19 @@ class Kept(NamedTuple):
     horizon: int
 
 
+class Before(NamedTuple):
+    """Marks that no policy names any more stay: what was remembered of a name earlier, from `since` (ms) to `until`."""
+
+    since: int
+    until: int
+
+
 class Partly(NamedTuple):
-    """Something remembered only since a moment (ms), until it is complete."""
+    """Something remembered only since a moment (ms), and before another one if an earlier policy named it, until it is complete."""
 
     kept: Kept
     since: int
+    before: Before | None = None
 
     @property
     def complete_at(self) -> int:
@@ -63,13 +73,20 @@ def kept_by(rules: Rules) -> list[Kept]:
     return sorted(found | raises, key=lambda kept: (kept.rule_id, kept.name))
 
 
-def partly(rules: Rules, since: Mapping[str, int], now: int) -> list[Partly]:
+def partly(
+    rules: Rules, since: Mapping[str, int], now: int, before: Mapping[str, Before] | None = None
+) -> list[Partly]:
     """What of it counts only in part at `now` (ms).
 
-    since: by name of marks; empty for a tenant of whom nothing was noted yet, whose first policy this is
+    since: by name of marks; empty for a tenant of whom nothing was noted yet, whose first policy this is;  before: likewise
     """
     not_noted = now if since else ALWAYS  # as the next worker will
-    found = [Partly(kept, since.get(kept.name, not_noted)) for kept in kept_by(rules)]
+    found = []
+    for kept in kept_by(rules):
+        earlier = (before or {}).get(kept.name)
+        if earlier and earlier.since + kept.horizon <= now:
+            earlier = earlier._replace(since=ALWAYS)
+        found.append(Partly(kept, since.get(kept.name, not_noted), earlier))
     return [one for one in found if one.since != ALWAYS and one.complete_at > now]
 
 
@@ -87,16 +104,31 @@ class Recorded:
 
     async def read(self, epoch: int) -> dict[str, dict[str, int]]:
         """Since when (ms; ALWAYS), by tenant and name of marks."""
-        noted: Mapping[bytes, bytes] = await persistently(lambda: _answer(self._redis.hgetall(self._key(epoch))))
         found: dict[str, dict[str, int]] = {}
-        for field, since in noted.items():
-            tenant, _, name = field.decode().partition("/")
-            if name:
+        for tenant, name, since in await self._fields(epoch):
+            if name and not tenant.startswith(BEFORE):
                 found.setdefault(tenant, {})[name] = int(since)
+        return found
+
+    async def before(self, epoch: int) -> dict[str, dict[str, Before]]:
+        """What was remembered before a policy came that did not name it, by tenant and name of marks."""
+        found: dict[str, dict[str, Before]] = {}
+        for tenant, name, value in await self._fields(epoch):
+            if tenant.startswith(BEFORE):
+                since, until = value.split()
+                found.setdefault(tenant.removeprefix(BEFORE), {})[name] = Before(int(since), int(until))
         return found
 
     async def drop(self, epoch: int) -> None:
         await persistently(lambda: _answer(self._redis.unlink(self._key(epoch))))
+
+    async def _fields(self, epoch: int) -> list[tuple[str, str, str]]:
+        noted: Mapping[bytes, bytes] = await persistently(lambda: _answer(self._redis.hgetall(self._key(epoch))))
+        return [
+            (tenant, name, value.decode())
+            for field, value in noted.items()
+            for tenant, _, name in (field.decode().partition("/"),)
+        ]
 
     def _key(self, epoch: int) -> str:
         return f"{space(self._group, epoch)}:recorded"

@@ -26,6 +26,10 @@ STOPPING_SECONDS = 35.0
 Check = Callable[[], bool | Awaitable[bool]]
 
 
+class StartAgain(Exception):  # noqa: N818 (nothing is wrong)
+    """Raised by a task, it ends the service in order and with 1, so that its supervisor starts it anew: nothing has failed."""
+
+
 class Probes:
     """`/livez` (the process can do its work, or has to restart), `/readyz` (it may get work now), `/metrics`; `/` names them."""
 
@@ -108,6 +112,9 @@ async def serve(
         for task in done - {waiter}:
             status = 1
             error = task.exception() if not task.cancelled() else None
+            if isinstance(error, StartAgain):
+                log.info("starts_again", why=str(error))
+                continue
             log.error("task_ended", task=task.get_name(), error=repr(error), exc_info=error)
         server.should_exit = True
         await asyncio.wait({http}, timeout=12)

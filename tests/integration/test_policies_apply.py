@@ -244,10 +244,18 @@ async def test_a_preview_says_what_would_change_and_changes_nothing(
     (change,) = next(entry.changes for entry in seen.applied if entry.kind == "scoring")
     assert re.fullmatch(r"~ engagement\.rules\.\S+\.limit: \d+ → 17", change)
     (note,) = next(entry.notes for entry in seen.applied if entry.kind == "scoring")
-    assert re.fullmatch(r"rule \S+ counts from now on only: its `limit` changed; `baton scoring rebuild` .*", note)
+    assert re.fullmatch(
+        r"rule \S+ counts from now on only: its `limit` changed; what it gave until now is gone .*", note
+    )
     assert stored(again := await versions.apply(read(directory))) == ["scoring"]
     assert next(entry.notes for entry in again if entry.kind == "scoring") == (note,)
     assert not any(entry.notes for entry in await versions.apply(read(directory)))
+    path.write_text(text)
+    (undone,) = next(
+        entry.notes for entry in (await preview(directory, database_url, kafka_url)).applied if entry.kind == "scoring"
+    )
+    assert "has the marks of an earlier version again" in undone
+    assert next(entry.notes for entry in await versions.apply(read(directory)) if entry.kind == "scoring") == (undone,)
 
 
 async def test_a_preview_refuses_a_secret_that_is_not_there_as_apply_does(

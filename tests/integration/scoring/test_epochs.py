@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from services.scoring.domain.rules import Rules
 from services.scoring.epochs import Buildings, Lease, LeaseLostError, RebuildUnderWayError
-from services.scoring.recorded import ALWAYS, Recorded, kept_by, partly
+from services.scoring.recorded import ALWAYS, Before, Recorded, kept_by, partly
 from services.scoring.states import Change, RedisStates, SupersededError, connect
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import PolicyRef
@@ -166,8 +166,22 @@ async def test_what_the_first_policy_names_was_always_kept_and_what_a_later_one_
     assert partly(second, since, NOW + 1 + 28 * DAY) == [], "seven half-lives later it is complete by itself"
     assert len(since) == len(kept_by(second)), "what is kept no more is forgotten"
     await recorded.note(0, "acme", rules(3, page={}, mail={"limit": 3}), NOW + 5)
-    since = (await recorded.read(0))["acme"]
-    assert {one.since for one in partly(rules(3, page={}, mail={"limit": 3}), since, NOW + 5)} == {NOW + 5}
+    since, before = (await recorded.read(0))["acme"], (await recorded.before(0))["acme"]
+    [back] = partly(rules(3, page={}, mail={"limit": 3}), since, NOW + 5, before)
+    assert (back.since, back.before) == (NOW + 5, Before(ALWAYS, NOW + 1)), "its marks were never dropped"
+
+
+async def test_what_comes_back_again_and_again_lacks_what_came_in_since_it_first_went(redis: Redis, group: str) -> None:
+    """Of each kind of the two that take turns, which is what a policy is that is changed, undone, and changed again."""
+    recorded = Recorded(redis, group)
+    kinds = [rules(1, page={}), rules(1, page={"limit": 9})]
+    for turn in range(5):
+        await recorded.note(0, "acme", rules(turn + 1, page={"limit": 9} if turn % 2 else {}), NOW + turn)
+    since, before = (await recorded.read(0))["acme"], (await recorded.before(0))["acme"]
+    assert [(one.since, one.before) for one in partly(kinds[0], since, NOW + 9, before)] == [
+        (NOW + 4, Before(ALWAYS, NOW + 1))
+    ]
+    assert [one.before for one in partly(kinds[1], since, NOW + 9, before)] == [Before(NOW + 1, NOW + 2)]
 
 
 async def test_tenants_and_epochs_are_noted_apart(redis: Redis, group: str) -> None:
@@ -182,4 +196,4 @@ async def test_tenants_and_epochs_are_noted_apart(redis: Redis, group: str) -> N
         "the first that is noted of an epoch is there from its start"
     )
     await recorded.drop(0)
-    assert await recorded.read(0) == {}
+    assert (await recorded.read(0), await recorded.before(0)) == ({}, {})

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from baton.rebuilding import shown, words_of, words_of_end, words_of_losses, words_of_standing
+from baton.rebuilding import counts_only, shown, words_of, words_of_end, words_of_losses, words_of_standing
 from services.scoring.rebuild import Progress, Report, Standing
-from services.scoring.recorded import HAND_RAISE, Kept, Partly
+from services.scoring.recorded import ALWAYS, HAND_RAISE, Before, Kept, Partly
 from services.scoring.survey import Loss, Survey
 
 DAY = 86_400_000
@@ -66,15 +66,26 @@ def test_the_end_says_what_is_in_force_and_what_still_counts_in_part() -> None:
 
 
 def test_the_standing_says_which_rules_wait_for_a_rebuild() -> None:
-    assert words_of_standing(Standing(0, 0, {}, False, []), "scoring") == ["Epoch 0 of scoring is in force."]
-    lines = words_of_standing(Standing(2, NOW, {"acme": [Partly(RULE, NOW)]}, False, [1]), "scoring")
+    assert words_of_standing(Standing(0, 0, {}, False, [], {}), "scoring") == ["Epoch 0 of scoring is in force."]
+    lines = words_of_standing(Standing(2, NOW, {"acme": [Partly(RULE, NOW)]}, False, [1], {}), "scoring")
     assert lines == [
         "Epoch 2 of scoring is in force since 2026-09-21T14:13:20.000Z.",
         "Others still take room in Redis (1): `baton scoring rebuild --drop-old` frees it.",
         "acme: rule pricing counts only what came in since 2026-09-21T14:13:20.000Z, until 2026-11-30",
-        "`baton scoring rebuild` counts what came before.",
+        "`baton scoring rebuild` counts that, too.",
     ]
-    assert words_of_standing(Standing(2, NOW, {}, True, [3]), "scoring")[1:] == ["A rebuild is under way."]
+    assert words_of_standing(Standing(2, NOW, {}, True, [3], {}), "scoring")[1:] == ["A rebuild is under way."]
+
+
+def test_a_rule_that_came_back_lacks_only_what_came_in_meanwhile() -> None:
+    back = Partly(RULE, NOW, Before(ALWAYS, NOW - DAY))
+    assert counts_only(back) == (
+        "rule pricing lacks what came in from 2026-09-20T14:13:20.000Z to 2026-09-21T14:13:20.000Z, while a policy without it was "
+        "in force, until 2026-11-30"
+    )
+    assert counts_only(back._replace(before=Before(NOW - 2 * DAY, NOW - DAY))).startswith(
+        "rule pricing lacks what came in before 2026-09-19T14:13:20.000Z, and what came in from 2026-09-20T"
+    )
 
 
 def steps() -> list[Progress]:

@@ -26,9 +26,9 @@ def kept(partition: int, **more: Any) -> Kept:
     return Kept(partition, **given | more)
 
 
-def shown(found: list[Kept], ends: Any = None) -> list[str]:
+def shown(found: list[Kept], ends: Any = None, in_force: Any = None) -> list[str]:
     console = Console(file=io.StringIO(), width=160)
-    for table in tables(found, ends, NOW):
+    for table in tables(found, ends, in_force or {}, NOW):
         console.print(table)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
@@ -57,13 +57,20 @@ def test_a_policy_that_has_not_reached_everything_says_how_far_it_is() -> None:
         kept(1, progress=Progress({"acme": 7}, under_way)),
         kept(2, progress=Progress({"acme": 7}, None)),
     ]
-    assert reaches(found) == [Reach("acme", 8, 1, 300), Reach("beta", 2, 1, 0)]
+    assert reaches(found, {}) == [Reach("acme", 8, 1, 300), Reach("beta", 2, 1, 0)]
     lines = shown(found, {})
     assert any(
         line.endswith("400 of 1,000 passed since 14:12:20 UTC: acme by policy 8, beta by policy 2") for line in lines
     )
     assert "acme 8 1 of 3 partitions, 300 leads and accounts so far in the others" in lines
     assert "beta 2 1 of 3 partitions" in lines
+
+
+def test_a_policy_in_force_that_no_worker_has_taken_up_yet_has_reached_nothing() -> None:
+    lines = shown([kept(0), kept(1)], in_force={"acme": 9, "beta": 2})
+    assert "acme 9 0 of 2 partitions" in lines
+    assert not any("beta" in line for line in lines), "it has no leads"
+    assert "acme 7 everything" in shown([kept(0), kept(1)], in_force={"acme": 6}), "we may have read before they did"
 
 
 def test_without_any_tenant_there_is_nothing_to_say_of_policies() -> None:

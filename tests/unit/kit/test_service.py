@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from shared.kit.service import serve
+from shared.kit.service import StartAgain, serve
 
 DEADLINE = 30
 
@@ -104,6 +104,18 @@ async def test_a_task_that_fails_stops_the_service_with_1(service: Service) -> N
     async with asyncio.timeout(DEADLINE):
         assert await serving == 1
     assert service.journal == ["cancelled", "closed"]
+
+
+async def test_a_task_that_wants_it_started_again_stops_the_service_with_1_and_is_no_error(service: Service) -> None:
+    async def follow() -> None:
+        raise StartAgain("the states were built anew")
+
+    with capture_logs() as said:
+        async with asyncio.timeout(DEADLINE):
+            assert await service.run(follow=follow(), other=service.endless()) == 1
+    assert service.journal == ["cancelled", "closed"]
+    assert {"event": "starts_again", "why": "the states were built anew", "log_level": "info"} in said
+    assert {line["log_level"] for line in said} == {"info"}
 
 
 async def test_a_port_that_is_taken_stops_the_service_with_1_in_order(service: Service) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from baton.policies.replays import REBUILD, replays
+from baton.policies.replays import BACK, GONE, REBUILD, replays
 
 BODY: dict[str, Any] = {
     "kind": "scoring",
@@ -77,13 +77,13 @@ def test_caps_grades_and_the_order_of_rules_need_none() -> None:
     ],
 )
 def test_a_rule_whose_marks_are_others_counts_from_now_on(fields: dict[str, Any], why: str) -> None:
-    assert replays(BODY, changed(**fields)) == [f"rule pricing_page_viewed counts from now on only: {why}; {REBUILD}"]
+    assert replays(BODY, changed(**fields)) == [f"rule pricing_page_viewed counts from now on only: {why}; {GONE}"]
 
 
 def test_another_zone_changes_the_days_of_every_rule_that_has_days() -> None:
     body = copy.deepcopy(BODY) | {"zone_offset_minutes": 540}
     assert replays(BODY, body) == [
-        f"rule pricing_page_viewed counts from now on only: the zone of its days changed; {REBUILD}"
+        f"rule pricing_page_viewed counts from now on only: the zone of its days changed; {GONE}"
     ]
 
 
@@ -95,6 +95,15 @@ def test_a_new_rule_and_a_new_hand_raise_are_named() -> None:
     assert replays(BODY, body) == [
         f"rule chat counts from now on only: it is new; {REBUILD}",
         f"hand-raise chat_started counts from now on only: it is new; {REBUILD}",
+    ]
+
+
+def test_a_rule_that_is_as_an_earlier_version_had_it_finds_its_marks_again() -> None:
+    assert replays(changed(limit=4), BODY, [{"of_long_ago": True}, BODY]) == [
+        f"rule pricing_page_viewed {BACK}; {REBUILD}"
+    ]
+    assert replays(changed(limit=4), changed(limit=5), [BODY]) == [
+        f"rule pricing_page_viewed counts from now on only: its `limit` changed; {GONE}"
     ]
 
 
@@ -110,7 +119,7 @@ def test_a_rule_of_an_overlay_is_told_with_its_overlay_once() -> None:
     ours = copy.deepcopy(base)
     ours["overlays"][0]["behaviour"][0]["limit"] = 9
     assert replays(base, ours) == [
-        f"rule pricing_page_viewed of overlay japan counts from now on only: its `limit` changed; {REBUILD}"
+        f"rule pricing_page_viewed of overlay japan counts from now on only: its `limit` changed; {GONE}"
     ]
 
 
