@@ -68,6 +68,7 @@ def _now(names: Names, tenant: str, lead: str, lang: str, zone: str) -> None:
     found, opportunity = ask(names, tenant, lead)
     now = datetime.now(UTC)
     print("\n\n".join(words(each, opportunity, lang=lang, zone=zone, now=now) for each in found))
+    _lacking(names, tenant, lang, zone, past=False)
 
 
 def _again(names: Names, tenant: str, lead: str, lang: str, zone: str, rep: str | None) -> None:
@@ -126,6 +127,23 @@ def _then(
         _line("")
     print(WORDS[lang]["read"].format(records=found.read, seconds=time.monotonic() - began), file=sys.stderr)
     print(past_words(question, found, lang=lang, zone=zone, now=now))
+    _lacking(names, tenant, lang, zone, past=True)
+
+
+def _lacking(names: Names, tenant: str, lang: str, zone: str, *, past: bool) -> None:
+    """What the score of now leaves out, since the policy changed. Where that cannot be known, the lead is told all the same."""
+    from asyncpg import PostgresError
+    from redis.exceptions import RedisError
+
+    from baton.explaining.lacking import ask, words
+
+    try:
+        found = asyncio.run(ask(names, tenant, time.time_ns() // 1_000_000))
+    except (RedisError, PostgresError, OSError, LookupError, ValueError) as error:
+        print(f"whether its rules count all that came in is not known: {error}", file=sys.stderr)
+        return
+    if found:
+        print(f"\n{words(found, lang=lang, zone=zone, past=past)}")
 
 
 def _line(text: str) -> None:
