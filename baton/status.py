@@ -38,6 +38,7 @@ CALM = 100  # records behind that are nothing to speak of
 @dataclass(slots=True)
 class Report:
     """pid: of the supervisor; None for a Baton that was started otherwise
+    urls: of the services, where they are reached
     lags: group -> topic -> records not yet read; None where Kafka did not say
     """
 
@@ -47,6 +48,7 @@ class Report:
     killed: bool = False
     servers: dict[str, bool] = field(default_factory=dict)
     services: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
     lags: dict[str, dict[str, int]] | None = field(default_factory=dict)
 
     @property
@@ -71,7 +73,8 @@ async def gather(home: Home, patience: float = PATIENCE_SECONDS) -> Report:
         report.killed = True
         return report
     servers = [answers(name, names[variable], patience) for name, variable in SERVERS.items()]
-    probes = [asyncio.to_thread(probe, names[f"{name.upper()}_URL"]) for name in ORDER]
+    report.urls = {name: names[f"{name.upper()}_URL"] for name in ORDER}
+    probes = [asyncio.to_thread(probe, url) for url in report.urls.values()]
     answered, found = await asyncio.gather(asyncio.gather(*servers), asyncio.gather(*probes))
     report.servers = dict(zip(SERVERS, answered, strict=True))
     report.services = dict(zip(ORDER, found, strict=True))
@@ -145,7 +148,8 @@ def tell(report: Report) -> str:
         return f"Baton {what} in {report.home.path}{hint}."
     lines = [f"Baton in {report.home.path}" + (f", process {report.pid}" if report.pid else "")]
     lines += [f"  {name:<9} {'answers' if up else 'DOES NOT ANSWER'}" for name, up in report.servers.items()]
-    lines += [f"  {name:<9} {_readiness(*found)}" for name, found in report.services.items()]
+    for name, found in report.services.items():
+        lines.append(f"  {name:<9} {_readiness(*found):<15}  {report.urls.get(name, '')}".rstrip())
     if report.lags is None:
         lines.append("  Kafka does not say what the services have read")
     lines += [f"  {group:<15} {_lag(behind)}" for group, behind in (report.lags or {}).items()]

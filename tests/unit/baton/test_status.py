@@ -49,8 +49,11 @@ async def test_servers_that_hang_are_told_together_with_everything_else(tmp_path
     assert report.servers == {"Kafka": False, "Postgres": False, "Redis": True}
     assert not report.good
     rows = [row.split(maxsplit=1) for row in tell(report).splitlines()[1:]]
-    silent = ("Kafka", "Postgres", "ingest", "scoring", "router", "handoff")
-    assert sorted(rows) == sorted([["Redis", "answers"], *([name, "DOES NOT ANSWER"] for name in silent)])
+    said = {"Kafka": "DOES NOT ANSWER", "Postgres": "DOES NOT ANSWER", "Redis": "answers"}
+    services = ("ingest", "scoring", "router", "handoff")
+    said |= {name: f"DOES NOT ANSWER  {names[f'{name.upper()}_URL']}" for name in services}
+    assert dict(rows) == said
+    assert len(rows) == len(said)
 
 
 @pytest.mark.parametrize("server", QUESTIONS)
@@ -59,6 +62,16 @@ async def test_a_server_answers_where_it_says_something(server: str) -> None:
         assert await answers(server, f"a://127.0.0.1:{port}", PATIENCE)
         assert not await answers(server, f"a://127.0.0.1:{silent}", 0.1)
         assert not await answers(server, f"a://127.0.0.1:{free_port()}", PATIENCE)
+
+
+def test_the_address_of_a_service_stands_beside_it_where_it_is_known() -> None:
+    services = {"ingest": (True, ""), "scoring": (False, "not yet policies"), "router": (True, "")}
+    urls = {"ingest": "http://127.0.0.1:8181", "scoring": "http://127.0.0.1:8182"}
+    assert tell(Report(Home(Path("x")), servers={"Kafka": True}, services=services, urls=urls)).splitlines()[2:] == [
+        "  ingest    is ready         http://127.0.0.1:8181",
+        "  scoring   IS NOT READY, waits for: policies  http://127.0.0.1:8182",
+        "  router    is ready",
+    ]
 
 
 def test_what_the_services_have_read_is_not_made_up() -> None:
