@@ -23,13 +23,14 @@ def explain(
     as_of: str | None = typer.Option(
         None,
         metavar="TIME",
-        help="The score at a moment, from the topics: what happened later does not count. ISO 8601; a day alone is its beginning.",
+        help="The score at a moment, from the topics: what happened later does not count. ISO 8601, or now; a day alone is its end,"
+        " and today is now.",
     ),
     known_at: str | None = typer.Option(
         None,
         metavar="TIME",
-        help="By what Baton had received by then: with the same time as --as-of, what it said then. When left out, now: what is"
-        " known of that moment today. Without --as-of, of that moment as well.",
+        help="By what Baton had received by then, told as for --as-of: with the same time, what it said then. When left out, now:"
+        " what is known of that moment today. Without --as-of, of that moment as well.",
     ),
     policy: int | None = typer.Option(
         None,
@@ -111,15 +112,15 @@ def _then(
     known_at: str | None,
     policy: int | None,
 ) -> None:
-    from baton.explaining.past import Question, answer, moment
+    from baton.explaining.past import Question, answer, by_then
     from baton.explaining.telling import WORDS, past_words
 
     def progress(read: int, total: int) -> None:
         _line(WORDS[lang]["reading"].format(read=read, total=total))
 
     now = time.time_ns() // 1_000_000
-    known = moment(known_at, ZoneInfo(zone), now) if known_at else now
-    question = Question(moment(as_of, ZoneInfo(zone), now) if as_of else known, known, policy)
+    known = by_then(known_at, ZoneInfo(zone), now) if known_at else now
+    question = Question(by_then(as_of, ZoneInfo(zone), now) if as_of else known, known, policy)
     began = time.monotonic()
     try:
         found = asyncio.run(answer(names, tenant, lead, question, progress))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from baton.errors import OperatorError
 from baton.explaining import LEAD_ID
 from baton.explaining.history import Historian, History, Progress, historian
-from baton.policies import Stored, in_force, show
+from baton.policies import NoVersionError, Stored, in_force, show
 from services.scoring.domain.rules import Rules
 from services.scoring.history import Past, owner, past
 from shared.kit.person import reveal
@@ -48,6 +48,17 @@ class Answer:
     log_begins: int | None
 
 
+def by_then(text: str, zone: ZoneInfo, now: int) -> int:
+    """As `moment`, but a day alone is its last millisecond, and today is now: all that happened that day is meant."""
+    try:
+        day = date.fromisoformat(text.strip())
+        tomorrow = day + timedelta(days=1)
+    except (ValueError, OverflowError):
+        return moment(text, zone, now)
+    begin, end = (moment(each.isoformat(), zone, now) for each in (day, tomorrow))
+    return now if begin <= now < end else end - 1
+
+
 def moment(text: str, zone: ZoneInfo, now: int) -> int:
     """ms of a time as people write it: ISO 8601, in `zone` where it names none, a day alone being its beginning; or `now`.
 
@@ -62,7 +73,7 @@ def moment(text: str, zone: ZoneInfo, now: int) -> int:
         millis = -1
     if millis < 0:  # before 1970 there was nothing to know
         raise OperatorError(
-            f"{text!r} is no time: write it like 2026-04-01, 2026-04-01T09:30 or 2026-04-01T09:30:00.123+09:00"
+            f"{text!r} is no time: write it like 2026-04-01, 2026-04-01T09:30, 2026-04-01T09:30:00.123+09:00 or now"
         )
     return millis
 
@@ -96,8 +107,10 @@ async def _policy(database_url: str, tenant: str, question: Question) -> Stored:
         if question.policy is not None:
             return await show(tenant, "scoring", question.policy, database_url=database_url)
         return await in_force(tenant, "scoring", question.known_at, database_url=database_url)
+    except NoVersionError as error:
+        raise OperatorError(f"{error.args[0]}; name one of these with --policy") from None
     except LookupError as error:
-        raise OperatorError(f"{error.args[0]}; --policy names another") from None
+        raise OperatorError(str(error.args[0])) from None
     except OSError as error:
         raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
 

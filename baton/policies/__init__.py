@@ -3,10 +3,11 @@
 from baton.policies.problems import PolicyErrors, Problem
 from baton.policies.reading import PolicySet, read
 from baton.policies.reading import read_all as check
-from baton.policies.store import Applied, Report, Stored, apply, in_force, preview, show
+from baton.policies.store import Applied, NoVersionError, Report, Stored, apply, in_force, preview, show
 
 __all__ = [
     "Applied",
+    "NoVersionError",
     "PolicyErrors",
     "PolicySet",
     "Problem",

@@ -59,6 +59,10 @@ class Stored:
     published: bool
 
 
+class NoVersionError(LookupError):
+    """A policy has no such version; its words name those that there are."""
+
+
 async def apply(
     path: Path,
     database_url: str,
@@ -124,30 +128,35 @@ async def _looked_at(
 async def show(tenant: str, kind: str, version: int | None = None, *, database_url: str) -> Stored:
     """A stored version of a policy: the latest, or the one of sequence `version`.
 
-    Raises LookupError that says what there is, where it is not stored.
+    Raises NoVersionError where it has no such version, and LookupError where there is no such policy.
     """
     of_kind = await _versions(tenant, kind, database_url)
     found = [stored for stored in of_kind if version in (None, stored.record.sequence)]
     if not found:
-        known = ", ".join(str(stored.record.sequence) for stored in of_kind)
-        raise LookupError(f"policy `{kind}` of tenant `{tenant}` has no version {version}; it has {known}")
+        raise NoVersionError(
+            f"policy `{kind}` of tenant `{tenant}` has no version {version}; it has {_numbers(of_kind)}"
+        )
     return found[-1]
 
 
 async def in_force(tenant: str, kind: str, at: int, *, database_url: str) -> Stored:
     """The version that was in force at a moment (ms): of those that had been applied by then the latest.
 
-    Raises LookupError that says since when there is one, where there was none yet.
+    Raises NoVersionError that says since when there is one, where there was none yet, and LookupError where there is none.
     """
     of_kind = await _versions(tenant, kind, database_url)
     found = [stored for stored in of_kind if stored.record.activated_at <= at]
     if not found:
         first = of_kind[0].record
-        raise LookupError(
+        raise NoVersionError(
             f"tenant `{tenant}` had no policy `{kind}` yet: its first, version {first.sequence}, was applied at"
-            f" {iso(first.activated_at)}"
+            f" {iso(first.activated_at)}; it has {_numbers(of_kind)}"
         )
     return found[-1]
+
+
+def _numbers(versions: Sequence[Stored]) -> str:
+    return ", ".join(str(stored.record.sequence) for stored in versions)
 
 
 async def _versions(tenant: str, kind: str, database_url: str) -> list[Stored]:

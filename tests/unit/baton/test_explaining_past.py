@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from baton.errors import OperatorError
-from baton.explaining.past import Answer, Question, moment
+from baton.explaining.past import Answer, Question, by_then, moment
 from baton.explaining.telling import past_words
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -43,10 +43,29 @@ def test_a_time_is_read_as_people_write_it_in_the_tenants_zone(text: str, at: in
     assert moment(text, TOKYO, NOW) == at
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01", "0001-01-01"])
+@pytest.mark.parametrize(
+    ("text", "zone", "at"),
+    [
+        ("2026-04-01", "Asia/Tokyo", "2026-04-01T14:59:59.999+00:00"),
+        ("2026-04-01", "UTC", "2026-04-01T23:59:59.999+00:00"),
+        ("2026-03-29", "Europe/Berlin", "2026-03-29T21:59:59.999+00:00"),
+        ("2026-04-19", "Asia/Tokyo", "2026-04-19T14:59:59.999+00:00"),
+        ("2026-04-20", "Asia/Tokyo", "2026-04-20T03:00:00+00:00"),
+        ("2026-04-19", "America/Los_Angeles", "2026-04-20T03:00:00+00:00"),
+        ("2026-04-21", "Asia/Tokyo", "2026-04-21T14:59:59.999+00:00"),
+        ("2026-04-01T00:00", "Asia/Tokyo", "2026-03-31T15:00:00+00:00"),
+        (" now ", "Asia/Tokyo", "2026-04-20T03:00:00+00:00"),
+    ],
+)
+def test_a_day_alone_is_its_end_in_the_zone_and_today_is_now(text: str, zone: str, at: str) -> None:
+    assert by_then(text, ZoneInfo(zone), NOW) == round(datetime.fromisoformat(at).timestamp() * 1000)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01", "0001-01-01", "9999-12-31T25:00", "1969-12-30"])
 def test_what_is_no_time_is_told_in_a_sentence(text: str) -> None:
-    with pytest.raises(OperatorError, match="is no time: write it like 2026-04-01"):
-        moment(text, TOKYO, NOW)
+    for read in (moment, by_then):
+        with pytest.raises(OperatorError, match=r"is no time: write it like 2026-04-01, .* or now$"):
+            read(text, TOKYO, NOW)
 
 
 def test_the_answer_begins_with_what_was_asked_and_under_which_policy() -> None:
