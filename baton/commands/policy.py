@@ -137,7 +137,7 @@ def _tell(report: Report, new: str) -> None:
 
 @app.command()
 def show(
-    kind: str = typer.Argument(help="sources, scoring, lifecycle, qualification, routing, teams or sla"),
+    kind: str = typer.Argument(help="sources, scoring, lifecycle, qualification, routing, teams, sla or pipeline"),
     tenant: str = typer.Option("northstar", help="Whose policy."),
     version: int | None = typer.Option(None, help="A sequence number; the one in force when left out."),
     region: str | None = typer.Option(

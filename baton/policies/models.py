@@ -81,10 +81,10 @@ _WORDS = {
 }
 _PATTERNS = {
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "an id has up to 64 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
-    r"^([1-9][0-9]{0,2}d|once|campaign|cycle)$": "is a number of days such as `1d` or `30d`, `once`, `campaign` or `cycle`",
+    r"^([1-9][0-9]{0,2}d|once|campaign|cycle)$": "is to be a number of days such as `1d` or `30d`, `once`, `campaign` or `cycle`",
     r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": "a time of day is such as `09:00`; the end of the day is `24:00`",
-    r"^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$": "is a day of one year such as `2026-12-29`, or of every year such as `12-29`",
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2})?$": "is a day such as `2026-08-10` or a time such as `2026-08-10T13:30`",
+    r"^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$": "is to be a day of one year such as `2026-12-29`, or of every year such as `12-29`",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2})?$": "is to be a day such as `2026-08-10`, or a time: `2026-08-10T13:30`",
     r"^[A-D][1-4]$": "a grade is a letter A to D and a band 1 to 4, such as `B1`",
 }
 

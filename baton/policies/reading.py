@@ -57,16 +57,12 @@ def read(directory: Path, now: datetime | None = None) -> PolicySet:
 
 def valid(directory: Path, now: datetime | None = None) -> PolicySet:
     """The same, each policy looked at by itself alone."""
-    problems = _names(directory)
+    problems = [*_names(directory), *_lacking(directory)]
     documents: dict[str, Document] = {}
     policies: dict[str, Policy] = {}
     for kind, model in KINDS.items():
         path = directory / f"{kind}.yaml"
         if not path.is_file():
-            if kind in OPTIONAL:
-                continue
-            needed = ", ".join(f"{name}.yaml" for name in KINDS if name not in OPTIONAL)
-            problems.append(Problem(str(path), None, f"is missing: a tenant has all of {needed}", "not-there"))
             continue
         document, faults = load(path, str(path))
         problems += faults
@@ -149,6 +145,9 @@ def named(given: str | Path, base: Path = Path("policies")) -> Path:
 
 def directories(path: Path) -> Sequence[Path]:
     """The directories of the tenants that `path` names. Raises PolicyErrors where there is none."""
+    if path.is_file():
+        told = f"is a file: name its directory, `{path.parent}`, since the files of a tenant come into force together"
+        raise PolicyErrors([Problem(str(path), None, told, "not-there")])
     if not path.is_dir():
         siblings = [d.name for d in path.parent.iterdir() if d.is_dir()] if path.parent.is_dir() else []
         raise PolicyErrors(
@@ -158,6 +157,19 @@ def directories(path: Path) -> Sequence[Path]:
     if below and not any(path.glob("*.y*ml")):
         return below
     return [path if path.name else path.resolve()]
+
+
+def _lacking(directory: Path) -> list[Problem]:
+    """One problem for all files that a tenant cannot do without and that are not there."""
+    needed = [f"{kind}.yaml" for kind in KINDS if kind not in OPTIONAL]
+    lacking = [name for name in needed if not (directory / name).is_file()]
+    if not lacking:
+        return []
+    *others, last = lacking
+    where, told = (
+        (directory, f"{', '.join(others)} and {last} are missing") if others else (directory / last, "is missing")
+    )
+    return [Problem(str(where), None, f"{told}: a tenant has all of {', '.join(needed)}", "not-there")]
 
 
 def _names(directory: Path) -> list[Problem]:

@@ -17,6 +17,7 @@ from baton.errors import OperatorError
 from baton.run import ports
 from baton.stack.ports import free_port
 from shared.kit.kafka import EMBEDDED_PARTITIONS, PRODUCTION_PARTITIONS
+from shared.schemas.policies import KINDS
 
 COMMANDS = (
     "up",
@@ -72,6 +73,12 @@ def test_help_names_every_command(baton: Baton) -> None:
 def test_help_of_migrate_tells_how_many_partitions_there_will_be(baton: Baton) -> None:
     told = baton("migrate", "--help").stdout.replace("│", " ").split()
     assert f"for ever: {PRODUCTION_PARTITIONS} when left out ({EMBEDDED_PARTITIONS} in" in " ".join(told)
+
+
+def test_help_of_show_names_every_kind_of_policy(baton: Baton) -> None:
+    told = baton("policy", "show", "--help").stdout.replace("│", " ").split()
+    *others, last = KINDS
+    assert f"{', '.join(others)} or {last}" in " ".join(told)
 
 
 def test_a_command_that_needs_no_server_loads_no_client_of_one() -> None:

@@ -89,7 +89,7 @@ def test_calendars_that_are_right_have_no_faults_and_no_warnings(calendars: Path
         ),
         ("start: 2026-08-10,", "start: 2026-02-30,", "there is no such day or time"),
         ("holidays: {country: JP}", "holidays: {country: JPX}", "there is no country with known holidays `JPX`."),
-        ("first: 10-01", "first: 1 October", "is a day of one year such as `2026-12-29`"),
+        ("first: 10-01", "first: 1 October", "is to be a day of one year such as `2026-12-29`"),
         ("[{open: 09:00, close: 17:00}]", "[]", "calendar `anywhere` never opens: it has no blocks"),
         (
             "blocks: [{open: 09:00, close: 17:00}]",

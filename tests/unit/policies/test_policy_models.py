@@ -60,7 +60,7 @@ def test_the_demo_policies_are_good(faults: Faults) -> None:
         ),
         ("qualification", "mql: [A1, A2, B1]", "mql: [A1, A5]", "a grade is a letter A to D and a band 1 to 4"),
         ("sla", "accept: 900", "accept: 0", "`accept`: input should be greater than or equal to 1, not `0`"),
-        ("scoring", "per: once, group: email", "per: daily, group: email", "is a number of days such as `1d`"),
+        ("scoring", "per: once, group: email", "per: daily, group: email", "is to be a number of days such as `1d`"),
         (
             "scoring",
             "cap: 100\n  groups",
@@ -100,6 +100,16 @@ def test_a_policy_that_is_no_mapping_is_refused(demo: Path, faults: Faults) -> N
 def test_a_missing_file_is_refused(demo: Path, faults: Faults) -> None:
     (demo / "teams.yaml").unlink()
     assert faults()[0].startswith("policies/northstar/teams.yaml: is missing: a tenant has all of sources.yaml")
+
+
+def test_all_missing_files_are_told_in_one_message(demo: Path, faults: Faults) -> None:
+    for kind in ("sla", "teams", "sources", "pipeline"):
+        (demo / f"{kind}.yaml").unlink()
+    (told,) = faults()
+    assert told.startswith(
+        "policies/northstar: sources.yaml, teams.yaml and sla.yaml are missing: a tenant has all of sources"
+    )
+    assert "pipeline" not in told
 
 
 def test_a_file_of_no_known_kind_is_refused(demo: Path, faults: Faults) -> None:

@@ -221,6 +221,11 @@ def test_a_directory_that_is_not_there_is_told_with_its_nearest_neighbour(demo: 
         check(demo.parent / "northsta")
 
 
+def test_a_file_in_place_of_its_directory_is_told_with_its_directory(demo: Path) -> None:
+    with pytest.raises(PolicyErrors, match=r"scoring\.yaml: is a file: name its directory, `.*northstar`"):
+        check(demo / "scoring.yaml")
+
+
 def test_a_comment_or_a_new_layout_is_no_new_policy(edit: Edit, demo: Path) -> None:
     before = {kind: body_hash(body) for kind, body in read(demo).bodies.items()}
     edit("sla", "kind: sla\n", "# a remark\n\nkind:   sla\n")
