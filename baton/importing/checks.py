@@ -11,7 +11,7 @@ from baton.importing.rules import Rules
 from baton.importing.table import OURS, Table, fold_header
 from baton.policies.documents import Document, Place, load
 from baton.policies.models import validate
-from baton.policies.problems import PolicyErrors, Problem, suggest
+from baton.policies.problems import FIELDS_PAGE, PolicyErrors, Problem, suggest
 from shared.schemas.vocabulary import LEAD_SOURCES, TOUCH_TYPES
 
 
@@ -76,7 +76,9 @@ def _words(read: Read) -> Iterator[Problem]:
     ]
     for place, touch_type in types:
         if touch_type not in TOUCH_TYPES:
-            yield read.problem(place, f"there is no touch type `{touch_type}`.{suggest(touch_type, TOUCH_TYPES)}")
+            yield read.problem(
+                place, f"there is no touch type `{touch_type}`.{suggest(touch_type, TOUCH_TYPES, page=FIELDS_PAGE)}"
+            )
     known = {"rank", *Fields.model_fields, *mapping.answers, *mapping.consents}
     for name in mapping.event_when:
         if name not in known:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from baton.policies.documents import Document, Place
-from baton.policies.problems import Problem, suggest
+from baton.policies.problems import FIELDS_PAGE, Problem, suggest
 from shared.schemas.conditions import OPERATORS
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,7 +34,8 @@ def _problem(document: Document, model: type[BaseModel], fault: Any) -> Problem:
         place += tuple(context["at"])
         message = context["message"]
         if context["wrong"] is not None:
-            message += "." + suggest(context["wrong"], context["valid"])
+            page = None if context["valid"] == list(OPERATORS) else FIELDS_PAGE
+            message += "." + suggest(context["wrong"], context["valid"], page=page)
     elif kind == "extra_forbidden":
         code = "unknown-field"
         message = f"there is no field `{place[-1]}` here." + suggest(str(place[-1]), _fields(model, place[:-1]))

@@ -19,6 +19,7 @@ from shared.schemas.policies.sources import SIGNED, Source
 
 Environment = Mapping[str, str]
 TO = "{to}"  # in a channel's URL: who is told
+_FEW = 8  # the environment and its directories are full of names that no policy means
 _NO_SOURCES = {"IDENTITY_SECRET", "INGEST_ADMIN_TOKEN"}  # names of secrets that are Baton's own
 _WITH_AN_ADDRESS = SIGNED | {"form"}  # whose address is made of the source's id
 
@@ -176,7 +177,7 @@ def _fault(reference: str, environment: Environment) -> str | None:
     kind, _, rest = reference.partition(":")
     if kind == "env":
         if rest not in environment:
-            near = suggest(rest, environment.keys() - _NO_SOURCES)
+            near = suggest(rest, environment.keys() - _NO_SOURCES, most=_FEW)
             return f"there is no {rest} in the environment or in .baton/secrets" + (
                 f".{near}" if near else f": write {rest}=… into the latter"
             )
@@ -187,7 +188,7 @@ def _fault(reference: str, environment: Environment) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             siblings = [str(path) for path in Path(rest).parent.glob("*")] if Path(rest).parent.is_dir() else []
             reason = getattr(error, "strerror", None) or "it is not text"
-            return f"the file {rest} cannot be read: {reason}." + suggest(rest, siblings)
+            return f"the file {rest} cannot be read: {reason}." + suggest(rest, siblings, most=_FEW)
     return None
 
 

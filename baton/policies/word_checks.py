@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 
 from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
-from baton.policies.problems import suggest
+from baton.policies.problems import FIELDS_PAGE, suggest
 from baton.policies.scoring_checks import scoring_conditions
 from shared.normalise.corporate_number import corporate_number
 from shared.normalise.place import country, language
@@ -34,7 +34,9 @@ def _touch_types(policies: Policies) -> Iterator[Finding]:
         named += [("lifecycle", ("again", index, "types", n), t) for n, t in enumerate(again.types or ())]
     for kind, place, touch_type in named:
         if touch_type not in words.TOUCH_TYPES:
-            message = f"there is no touch type `{touch_type}`." + suggest(touch_type, words.TOUCH_TYPES)
+            message = f"there is no touch type `{touch_type}`." + suggest(
+                touch_type, words.TOUCH_TYPES, page=FIELDS_PAGE
+            )
             yield Finding(kind, place, message, code="unknown-touch-type")
 
 
@@ -49,7 +51,9 @@ def _channels(policies: Policies) -> Iterator[Finding]:
     for base, rules in _mappings(policies.sources):
         for index, rule in enumerate(rules):
             if rule.channel is not None and rule.channel not in words.LEAD_SOURCES:
-                message = f"there is no lead source `{rule.channel}`." + suggest(rule.channel, words.LEAD_SOURCES)
+                message = f"there is no lead source `{rule.channel}`." + suggest(
+                    rule.channel, words.LEAD_SOURCES, page=FIELDS_PAGE
+                )
                 yield Finding("sources", (*base, index, "channel"), message, code="unknown-channel")
 
 
@@ -113,37 +117,43 @@ def _code(kind: str, place: Place, question: str, code: str) -> Iterator[Finding
         yield Finding(kind, place, message, code="unknown-answer")
 
 
+# Fields that hold nothing but one of these, whatever the policies.
+CLOSED: Mapping[str, Sequence[str]] = {
+    "touch.type": tuple(words.TOUCH_TYPES),
+    "touch.channel": tuple(words.LEAD_SOURCES),
+    "lead.level": tuple(words.LEVELS),
+    "lead.level_confidence": ("high", "low"),
+    "lead.department": tuple(words.DEPARTMENTS),
+    "lead.size_band": tuple(words.SIZE_BANDS),
+    "lead.industry": tuple(words.INDUSTRIES),
+    "lead.kind": tuple(words.LEAD_KINDS),
+    "lead.rank": ("contact", "follow_up", "information"),
+    "account.kind": accounts.KINDS,
+    "account.level": accounts.LEVELS,
+    "event.type": ("identify", "track", "page", "screen", "group", "alias"),
+    "score.grade": tuple(letter + band for letter in "ABCD" for band in "1234"),
+    "score.fit_grade": tuple("ABCD"),
+    "score.band": tuple("1234"),
+    "score.trend": ("rising", "steady", "falling"),
+    **dict.fromkeys(CONSENT, (*BASES, "withdrawn")),
+    "account.band": tuple("1234"),
+    "time.weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
+    "lead.first_source": tuple(words.LEAD_SOURCES),
+    "lead.last_source": tuple(words.LEAD_SOURCES),
+    "gate.verdict": ("mql", "inside_sales_check"),
+    "lead.leg": ("is", "fs", "am", "partner"),
+    "lead.ended": ("recycled", "nurture", "on_hold", "lost"),
+}
+
+
 def closed_sets(policies: Policies) -> dict[str, Sequence[str]]:
-    """Fields that hold nothing but one of these."""
+    """Fields that hold nothing but one of these under the tenant's own policies."""
     return {
-        "touch.type": tuple(words.TOUCH_TYPES),
-        "touch.channel": tuple(words.LEAD_SOURCES),
-        "lead.level": tuple(words.LEVELS),
-        "lead.level_confidence": ("high", "low"),
-        "lead.department": tuple(words.DEPARTMENTS),
-        "lead.size_band": tuple(words.SIZE_BANDS),
-        "lead.industry": tuple(words.INDUSTRIES),
-        "lead.kind": tuple(words.LEAD_KINDS),
+        **CLOSED,
         "lead.class": [*(c.id for c in policies.sla.classes), policies.sla.default.id],
         "lead.stage": [stage.id for stage in policies.lifecycle.stages],
-        "lead.rank": ("contact", "follow_up", "information"),
-        "account.kind": accounts.KINDS,
-        "account.level": accounts.LEVELS,
         "source.id": [source.id for source in policies.sources.sources],
-        "event.type": ("identify", "track", "page", "screen", "group", "alias"),
-        "score.grade": [letter + band for letter in "ABCD" for band in "1234"],
-        "score.fit_grade": tuple("ABCD"),
-        "score.band": tuple("1234"),
         "score.hand_raise": policies.scoring.hand_raises,
-        "score.trend": ("rising", "steady", "falling"),
-        **dict.fromkeys(CONSENT, (*BASES, "withdrawn")),
-        "account.band": tuple("1234"),
-        "time.weekday": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
-        "lead.first_source": tuple(words.LEAD_SOURCES),
-        "lead.last_source": tuple(words.LEAD_SOURCES),
-        "gate.verdict": ("mql", "inside_sales_check"),
-        "lead.leg": ("is", "fs", "am", "partner"),
-        "lead.ended": ("recycled", "nurture", "on_hold", "lost"),
         "lead.given_back_for": [reason.code for reason in policies.routing.decline_reasons],
         "opportunity.stage": ("offered", "accepted", *IN_PIPELINE, *_deal_stages(policies), "won", "lost"),
     }
@@ -174,7 +184,9 @@ def _condition_values(policies: Policies) -> Iterator[Finding]:
                 yield Finding(kind, (*place, *inner), message, code="unknown-value")
             valid = known.get(field)
             if valid is not None and value.casefold() not in {item.casefold() for item in valid}:
-                message = f"`{field}` is never `{value}`." + suggest(value, valid)
+                message = f"`{field}` is never `{value}`." + suggest(
+                    value, valid, page=FIELDS_PAGE if field in CLOSED else None
+                )
                 yield Finding(kind, (*place, *inner), message, code="unknown-value")
 
 
