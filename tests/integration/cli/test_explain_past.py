@@ -313,7 +313,7 @@ def test_the_policy_is_the_one_in_force_at_known_at_unless_another_is_named(stor
     assert demo(Question(story.first, story.second, old[0])) == old
     assert demo(Question(story.first, story.first, new[0])) == new
     refused = story.town.baton.run("explain", who, "--tenant", story.town.tenant, "--known-at", "2020-01-01")
-    assert refused.stderr.rstrip().endswith("; name one of these with --policy")
+    assert refused.stderr.rstrip().endswith("; it has 2, 9; name one of these with --policy.")
     assert (refused.returncode, "had no policy `scoring` yet: its first, version" in refused.stderr) == (1, True)
 
 
