@@ -1,4 +1,4 @@
-"""Contracts as files: JSON Schemas of records and policies, the page of topics, and the gate that a change has to pass."""
+"""Contracts as files: JSON Schemas of records and policies, pages of topics and fields, the gate that a change has to pass."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from baton.contracts.fields_page import fields_page
 from baton.contracts.topics_page import topics_page
 from shared.schemas.base import Record
 from shared.schemas.handoff import HandoffEvent
@@ -53,7 +54,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 def files() -> dict[str, str]:
     """Every generated file: path from the root of the repository -> content."""
     content = {f"{GENERATED}/{name}.json": _json(schema) for name, schema in schemas().items()}
-    return content | {"docs/topics.md": topics_page()}
+    return content | {"docs/topics.md": topics_page(), "docs/fields.md": fields_page()}
 
 
 def committed(root: Path = ROOT) -> dict[str, dict[str, Any]]:

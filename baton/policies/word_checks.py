@@ -9,6 +9,7 @@ from baton.policies.documents import Place
 from baton.policies.findings import Check, Finding, Policies
 from baton.policies.problems import FIELDS_PAGE, suggest
 from baton.policies.scoring_checks import scoring_conditions
+from services.router.domain.matching.result import Code as MatchedBy
 from shared.normalise.corporate_number import corporate_number
 from shared.normalise.place import country, language
 from shared.schemas import accounts
@@ -130,6 +131,7 @@ CLOSED: Mapping[str, Sequence[str]] = {
     "lead.rank": ("contact", "follow_up", "information"),
     "account.kind": accounts.KINDS,
     "account.level": accounts.LEVELS,
+    "account.matched_by": get_args(MatchedBy),
     "event.type": ("identify", "track", "page", "screen", "group", "alias"),
     "score.grade": tuple(letter + band for letter in "ABCD" for band in "1234"),
     "score.fit_grade": tuple("ABCD"),

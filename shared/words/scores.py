@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from shared.schemas.scores import Better, LeadScored, PartialScore, ScorePart, Suggestion
 from shared.schemas.vocabulary import TOUCH_TYPES, Word
+from shared.words.fields import FIT
 
 Text = dict[str, str]  # by language: en, ja
 
@@ -27,29 +28,6 @@ CAUSES: Mapping[str, Word] = {
     "input": Word("news of the lead", "新しい情報の受信"),
     "time": Word("time alone", "時間の経過のみ"),
     "policy": Word("a new scoring policy", "スコアリングポリシーの変更"),
-}
-FIELDS: Mapping[str, Word] = {  # of `lead.*`, as rules of fit ask about them
-    "level": Word("level", "役職"),
-    "level_confidence": Word("certainty of the level", "役職の確度"),
-    "department": Word("department", "部署"),
-    "employees": Word("number of employees", "従業員数"),
-    "size_band": Word("company size", "企業規模"),
-    "industry": Word("industry", "業種"),
-    "company": Word("company", "会社名"),
-    "domain": Word("domain", "ドメイン"),
-    "own_domain": Word("address at the company's own domain", "勤務先独自ドメインのメールアドレス"),
-    "country": Word("country", "国"),
-    "region": Word("region", "地域"),
-    "postcode": Word("postcode", "郵便番号"),
-    "product": Word("product asked about", "関心のある製品"),
-    "language": Word("language", "言語"),
-    "kind": Word("kind of contact", "区分"),
-    "landing_page": Word("landing page", "ランディングページ"),
-    "origin": Word("origin", "流入元"),
-    "account": Word("account", "取引先"),
-    "corporate_number": Word("corporate number", "法人番号"),
-    "exchanged_by": Word("who exchanged cards", "名刺交換者"),
-    "rank": Word("rank at the trade fair", "展示会でのランク"),
 }
 
 _FIT: Mapping[str, Word] = {
@@ -228,8 +206,8 @@ def better(one: Better) -> Text:
 
 
 def _known(found: Suggestion, language: str) -> str:
-    name = (found.attribute or "").removeprefix("lead.")
-    field = FIELDS.get(name, Word(name, name))
+    name = found.attribute or ""
+    field = FIT.get(name, Word(name.removeprefix("lead."), name.removeprefix("lead.")))
     more = rounded(found.points, signed=True)
     if language == "ja":
         return f"{field.ja}(「{_label(found, 'ja')}」なら{more}点)"

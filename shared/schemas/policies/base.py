@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -51,6 +52,13 @@ class PolicyPublished(Record):
     activated_at: Millis
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # hashed as itself: catalogues are dicts
+class Over:
+    """Marks the type of a condition with the fields that it may name, for whoever lists them."""
+
+    catalogue: Mapping[str, type]
+
+
 def condition_of(catalogue: Mapping[str, type]) -> Any:
     """A pydantic type for a condition over the fields of `catalogue`; kept as written, parsed by `conditions.parse`.
 
@@ -68,4 +76,4 @@ def condition_of(catalogue: Mapping[str, type]) -> Any:
             ) from None
         return raw
 
-    return Annotated[dict[str, Any], BeforeValidator(check)]
+    return Annotated[dict[str, Any], BeforeValidator(check), Over(catalogue)]

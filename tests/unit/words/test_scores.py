@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from services.scoring.domain.parts import Part, cap_all, cap_group
 from shared.schemas.catalogue import FIT_FIELDS
 from shared.schemas.scores import Better, LeadScored, PartialScore, ScorePart, Suggestion
-from shared.words.scores import CAUSES, FIELDS, TEMPERATURES, TRENDS, better, caps, cut, summary
+from shared.words.fields import FIT
+from shared.words.scores import CAUSES, TEMPERATURES, TRENDS, better, caps, cut, summary
 from shared.words.view import glance, in_full
 
 DAY = 86_400_000
@@ -180,7 +181,7 @@ def test_what_would_raise_it_names_what_would_have_to_be_known():
 
 
 def test_every_field_that_a_rule_of_fit_may_ask_about_has_a_name():
-    assert {name.removeprefix("lead.") for name in FIT_FIELDS} == FIELDS.keys()
+    assert FIT_FIELDS.keys() == FIT.keys()
 
 
 def test_every_temperature_trend_and_cause_of_the_contract_has_its_word():
