@@ -67,7 +67,8 @@ async def look(states: RedisStates) -> list[Kept]:
 
 
 def reaches(found: Sequence[Kept], in_force: Mapping[str, int]) -> list[Reach]:
-    """By tenant, the latest policy that any partition was or is re-scored by, or that is in force and no worker has taken up.
+    """By tenant that has been scored, the latest policy that any partition was or is re-scored by, or that is in force, though no
+    worker has taken it up.
 
     in_force: versions, by tenant; empty where they are not known
     """

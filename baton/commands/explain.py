@@ -133,14 +133,14 @@ def _then(
 
 def _lacking(names: Names, tenant: str, lang: str, zone: str, *, past: bool) -> None:
     """What the score of now leaves out, since the policy changed. Where that cannot be known, the lead is told all the same."""
-    from asyncpg import PostgresError
+    from asyncpg import InterfaceError, PostgresError
     from redis.exceptions import RedisError
 
     from baton.explaining.lacking import ask, words
 
     try:
         found = asyncio.run(ask(names, tenant, time.time_ns() // 1_000_000))
-    except (RedisError, PostgresError, OSError, LookupError, ValueError) as error:
+    except (OperatorError, RedisError, PostgresError, InterfaceError, OSError, LookupError, ValueError) as error:
         print(f"whether its rules count all that came in is not known: {error}", file=sys.stderr)
         return
     if found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -15,20 +17,21 @@ from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import PolicyRef
 from shared.schemas.vocabulary import TOUCH_TYPES
 
+PATIENCE_SECONDS = 10.0
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "since": "“{rule}” counts only what came in since {since}, when the policy changed",
         "gap": "“{rule}” lacks what came in from {until} to {since}, while the policy was another",
         "both": "“{rule}” lacks what came in before {earlier}, and from {until} to {since}, while the policy was another",
         "whole": "{what}: until {date}, or until `baton scoring rebuild`.",
-        "past": "The score of now leaves out what this one counts:",
+        "past": "The score of now does not count all:",
     },
     "ja": {
         "since": "「{rule}」が数えるのは、ポリシーが変わった {since} 以降の行動だけです",
         "gap": "「{rule}」は、ポリシーが異なっていた {until} から {since} までの行動を数えていません",
         "both": "「{rule}」は、{earlier} より前と、ポリシーが異なっていた {until} から {since} までの行動を数えていません",
         "whole": "{what}({date} まで、または `baton scoring rebuild` の実行まで)。",
-        "past": "ここで数えている次の行動は、現在のスコアには含まれていません。",
+        "past": "現在のスコアは、すべての行動を数えているわけではありません。",
     },
 }
 
@@ -43,17 +46,18 @@ class Lacking(NamedTuple):
 async def ask(names: Mapping[str, str], tenant: str, now: int) -> list[Lacking]:
     """Of the policy in force and the states in force. now: ms
 
-    Raises RedisError and OSError where Redis is away, KeyError where its address is not known, and what `policies.show` raises.
+    Raises RedisError and OSError where Redis is away, OperatorError where an address is not known, and what `policies.show` raises.
     """
     stored = (await policies.show(tenant, "scoring", database_url=names["DATABASE_URL"])).record
     rules = Rules(ScoringPolicy.model_validate(stored.body), PolicyRef(sequence=stored.sequence, hash=stored.hash))
-    group = names.get("SCORING_GROUP", "scoring")
+    group = os.environ.get("SCORING_GROUP", "scoring")
     redis = connect(names["REDIS_URL"])
     try:
         states, recorded = RedisStates(redis, group=group), Recorded(redis, group)
         await redis.ping()
-        await states.enter(0)
-        since, before = await recorded.read(states.epoch), await recorded.before(states.epoch)
+        async with asyncio.timeout(PATIENCE_SECONDS):  # they would ask for ever
+            await states.enter(0)
+            since, before = await recorded.read(states.epoch), await recorded.before(states.epoch)
     finally:
         await redis.aclose()
     labels = {rule.rule_id: rule.label for rule_set in rules.rule_sets() for rule in rule_set.behaviour}

@@ -88,7 +88,10 @@ def _alike(wrong: str, names: list[str]) -> tuple[str, list[str]]:
     if len(below) < 2:
         return "", names
     rest = wrong[len(head) :].casefold()
-    return head, [name for name in names if rest and _bare(name, head) == rest] or below
+    for some in below, names:
+        if same := [name for name in some if rest and _bare(name, head) == rest]:
+            return head, same
+    return head, below
 
 
 def _bare(name: str, head: str) -> str:

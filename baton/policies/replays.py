@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.scoring.domain.ledger import DAY
 from services.scoring.domain.rules import Behaviour, Rules
+from services.scoring.recorded import HAND_RAISE, kept_by
 from shared.schemas.policies import ScoringPolicy
 from shared.schemas.scores import PolicyRef
 
@@ -45,7 +46,7 @@ def replays(
         for name, key, why in _changed(old, new)
     ]
     return found + [
-        f"hand-raise {kind} counts from now on only: it is new; {REBUILD}"
+        f"hand-raise {kind} {BACK if HAND_RAISE + kind in kept else 'counts from now on only: it is new'}; {REBUILD}"
         for kind in sorted(new.hand_raises - old.hand_raises)
     ]
 
@@ -58,7 +59,7 @@ def _marks(bodies: Iterable[Mapping[str, Any]]) -> set[str]:
     found: set[str] = set()
     for body in bodies:
         with suppress(ValidationError):  # of an earlier version of this program
-            found |= _rules(body).keys()
+            found |= {kept.name for kept in kept_by(_rules(body))}
     return found
 
 

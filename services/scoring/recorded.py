@@ -14,21 +14,30 @@ from services.scoring.states import persistently, space
 
 ALWAYS = 0  # since the first record that the states were built from
 HAND_RAISE = "hand-raise."  # and a touch type: touches that ask to be contacted are remembered apart from any rule
-BEFORE = "before:"  # and a field's name: since when it was kept until a policy without it came, and when that was
+# Then tenant and name: since when it was kept until a policy without it came, and when that was. Workers of an earlier version read
+# fields with a slash in them alone.
+BEFORE = "before:"
 
-# KEYS: recorded   ARGV: tenant, sequence, since, then names. Of several workers any may write first; an older policy never does.
+# KEYS: recorded   ARGV: tenant, sequence, since, the longest horizon, then names. Of several workers any may write first; an older
+# policy never does. What was whole again by the time it goes does not lack any more what it once lacked.
 NOTE = """
 local mark = ARGV[1] .. '/'
 local known = redis.call('HGET', KEYS[1], mark)
 if known and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
 local wanted = {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   wanted[mark .. ARGV[i]] = true
   redis.call('HSETNX', KEYS[1], mark .. ARGV[i], known and ARGV[3] or '0')
 end
 for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
   if string.sub(name, 1, #mark) == mark and name ~= mark and not wanted[name] then
-    redis.call('HSETNX', KEYS[1], 'before:' .. name, redis.call('HGET', KEYS[1], name) .. ' ' .. ARGV[3])
+    local since = redis.call('HGET', KEYS[1], name)
+    local before = 'before:' .. ARGV[1] .. ':' .. string.sub(name, #mark + 1)
+    if tonumber(since) + tonumber(ARGV[4]) <= tonumber(ARGV[3]) then
+      redis.call('HSET', KEYS[1], before, '0 ' .. ARGV[3])
+    else
+      redis.call('HSETNX', KEYS[1], before, since .. ' ' .. ARGV[3])
+    end
     redis.call('HDEL', KEYS[1], name)
   end
 end
@@ -84,7 +93,9 @@ def partly(
     found = []
     for kept in kept_by(rules):
         earlier = (before or {}).get(kept.name)
-        if earlier and earlier.since + kept.horizon <= now:
+        if earlier and earlier.until + kept.horizon <= now:
+            earlier = None  # all that it holds counts for nothing
+        elif earlier and earlier.since + kept.horizon <= now:
             earlier = earlier._replace(since=ALWAYS)
         found.append(Partly(kept, since.get(kept.name, not_noted), earlier))
     return [one for one in found if one.since != ALWAYS and one.complete_at > now]
@@ -99,36 +110,34 @@ class Recorded:
     async def note(self, epoch: int, tenant: str, rules: Rules, since: int) -> None:
         """These rules are in force since then (ms). What the tenant's first policy names is complete: it was always there."""
         names: Iterable[str] = {kept.name for kept in kept_by(rules)}
-        arguments = (tenant, str(rules.ref.sequence), str(since), *sorted(names))
+        arguments = (tenant, str(rules.ref.sequence), str(since), str(HORIZONS[-1]), *sorted(names))
         await persistently(lambda: _answer(self._redis.eval(NOTE, 1, self._key(epoch), *arguments)))
 
     async def read(self, epoch: int) -> dict[str, dict[str, int]]:
         """Since when (ms; ALWAYS), by tenant and name of marks."""
         found: dict[str, dict[str, int]] = {}
-        for tenant, name, since in await self._fields(epoch):
-            if name and not tenant.startswith(BEFORE):
+        for field, since in await self._fields(epoch):
+            tenant, _, name = field.partition("/")
+            if name:
                 found.setdefault(tenant, {})[name] = int(since)
         return found
 
     async def before(self, epoch: int) -> dict[str, dict[str, Before]]:
         """What was remembered before a policy came that did not name it, by tenant and name of marks."""
         found: dict[str, dict[str, Before]] = {}
-        for tenant, name, value in await self._fields(epoch):
-            if tenant.startswith(BEFORE):
+        for field, value in await self._fields(epoch):
+            if field.startswith(BEFORE):
+                tenant, _, name = field.removeprefix(BEFORE).partition(":")
                 since, until = value.split()
-                found.setdefault(tenant.removeprefix(BEFORE), {})[name] = Before(int(since), int(until))
+                found.setdefault(tenant, {})[name] = Before(int(since), int(until))
         return found
 
     async def drop(self, epoch: int) -> None:
         await persistently(lambda: _answer(self._redis.unlink(self._key(epoch))))
 
-    async def _fields(self, epoch: int) -> list[tuple[str, str, str]]:
+    async def _fields(self, epoch: int) -> list[tuple[str, str]]:
         noted: Mapping[bytes, bytes] = await persistently(lambda: _answer(self._redis.hgetall(self._key(epoch))))
-        return [
-            (tenant, name, value.decode())
-            for field, value in noted.items()
-            for tenant, _, name in (field.decode().partition("/"),)
-        ]
+        return [(field.decode(), value.decode()) for field, value in noted.items()]
 
     def _key(self, epoch: int) -> str:
         return f"{space(self._group, epoch)}:recorded"

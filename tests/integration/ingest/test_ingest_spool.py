@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -32,7 +33,8 @@ from shared.schemas.topics import TOUCHPOINTS
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 REBUILDS = "baton_ingest_link_rebuilds_total"
-SENDER_SECONDS = 20  # for which the patient among the senders wait for an answer; the fastest give up after 3
+SENDER_SECONDS = 20  # for which senders wait for an answer: a busy machine is no failure
+USUAL_SECONDS = 3  # in which it comes all the same, mostly: the fastest clients give up after that
 
 
 class Servers:
@@ -118,6 +120,7 @@ class Senders:
         self._ingest = ingest
         self.told: set[str] = set()
         self.answers: dict[int, int] = {}
+        self.took: list[float] = []
         self._stopping = asyncio.Event()
 
     async def run(self, me: int) -> None:
@@ -136,7 +139,9 @@ class Senders:
                 await asyncio.sleep(0.005)
 
     async def _send(self, http: httpx.AsyncClient, batch: list[dict[str, Any]]) -> int:
+        began = monotonic()
         answer = await http.post(f"{self._ingest.url}/v1/batch", json={"batch": batch})
+        self.took.append(monotonic() - began)
         self.answers[answer.status_code] = self.answers.get(answer.status_code, 0) + 1
         if answer.status_code == 200:
             said = answer.json()
@@ -245,6 +250,7 @@ async def test_no_sender_notices_that_a_server_is_away(
             await drained(ingest.url)
             await senders.more()
     assert senders.answers.keys() == {200}
+    assert median(senders.took) < USUAL_SECONDS
 
 
 async def test_a_redis_that_forgot_everything_costs_nobody_an_event(spooling: Any) -> None:

@@ -184,6 +184,30 @@ async def test_what_comes_back_again_and_again_lacks_what_came_in_since_it_first
     assert [one.before for one in partly(kinds[1], since, NOW + 9, before)] == [Before(NOW + 1, NOW + 2)]
 
 
+async def test_what_was_whole_again_lacks_only_what_came_in_since_it_went_the_last_time(
+    redis: Redis, group: str
+) -> None:
+    recorded, year = Recorded(redis, group), 400 * DAY
+    begins = [NOW, NOW + 1, NOW + 2, NOW + 2 + year, NOW + 3 + year]
+    for turn, since in enumerate(begins, 1):
+        await recorded.note(0, "acme", rules(turn, page={} if turn % 2 else {"limit": 9}), since)
+    since, before = (await recorded.read(0))["acme"], (await recorded.before(0))["acme"]
+    [one] = partly(rules(5, page={}), since, NOW + 3 + year, before)
+    assert (one.since, one.before) == (NOW + 3 + year, Before(ALWAYS, NOW + 2 + year))
+    [other] = partly(rules(6, page={"limit": 9}), since, NOW + 3 + year, before)
+    assert other.before is None, "what was kept of it a year ago counts for nothing"
+
+
+async def test_a_worker_of_an_earlier_version_reads_what_is_noted(redis: Redis, group: str) -> None:
+    """It takes each field with a slash for a number."""
+    recorded = Recorded(redis, group)
+    for turn in (1, 2, 3):
+        await recorded.note(0, "acme", rules(turn, page={"limit": turn % 2 + 1}), NOW + turn)
+    noted = await redis.hgetall(f"{group}:recorded")
+    assert any(field.startswith(b"before:acme:") for field in noted)
+    assert all(int(value) >= 0 for field, value in noted.items() if b"/" in field)
+
+
 async def test_tenants_and_epochs_are_noted_apart(redis: Redis, group: str) -> None:
     recorded = Recorded(redis, group)
     await asyncio.gather(*(recorded.note(0, tenant, rules(1, page={}), NOW) for tenant in ("acme", "acme-2")))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from baton.commands.explain import _lacking
 from baton.explaining.lacking import Lacking, words
+from baton.home import Names
 from services.scoring.recorded import ALWAYS, Before, Kept, Partly
 
 DAY = 86_400_000
@@ -34,8 +38,16 @@ def test_one_that_came_back_says_what_it_lacks() -> None:
     assert "2026-09-19 23:13:20 JST より前と" in told(Before(NOW - 2 * DAY, NOW - DAY), "ja")
 
 
+def test_where_it_cannot_be_known_the_lead_is_told_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    _lacking(Names({}), "northstar", "en", "UTC", past=False)
+    _lacking(Names({"DATABASE_URL": "postgres://127.0.0.1:1/baton"}), "northstar", "en", "UTC", past=False)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("whether its rules count all that came in is not known: ") == 2
+
+
 def test_below_a_score_of_the_past_it_is_said_that_the_one_of_now_is_meant() -> None:
     first, second = told(None, past=True).splitlines()
-    assert first == "The score of now leaves out what this one counts:"
+    assert first == "The score of now does not count all:"
     assert second.startswith("  “White paper” counts only")
     assert words([], lang="en", zone="UTC", past=True) == ""

@@ -141,7 +141,6 @@ NEVER_ENDS = """
 import asyncio, os, signal, sys
 from contextlib import AsyncExitStack
 from fastapi import FastAPI
-from structlog.testing import capture_logs
 from shared.kit import service, start
 from shared.kit.settings import ServiceSettings
 

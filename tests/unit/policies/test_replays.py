@@ -102,6 +102,8 @@ def test_a_rule_that_is_as_an_earlier_version_had_it_finds_its_marks_again() -> 
     assert replays(changed(limit=4), BODY, [{"of_long_ago": True}, BODY]) == [
         f"rule pricing_page_viewed {BACK}; {REBUILD}"
     ]
+    without = copy.deepcopy(BODY) | {"hand_raises": []}
+    assert replays(without, BODY, [BODY]) == [f"hand-raise contact_requested {BACK}; {REBUILD}"]
     assert replays(changed(limit=4), changed(limit=5), [BODY]) == [
         f"rule pricing_page_viewed counts from now on only: its `limit` changed; {GONE}"
     ]

@@ -28,6 +28,7 @@ def test_where_nothing_is_near_and_names_can_be_taken_in_at_a_glance_all_are_lis
         ("lead.langage", ROUTING_FIELDS, "lead.language"),
         ("Lead.Contry", ROUTING_FIELDS, "lead.country"),
         ("leed.level", ROUTING_FIELDS, "lead.level"),
+        ("Lead.Level", ROUTING_FIELDS, "lead.level"),
         ("level", FIT_FIELDS, "lead.level"),
         ("score.handraise", ROUTING_FIELDS, "score.hand_raise"),
         ("demo_request", TOUCH_TYPES, "demo_requested"),
