@@ -10,12 +10,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from baton import policies
-from services.scoring.domain.rules import Rules
-from services.scoring.recorded import ALWAYS, HAND_RAISE, Kept, Partly, Recorded, partly
+from baton.explaining.past import rules_of
+from services.scoring.recorded import ALWAYS, HAND_RAISE, Kept, Partly, Recorded
 from services.scoring.states import RedisStates, connect
-from shared.schemas.policies import ScoringPolicy
-from shared.schemas.scores import PolicyRef
-from shared.schemas.vocabulary import TOUCH_TYPES
+from shared.schemas.vocabulary import TOUCH_TYPES, Word
 
 PATIENCE_SECONDS = 10.0
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -46,10 +44,10 @@ class Lacking(NamedTuple):
 async def ask(names: Mapping[str, str], tenant: str, now: int) -> list[Lacking]:
     """Of the policy in force and the states in force. now: ms
 
-    Raises RedisError and OSError where Redis is away, OperatorError where an address is not known, and what `policies.show` raises.
+    Raises RedisError and OSError where Redis is away, OperatorError where an address is not known or the policy cannot be read, and
+    what `policies.show` raises.
     """
-    stored = (await policies.show(tenant, "scoring", database_url=names["DATABASE_URL"])).record
-    rules = Rules(ScoringPolicy.model_validate(stored.body), PolicyRef(sequence=stored.sequence, hash=stored.hash))
+    rules = rules_of(await policies.show(tenant, "scoring", database_url=names["DATABASE_URL"]))
     group = os.environ.get("SCORING_GROUP", "scoring")
     redis = connect(names["REDIS_URL"])
     try:
@@ -57,13 +55,11 @@ async def ask(names: Mapping[str, str], tenant: str, now: int) -> list[Lacking]:
         await redis.ping()
         async with asyncio.timeout(PATIENCE_SECONDS):  # they would ask for ever
             await states.enter(0)
-            since, before = await recorded.read(states.epoch), await recorded.before(states.epoch)
+            found = await recorded.partly(states.epoch, {tenant: rules}, now)
     finally:
         await redis.aclose()
     labels = {rule.rule_id: rule.label for rule_set in rules.rule_sets() for rule in rule_set.behaviour}
-    return [
-        Lacking(_label(one.kept, labels), one) for one in partly(rules, since.get(tenant, {}), now, before.get(tenant))
-    ]
+    return [Lacking(_label(one.kept, labels), one) for one in found[tenant]]
 
 
 def words(found: Sequence[Lacking], *, lang: str, zone: str, past: bool) -> str:
@@ -74,9 +70,9 @@ def words(found: Sequence[Lacking], *, lang: str, zone: str, past: bool) -> str:
 
 def _label(kept: Kept, labels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
     if not kept.name.startswith(HAND_RAISE):
-        return labels.get(kept.rule_id) or {"en": kept.rule_id, "ja": kept.rule_id}
-    word = TOUCH_TYPES.get(kept.rule_id)
-    return {"en": word.en, "ja": word.ja} if word else {"en": kept.rule_id, "ja": kept.rule_id}
+        return labels.get(kept.rule_id) or {"en": kept.rule_id}
+    word = TOUCH_TYPES.get(kept.rule_id, Word(kept.rule_id, kept.rule_id))
+    return {"en": word.en, "ja": word.ja}
 
 
 def _line(one: Lacking, lang: str, zone: ZoneInfo) -> str:

@@ -90,7 +90,7 @@ async def answer(
     Raises OperatorError where Kafka or Postgres cannot be read, or there was no policy.
     """
     stored = await _policy(names["DATABASE_URL"], tenant, question)
-    rules, history = _rules(stored), History(tenant)
+    rules, history = rules_of(stored), History(tenant)
     leads: list[dict[str, Any]] = []
     async with historian(names["KAFKA_BOOTSTRAP_SERVERS"], progress) as reader:
         lead: str | None = await _meant(reader, history, who, names["IDENTITY_SECRET"], question.known_at)
@@ -115,7 +115,8 @@ async def _policy(database_url: str, tenant: str, question: Question) -> Stored:
         raise OperatorError(f"Postgres cannot be reached ({error}): is Baton up?") from error
 
 
-def _rules(stored: Stored) -> Rules:
+def rules_of(stored: Stored) -> Rules:
+    """Raises OperatorError where this program reads that version no more."""
     record = stored.record
     try:
         policy = ScoringPolicy.model_validate(record.body)

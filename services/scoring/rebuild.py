@@ -21,7 +21,7 @@ from services.scoring.epochs import Buildings, Epochs, Lease, LeaseLostError, be
 from services.scoring.inputlog import Bounds, InputLog
 from services.scoring.pace import Pace
 from services.scoring.policies import Policies
-from services.scoring.recorded import Partly, Recorded, partly
+from services.scoring.recorded import Partly, Recorded
 from services.scoring.states import RedisStates, SupersededError, connect
 from services.scoring.survey import Loss, Survey, log_began, losses
 from shared.kit.clock import Clock, SystemClock
@@ -370,11 +370,7 @@ async def _states(world: World, options: Options) -> RedisStates:
 
 
 async def _partly(world: World, options: Options, epoch: int) -> dict[str, list[Partly]]:
-    recorded, now = Recorded(world.redis, options.group), world.clock.now()
-    since, before = await recorded.read(epoch), await recorded.before(epoch)
-    found = {
-        tenant: partly(rules, since.get(tenant, {}), now, before.get(tenant)) for tenant, rules in world.rules().items()
-    }
+    found = await Recorded(world.redis, options.group).partly(epoch, world.rules(), world.clock.now())
     return {tenant: some for tenant, some in found.items() if some}
 
 

@@ -115,22 +115,19 @@ class Recorded:
 
     async def read(self, epoch: int) -> dict[str, dict[str, int]]:
         """Since when (ms; ALWAYS), by tenant and name of marks."""
-        found: dict[str, dict[str, int]] = {}
-        for field, since in await self._fields(epoch):
-            tenant, _, name = field.partition("/")
-            if name:
-                found.setdefault(tenant, {})[name] = int(since)
-        return found
+        return _since(await self._fields(epoch))
 
     async def before(self, epoch: int) -> dict[str, dict[str, Before]]:
         """What was remembered before a policy came that did not name it, by tenant and name of marks."""
-        found: dict[str, dict[str, Before]] = {}
-        for field, value in await self._fields(epoch):
-            if field.startswith(BEFORE):
-                tenant, _, name = field.removeprefix(BEFORE).partition(":")
-                since, until = value.split()
-                found.setdefault(tenant, {})[name] = Before(int(since), int(until))
-        return found
+        return _before(await self._fields(epoch))
+
+    async def partly(self, epoch: int, rules: Mapping[str, Rules], now: int) -> dict[str, list[Partly]]:
+        """What counts only in part at `now` (ms) of each of these tenants, by the rules given."""
+        fields = await self._fields(epoch)
+        since, before = _since(fields), _before(fields)
+        return {
+            tenant: partly(theirs, since.get(tenant, {}), now, before.get(tenant)) for tenant, theirs in rules.items()
+        }
 
     async def drop(self, epoch: int) -> None:
         await persistently(lambda: _answer(self._redis.unlink(self._key(epoch))))
@@ -141,6 +138,25 @@ class Recorded:
 
     def _key(self, epoch: int) -> str:
         return f"{space(self._group, epoch)}:recorded"
+
+
+def _since(fields: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for field, since in fields:
+        tenant, _, name = field.partition("/")
+        if name:
+            found.setdefault(tenant, {})[name] = int(since)
+    return found
+
+
+def _before(fields: Iterable[tuple[str, str]]) -> dict[str, dict[str, Before]]:
+    found: dict[str, dict[str, Before]] = {}
+    for field, value in fields:
+        if field.startswith(BEFORE):
+            tenant, _, name = field.removeprefix(BEFORE).partition(":")
+            since, until = value.split()
+            found.setdefault(tenant, {})[name] = Before(int(since), int(until))
+    return found
 
 
 async def _answer(command: Any) -> Any:

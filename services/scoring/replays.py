@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from services.scoring import metrics
 from services.scoring.policies import Policies
-from services.scoring.recorded import Recorded, partly
+from services.scoring.recorded import Recorded
 from services.scoring.states import RedisStates
 from shared.kit.clock import Clock
 
@@ -47,7 +47,6 @@ class Replays:
             self._told_at = now
 
     async def _tell(self, now: int) -> None:
-        since = await self._recorded.read(self._states.epoch)
-        for tenant, (rules, _) in self._policies.all().items():
-            found = partly(rules, since.get(tenant, {}), now)
+        rules = {tenant: theirs for tenant, (theirs, _) in self._policies.all().items()}
+        for tenant, found in (await self._recorded.partly(self._states.epoch, rules, now)).items():
             metrics.REPLAY_NEEDED.labels(tenant).set(len(found))

@@ -255,9 +255,9 @@ def test_every_score_that_was_said_is_found_again_in_the_topics(story: Story) ->
 
 
 async def _rules(town: Town, sequence: int) -> Any:
-    from baton.explaining.past import _policy, _rules
+    from baton.explaining.past import _policy, rules_of
 
-    return _rules(await _policy(town.baton.names()["DATABASE_URL"], town.tenant, Question(0, 0, sequence)))
+    return rules_of(await _policy(town.baton.names()["DATABASE_URL"], town.tenant, Question(0, 0, sequence)))
 
 
 def test_the_command_says_what_was_said_then_in_both_languages(story: Story) -> None:
